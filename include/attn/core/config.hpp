@@ -1,0 +1,58 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <cassert>
+
+/// Checks of the library's own invariants and of element indices. Define it before the first include to route it
+/// elsewhere; like `assert`, it is gone under NDEBUG. Shapes, options and files are always checked, by exceptions.
+#ifdef ATTN_ASSERT
+#define ATTN_ABI_ASSERT custom
+#else
+#define ATTN_ASSERT(condition) assert(condition)
+#ifdef NDEBUG
+#define ATTN_ABI_ASSERT unchecked
+#else
+#define ATTN_ABI_ASSERT checked
+#endif
+#endif
+
+// Two translation units of one program may be compiled for different instruction sets, or with assertions on and off.
+// The same inline function then has two bodies, and a linker keeps either. An inline namespace named after both facts
+// keeps them apart: attn::Tensor is attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in the other.
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(EIGEN_VECTORIZE_AVX512DQ)
+#define ATTN_ABI_PACKETS avx512dq
+#elif defined(EIGEN_VECTORIZE_AVX512)
+#define ATTN_ABI_PACKETS avx512
+#elif defined(EIGEN_VECTORIZE_AVX2) && defined(EIGEN_VECTORIZE_FMA)
+#define ATTN_ABI_PACKETS avx2_fma
+#elif defined(EIGEN_VECTORIZE_AVX2)
+#define ATTN_ABI_PACKETS avx2
+#elif defined(EIGEN_VECTORIZE_AVX) && defined(EIGEN_VECTORIZE_FMA)
+#define ATTN_ABI_PACKETS avx_fma
+#elif defined(EIGEN_VECTORIZE_AVX)
+#define ATTN_ABI_PACKETS avx
+#elif defined(EIGEN_VECTORIZE_SSE4_2)
+#define ATTN_ABI_PACKETS sse4_2
+#elif defined(EIGEN_VECTORIZE_SSE4_1)
+#define ATTN_ABI_PACKETS sse4_1
+#elif defined(EIGEN_VECTORIZE_SSE3)
+#define ATTN_ABI_PACKETS sse3
+#elif defined(EIGEN_VECTORIZE_SSE)
+#define ATTN_ABI_PACKETS sse2
+#elif defined(EIGEN_VECTORIZE_NEON)
+#define ATTN_ABI_PACKETS neon
+#elif defined(EIGEN_VECTORIZE)
+#define ATTN_ABI_PACKETS vector
+#else
+#define ATTN_ABI_PACKETS scalar
+#endif
+#define ATTN_ABI_JOIN_(a, b) a##_##b
+#define ATTN_ABI_JOIN(a, b) ATTN_ABI_JOIN_(a, b)
+#define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_ABI_ASSERT)
+
+namespace attn::inline ATTN_ABI {
+
+/// Sizes and offsets: 64 bits, signed, everywhere.
+using Index = Eigen::Index;
+
+}  // namespace attn::inline ATTN_ABI

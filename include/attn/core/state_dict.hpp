@@ -1,0 +1,76 @@
+#pragma once
+
+#include <attn/core/tensor.hpp>
+#include <concepts>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace attn::inline ATTN_ABI {
+
+/// Anything that tensors of T can be loaded from by name: a StateDict, a safetensors file.
+/// `read` fills a span of exactly as many elements as the shape has, converted to T; it throws where it cannot.
+template <class S, class T>
+concept StateSource = requires(const S& source, const std::string& name, std::span<T> to) {
+  { source.names() } -> std::convertible_to<std::vector<std::string>>;
+  { source.shape(name) } -> std::convertible_to<std::vector<Index>>;
+  source.read(name, to);
+};
+
+/// Names, shapes and values of a model's parameters, in the order of the model, by PyTorch's names. It owns its values.
+template <class T>
+class StateDict {
+ public:
+  using Scalar = T;
+
+  /// Adds an entry, or replaces the one of that name. Errors: ShapeError if the values do not fill the shape.
+  void set(const std::string& name, std::vector<Index> shape, std::span<const T> values) {
+    if (checked_size(shape, sizeof(T)) != static_cast<Index>(values.size()))
+      throw ShapeError("StateDict: " + name + " has " + std::to_string(values.size()) + " values but shape " + to_string(shape));
+    Entry entry{name, std::move(shape), Buffer<T>(static_cast<Index>(values.size()))};
+    std::copy(values.begin(), values.end(), entry.values.data());
+    if (const auto at = position(name); at != entries_.size()) entries_[at] = std::move(entry);
+    else entries_.push_back(std::move(entry));
+  }
+  template <int N>
+  void set(const std::string& name, const Tensor<T, N>& tensor) {
+    set(name, {tensor.shape().begin(), tensor.shape().end()}, {tensor.data(), static_cast<std::size_t>(tensor.size())});
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    for (const Entry& entry : entries_) result.push_back(entry.name);
+    return result;
+  }
+  bool contains(const std::string& name) const { return position(name) != entries_.size(); }
+  const std::vector<Index>& shape(const std::string& name) const { return find(name).shape; }
+  std::span<const T> values(const std::string& name) const {
+    const Entry& entry = find(name);
+    return {entry.values.data(), static_cast<std::size_t>(entry.values.size())};
+  }
+  template <class U>
+  void read(const std::string& name, std::span<U> to) const {
+    const std::span<const T> from = values(name);
+    if (from.size() != to.size()) throw ShapeError("StateDict: " + name + " has " + std::to_string(from.size()) + " values, not " + std::to_string(to.size()));
+    std::transform(from.begin(), from.end(), to.begin(), [](T value) { return static_cast<U>(value); });
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    std::vector<Index> shape;
+    Buffer<T> values;
+  };
+  std::size_t position(const std::string& name) const {
+    return static_cast<std::size_t>(std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; }) - entries_.begin());
+  }
+  const Entry& find(const std::string& name) const {
+    const auto at = position(name);
+    if (at == entries_.size()) throw Error("StateDict: there is no entry " + name);
+    return entries_[at];
+  }
+
+  std::vector<Entry> entries_;
+};
+
+}  // namespace attn::inline ATTN_ABI

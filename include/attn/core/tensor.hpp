@@ -1,0 +1,136 @@
+#pragma once
+
+#include <attn/core/buffer.hpp>
+#include <attn/core/tensor_view.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Owns one contiguous row-major block of N axes, 64-byte aligned; copies are deep. `Tensor<float, 4>({B, H, L, E})` is zero.
+/// Everything that a view can do, a tensor does through its view. A tensor given up by a move is empty.
+template <class T, int N>
+class Tensor {
+  static constexpr std::size_t rank = static_cast<std::size_t>(N);
+
+ public:
+  using Scalar = T;
+  using View = TensorView<T, N>;
+  using ConstView = TensorView<const T, N>;
+
+  Tensor() = default;
+  /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
+  explicit Tensor(const Shape<N>& shape) : shape_(shape), buffer_(checked_size(shape, sizeof(T))) {}
+
+  View view() { return {buffer_.data(), shape_}; }
+  ConstView view() const { return {buffer_.data(), shape_}; }
+  operator View() { return view(); }
+  operator ConstView() const { return view(); }
+
+  T* data() { return buffer_.data(); }
+  const T* data() const { return buffer_.data(); }
+  const Shape<N>& shape() const { return shape_; }
+  Index size() const { return buffer_.size(); }
+
+  template <class... I>
+    requires(sizeof...(I) == rank)
+  T& operator()(I... index) {
+    return view()(index...);
+  }
+  template <class... I>
+    requires(sizeof...(I) == rank)
+  const T& operator()(I... index) const {
+    return view()(index...);
+  }
+
+  auto operator[](Index i) { return view()[i]; }
+  auto operator[](Index i) const { return view()[i]; }
+  auto slice(int axis, Index begin, Index end) { return view().slice(axis, begin, end); }
+  auto slice(int axis, Index begin, Index end) const { return view().slice(axis, begin, end); }
+  template <class... I>
+  auto matrix(I... index) {
+    return view().matrix(index...);
+  }
+  template <class... I>
+  auto matrix(I... index) const {
+    return view().matrix(index...);
+  }
+  auto as_rows() { return view().as_rows(); }
+  auto as_rows() const { return view().as_rows(); }
+  auto flat() { return view().flat(); }
+  auto flat() const { return view().flat(); }
+  template <std::size_t M>
+  auto reshape(const Index (&shape)[M]) {
+    return view().reshape(shape);
+  }
+  template <std::size_t M>
+  auto reshape(const Index (&shape)[M]) const {
+    return view().reshape(shape);
+  }
+  Tensor permute(const std::array<int, rank>& order) const { return view().permute(order); }
+
+ private:
+  Shape<N> shape_{};
+  Buffer<T> buffer_;
+};
+
+template <class T, int N>
+TensorView<T, N> view(Tensor<T, N>& tensor) {
+  return tensor.view();
+}
+template <class T, int N>
+TensorView<const T, N> view(const Tensor<T, N>& tensor) {
+  return tensor.view();
+}
+
+template <class T, int N>
+bool operator==(const Tensor<T, N>& a, const Tensor<T, N>& b) {
+  return a.view() == b.view();
+}
+
+/// Element by element, between equal shapes; no memory may be shared.
+template <class T, class U, int N>
+void copy(const TensorView<T, N>& from, const TensorView<U, N>& to) {
+  if (from.shape() != to.shape()) throw ShapeError("copy: source " + to_string(from.shape()) + " must have the shape of the target " + to_string(to.shape()));
+  if constexpr (N == 1) {
+    std::copy_n(from.data(), from.size(), to.data());
+  } else {
+    for (Index i = 0; i < from.shape()[0]; ++i) copy(from[i], to[i]);
+  }
+}
+
+template <class T, int N>
+auto TensorView<T, N>::copy() const -> Tensor<Scalar, N> {
+  Tensor<Scalar, N> result(shape_);
+  attn::copy(*this, result.view());
+  return result;
+}
+
+template <class T, int N>
+auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tensor<Scalar, N> {
+  Shape<N> shape{}, strides{};
+  std::array<bool, rank> seen{};
+  for (std::size_t a = 0; a < rank; ++a) {
+    const auto axis = static_cast<std::size_t>(order[a]);
+    if (order[a] < 0 || order[a] >= N || std::exchange(seen[axis], true))
+      throw ShapeError("permute: the order of axes must name each axis of " + to_string(shape_) + " once");
+    shape[a] = shape_[axis], strides[a] = strides_[axis];
+  }
+  Tensor<Scalar, N> result(shape);
+  Shape<N> at{};
+  for (Index i = 0; i < result.size(); ++i) {
+    Index from = 0;
+    for (std::size_t a = 0; a < rank; ++a) from += at[a] * strides[a];
+    result.data()[i] = data_[from];
+    for (std::size_t a = rank; a-- > 0 && ++at[a] == shape[a];) at[a] = 0;
+  }
+  return result;
+}
+
+/// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the way back.
+template <class Derived>
+Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::DenseBase<Derived>& dense) {
+  Tensor<typename Derived::Scalar, 2> result({dense.rows(), dense.cols()});
+  for (Index i = 0; i < dense.rows(); ++i) result.matrix().row(i) = dense.row(i);
+  return result;
+}
+
+}  // namespace attn::inline ATTN_ABI
