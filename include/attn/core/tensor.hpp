@@ -57,17 +57,29 @@ class Tensor {
   auto as_rows() const { return view().as_rows(); }
   auto flat() { return view().flat(); }
   auto flat() const { return view().flat(); }
+  /// A view with other extents; of a tensor that is given up, a tensor that takes over its memory.
   template <std::size_t M>
-  auto reshape(const Index (&shape)[M]) {
+  auto reshape(const Index (&shape)[M]) & {
     return view().reshape(shape);
   }
   template <std::size_t M>
-  auto reshape(const Index (&shape)[M]) const {
+  auto reshape(const Index (&shape)[M]) const& {
     return view().reshape(shape);
+  }
+  template <std::size_t M>
+  Tensor<T, static_cast<int>(M)> reshape(const Index (&shape)[M]) && {
+    Tensor<T, static_cast<int>(M)> result;
+    result.shape_ = view().reshape(shape).shape();
+    result.buffer_ = std::move(buffer_);
+    shape_ = {};
+    return result;
   }
   Tensor permute(const std::array<int, rank>& order) const { return view().permute(order); }
 
  private:
+  template <class, int>
+  friend class Tensor;
+
   Shape<N> shape_{};
   Buffer<T> buffer_;
 };

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <attn/core/tensor.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+template <class X>
+concept EigenDense = std::is_base_of_v<Eigen::DenseBase<X>, X>;
+
+/// What may stand where an equation has a matrix, and what comes back for it: `heads()` shows the operand as (B, H, L, E),
+/// `finish` gives a result the operand's own kind. A tensor or view of 4, 3 or 2 axes is (B, H, L, E), (H, L, E) or (L, E),
+/// and gives a tensor of as many; an Eigen matrix, map, block or expression is one head, and gives an Eigen matrix.
+template <class X>
+class Operand;
+
+template <class T, int N>
+class Operand<TensorView<T, N>> {
+  static_assert(N >= 2 && N <= 4, "a query, key or value has 4, 3 or 2 axes: (B, H, L, E), (H, L, E) or (L, E)");
+
+ public:
+  using Scalar = std::remove_const_t<T>;
+
+  explicit Operand(const TensorView<T, N>& x) : x_(x) {}
+
+  TensorView<T, 4> heads() const {
+    Shape<4> shape{1, 1, 1, 1}, strides{};
+    std::copy(x_.shape().begin(), x_.shape().end(), shape.end() - N);
+    std::copy(x_.strides().begin(), x_.strides().end(), strides.end() - N);
+    return {x_.data(), shape, strides};
+  }
+  /// From the result's 4 axes, or 3 where the last one is gone, to N or N − 1.
+  template <int M>
+  static auto finish(Tensor<Scalar, M>&& result) {
+    Index shape[static_cast<std::size_t>(M + N - 4)];
+    std::copy(result.shape().end() - (M + N - 4), result.shape().end(), shape);
+    return std::move(result).reshape(shape);
+  }
+
+ private:
+  TensorView<T, N> x_;
+};
+
+template <class T, int N>
+class Operand<Tensor<T, N>> : public Operand<TensorView<const T, N>> {
+ public:
+  explicit Operand(const Tensor<T, N>& x) : Operand<TensorView<const T, N>>(x.view()) {}
+};
+
+/// Reads row-major memory in place; anything else is evaluated into a row-major copy first.
+template <EigenDense X>
+class Operand<X> {
+ public:
+  using Scalar = typename X::Scalar;
+
+  explicit Operand(const X& x) : x_(as_matrix(x)) {}
+
+  TensorView<const Scalar, 4> heads() const { return {x_.data(), {1, 1, x_.rows(), x_.cols()}, {0, 0, x_.outerStride(), 1}}; }
+
+  static auto finish(Tensor<Scalar, 4>&& result) -> Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, X::IsRowMajor ? Eigen::RowMajor : Eigen::ColMajor> {
+    return result.matrix(0, 0);
+  }
+  static auto finish(Tensor<Scalar, 3>&& result) -> Eigen::Matrix<Scalar, Eigen::Dynamic, 1> { return result.flat(); }
+
+ private:
+  using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  static decltype(auto) as_matrix(const X& x) {
+    if constexpr (std::is_base_of_v<Eigen::ArrayBase<X>, X>) return x.matrix();
+    else return x.derived();
+  }
+
+  Eigen::Ref<const RowMajor, Eigen::Unaligned, Eigen::OuterStride<>> x_;
+};
+
+/// Calls `write` with a (1, 1, L, Ev) view for what a caller gave as output: a tensor, a view of one, or a writable Eigen
+/// object, into which other layouts than row-major are copied afterwards.
+template <class X, class Write>
+void write_to(X&& output, const Shape<4>& shape, Write&& write) {
+  using Plain = std::remove_cvref_t<X>;
+  const auto expect = [&](const Shape<4>& got) {
+    if (got != shape) throw ShapeError("ScaledDotProductAttention: output " + to_string(got) + " must have the shape (B, H, L, Ev) = " + to_string(shape));
+  };
+  if constexpr (EigenDense<Plain>) {
+    using Scalar = typename Plain::Scalar;
+    expect({1, 1, output.rows(), output.cols()});
+    if constexpr (bool(Plain::IsRowMajor) && (int(Plain::Flags) & Eigen::DirectAccessBit) && Plain::InnerStrideAtCompileTime == 1) {
+      write(TensorView<Scalar, 4>(output.data(), shape, {0, 0, output.outerStride(), 1}));
+    } else {
+      Tensor<Scalar, 4> result(shape);
+      write(result.view());
+      if constexpr (std::is_base_of_v<Eigen::ArrayBase<Plain>, Plain>) output = result.matrix(0, 0).array();
+      else output = result.matrix(0, 0);
+    }
+  } else {
+    const auto heads = Operand<decltype(view(output))>(view(output)).heads();
+    expect(heads.shape());
+    write(heads);
+  }
+}
+
+}  // namespace attn::inline ATTN_ABI

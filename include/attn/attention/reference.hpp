@@ -1,0 +1,46 @@
+#pragma once
+
+#include <attn/attention/heads.hpp>
+#include <attn/math/softmax.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the definition, and the oracle of
+/// every other kernel. Both sums run over the allowed keys only, so that what a masked key holds, NaN included, is never read.
+/// Cost: O(L·S·(E + Ev)) time, two rows of S numbers of scratch.
+struct Reference {
+  template <class T, class R>
+  void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out) const {
+    const auto& [Q, K, V, scale, batch, head] = in;
+    constexpr T none = -std::numeric_limits<T>::infinity();
+    const Index L = Q.rows(), S = K.rows();
+    Buffer<T> score_row(S), weight_row(S);
+    const std::span<T> s(score_row.data(), static_cast<std::size_t>(S)), p(weight_row.data(), static_cast<std::size_t>(S));
+    auto& O = out.O;
+
+    for (Index i = 0; i < L; ++i) {
+      for (Index j = 0; j < S; ++j) {
+        const Position at{batch, head, i, j};
+        s[std::size_t(j)] = rule.allows(at) ? rule.score(scale * dot(Q, i, K, j), at) : none;
+      }
+      const T log_sum_exp = softmax<T>(s, p);
+      O.row(i).setZero();
+      for (Index j = 0; j < S; ++j)
+        if (s[std::size_t(j)] != none) O.row(i) += p[std::size_t(j)] * V.row(j);
+
+      if (out.P) std::copy(p.begin(), p.end(), out.P->row(i).data());
+      if (out.log_sum_exp) out.log_sum_exp[i] = log_sum_exp;
+    }
+  }
+
+ private:
+  /// Σ_e A_ie B_je, in the order of e.
+  template <class Matrix>
+  static auto dot(const Matrix& A, Index i, const Matrix& B, Index j) {
+    typename Matrix::Scalar sum = 0;
+    for (Index e = 0; e < A.cols(); ++e) sum += A(i, e) * B(j, e);
+    return sum;
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

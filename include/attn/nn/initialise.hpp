@@ -1,0 +1,23 @@
+#pragma once
+
+#include <attn/core/random.hpp>
+#include <attn/nn/parameter.hpp>
+#include <cmath>
+
+namespace attn::inline ATTN_ABI {
+
+/// U(−a, a) with a = √(6 / (fan_in + fan_out)) for a (fan_out, fan_in) weight, as PyTorch's `xavier_uniform_` [Glorot10 Eq.16].
+template <class T>
+void xavier_uniform(Tensor<T, 2>& weight, Random& random) {
+  const double bound = std::sqrt(6.0 / static_cast<double>(std::max<Index>(1, weight.shape()[0] + weight.shape()[1])));
+  random.uniform(weight, T(-bound), T(bound));
+}
+
+/// U(−1/√fan_in, 1/√fan_in), as PyTorch's `Linear` starts its weight and its bias.
+template <class T, int N>
+void fan_in_uniform(Tensor<T, N>& parameter, Index fan_in, Random& random) {
+  const double bound = 1 / std::sqrt(static_cast<double>(std::max<Index>(1, fan_in)));
+  random.uniform(parameter, T(-bound), T(bound));
+}
+
+}  // namespace attn::inline ATTN_ABI

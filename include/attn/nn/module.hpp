@@ -1,0 +1,75 @@
+#pragma once
+
+#include <attn/core/state_dict.hpp>
+#include <attn/nn/parameter.hpp>
+#include <string_view>
+
+namespace attn::inline ATTN_ABI {
+
+/// Base of every layer. A layer says once what it is made of, by PyTorch's names,
+///
+///   static constexpr const char* kind = "Linear";
+///   template <class Self, class Visitor>
+///   static void visit(Self& self, Visitor&& visitor) { visitor("weight", self.weight); … visitor("norm1", self.norm1); … }
+///
+/// parameters and layers alike, and has from it the names, the state and its loading.
+template <class Layer, class T>
+class Module {
+ public:
+  /// Every parameter, in the order of the model.
+  std::vector<NamedParameter<T>> parameters() { return collect<T>(static_cast<Layer&>(*this)); }
+  std::vector<NamedParameter<const T>> parameters() const { return collect<const T>(static_cast<const Layer&>(*this)); }
+
+  /// A copy of every parameter.
+  StateDict<T> state_dict() const {
+    StateDict<T> state;
+    for (const auto& p : parameters()) state.set(p.name, p.shape, p.value);
+    return state;
+  }
+
+  /// Takes the parameters from the entries of `source` whose names begin with `prefix`, which must be exactly this layer's.
+  /// Errors: ShapeError naming every missing, unexpected and misshapen entry; the layer is then as it was.
+  template <StateSource<T> Source>
+  void load_state_dict(const Source& source, std::string_view prefix = "") {
+    std::string missing, unexpected, misshapen;
+    const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+    std::vector<std::string> given;
+    for (std::string& name : source.names())
+      if (name.starts_with(prefix)) given.push_back(std::move(name));
+    std::sort(given.begin(), given.end());
+    std::vector<std::string> wanted;
+    const std::vector<NamedParameter<T>> own = parameters();
+    for (const auto& p : own) {
+      const std::string name = std::string(prefix) + p.name;
+      wanted.push_back(name);
+      if (!std::binary_search(given.begin(), given.end(), name)) list(missing, name);
+      else if (const std::vector<Index> shape = source.shape(name); shape != p.shape)
+        list(misshapen, name + " " + to_string(shape) + " instead of " + to_string(p.shape));
+    }
+    std::sort(wanted.begin(), wanted.end());
+    for (const std::string& name : given)
+      if (!std::binary_search(wanted.begin(), wanted.end(), name)) list(unexpected, name);
+    if (!(missing.empty() && unexpected.empty() && misshapen.empty()))
+      throw ShapeError(std::string(Layer::kind) + ": the state dict must have exactly this layer's entries; missing: " + (missing.empty() ? "none" : missing) +
+                       "; unexpected: " + (unexpected.empty() ? "none" : unexpected) + "; misshapen: " + (misshapen.empty() ? "none" : misshapen));
+    for (const auto& p : own) source.read(std::string(prefix) + p.name, p.value);
+  }
+
+ private:
+  template <class U, class Self>
+  static std::vector<NamedParameter<U>> collect(Self& self) {
+    std::vector<NamedParameter<U>> result;
+    gather<U>(self, "", result);
+    return result;
+  }
+  template <class U, class Self>
+  static void gather(Self& layer, const std::string& prefix, std::vector<NamedParameter<U>>& result) {
+    std::remove_const_t<Self>::visit(layer, [&](const std::string& name, auto& part) {
+      if constexpr (requires { part.value.shape(); })
+        result.push_back({prefix + name, {part.value.shape().begin(), part.value.shape().end()}, {part.value.data(), static_cast<std::size_t>(part.value.size())}});
+      else gather<U>(part, prefix + name + ".", result);
+    });
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

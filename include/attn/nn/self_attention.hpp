@@ -1,0 +1,47 @@
+#pragma once
+
+#include <attn/nn/multi_head_attention.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+struct SelfAttentionOptions {
+  Index embed_dim, num_heads;
+  std::optional<Index> num_kv_heads = std::nullopt;
+  bool bias = true;
+};
+
+/// Multi-head attention in which "all of the keys, values and queries come from the same place" [Vaswani17 §3.2.3]:
+/// MultiHead(x, x, x), (B, L, D) to (B, L, D). Parameters and their names are those of MultiHeadAttention.
+template <class T, class Kernel = Reference>
+class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
+ public:
+  static constexpr const char* kind = "SelfAttention";
+  MultiHeadAttention<T, Kernel> multi_head;
+
+  explicit SelfAttention(const SelfAttentionOptions& options, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+      : multi_head(with_one_source(options), functor) {}
+  SelfAttention(const SelfAttentionOptions& options, Random& random, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+      : multi_head(with_one_source(options), random, functor) {}
+
+  template <class X, Rule R = NoMask>
+  auto operator()(const X& x, const R& rule = {}) const {
+    return multi_head(x, x, x, rule);
+  }
+  /// `.output`, to the bit as without, and `.weights` (B, H, L, L).
+  template <class X, Rule R = NoMask>
+  auto with_weights(const X& x, const R& rule = {}) const {
+    return multi_head.with_weights(x, x, x, rule);
+  }
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    MultiHeadAttention<T, Kernel>::visit(self.multi_head, visitor);
+  }
+
+ private:
+  static MultiHeadAttentionOptions with_one_source(const SelfAttentionOptions& o) {
+    return {.embed_dim = o.embed_dim, .num_heads = o.num_heads, .num_kv_heads = o.num_kv_heads, .bias = o.bias};
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

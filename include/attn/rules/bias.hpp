@@ -1,0 +1,38 @@
+#pragma once
+
+#include <attn/rules/broadcast.hpp>
+#include <limits>
+
+namespace attn::inline ATTN_ABI {
+
+/// A table that is added to the scaled scores: s + bias(b, h, i, j). −inf masks. Axes of extent 1, and leading axes left out,
+/// stand for all. `Bias{std::move(table)}` owns it, `Bias{view(table)}` refers to it. Errors: ShapeError if it does not fit.
+template <class T>
+class Bias {
+ public:
+  static constexpr Align align = Align::upper_left;  // the table has a row for each query
+
+  template <int N>
+  explicit Bias(Tensor<T, N> table) : bias_(std::move(table)) {}
+  template <int N>
+  explicit Bias(TensorView<const T, N> table) : bias_(table) {}
+  template <int N>
+  explicit Bias(TensorView<T, N> table) : bias_(TensorView<const T, N>(table)) {}
+
+  void check(const ScoreShape& shape) const { bias_.check(shape, "Bias"); }
+  bool allows(Position at) const { return bias_(at) != -std::numeric_limits<T>::infinity(); }
+  template <class S>
+  S score(S s, Position at) const {
+    return s + static_cast<S>(bias_(at));
+  }
+
+ private:
+  Broadcast<T> bias_;
+};
+
+template <class T, int N>
+Bias(Tensor<T, N>) -> Bias<T>;
+template <class T, int N>
+Bias(TensorView<T, N>) -> Bias<std::remove_const_t<T>>;
+
+}  // namespace attn::inline ATTN_ABI

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <attn/rules/rule.hpp>
+#include <tuple>
+
+namespace attn::inline ATTN_ABI {
+
+/// Several rules as one: a key is allowed where all allow it, and scores change from the first rule to the last.
+/// Masks come after all changes, wherever they stand: a capped score never leaks probability to a masked key.
+template <Rule... R>
+struct Combined {
+  std::tuple<R...> rules;
+
+  bool allows(Position at) const {
+    return std::apply([&](const R&... rule) { return (allows_one(rule, at) && ...); }, rules);
+  }
+  template <class T>
+  T score(T s, Position at) const {
+    std::apply([&](const R&... rule) { ((s = score_one(rule, s, at)), ...); }, rules);
+    return s;
+  }
+
+ private:
+  template <class One>
+  static bool allows_one(const One& rule, Position at) {
+    if constexpr (Masks<One>) return rule.allows(at);
+    else return true;
+  }
+  template <class One, class T>
+  static T score_one(const One& rule, T s, Position at) {
+    if constexpr (ChangesScores<One>) return static_cast<T>(rule.score(s, at));
+    else return s;
+  }
+};
+
+/// Each rule of a combination stands where its own alignment says.
+template <Rule... R>
+class Bound<Combined<R...>> {
+ public:
+  Bound(const Combined<R...>& combined, const ScoreShape& shape, std::optional<Align> align)
+      : rules_(std::apply([&](const R&... rule) { return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...); }, combined.rules)) {}
+
+  bool allows(Position at) const {
+    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at) && ...); }, rules_);
+  }
+  template <class T>
+  T score(T s, Position at) const {
+    std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at)), ...); }, rules_);
+    return s;
+  }
+  Cover cover(const Tile& tile) const {
+    Cover result = Cover::all;
+    std::apply([&](const Bound<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); }, rules_);
+    return result;
+  }
+
+ private:
+  std::tuple<Bound<R>...> rules_;
+};
+
+template <Rule R>
+std::tuple<R> as_rules(const R& rule) {
+  return {rule};
+}
+template <Rule... R>
+std::tuple<R...> as_rules(const Combined<R...>& combined) {
+  return combined.rules;
+}
+template <Rule... R>
+Combined<R...> combined(std::tuple<R...> rules) {
+  return {std::move(rules)};
+}
+
+/// `combine(a, b, …)`: rules of any types as one; combinations among them are opened.
+template <Rule... R>
+auto combine(const R&... rules) {
+  return combined(std::tuple_cat(as_rules(rules)...));
+}
+
+/// `a & b` is `combine(a, b)`, found wherever one of the two is a rule of this library.
+template <Rule A, Rule B>
+auto operator&(const A& a, const B& b) {
+  return combine(a, b);
+}
+
+}  // namespace attn::inline ATTN_ABI

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <attn/rules/rule.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Every query looks at every key, and scores stay as they are.
+struct NoMask {
+  bool allows(Position) const { return true; }
+  Cover cover(Tile) const { return Cover::all; }
+};
+
+}  // namespace attn::inline ATTN_ABI

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <attn/core/shape.hpp>
+#include <concepts>
+#include <optional>
+
+namespace attn::inline ATTN_ABI {
+
+/// One score: query `query` of head `head` in sequence `batch` against key `key`. `query` is counted in key positions
+/// (see Align), so that `at.query - at.key` is the distance between the two whatever part of the queries is computed.
+struct Position {
+  Index batch = 0, head = 0, query = 0, key = 0;
+};
+
+/// A rectangle of scores of one head, ends excluded. Queries are counted as in Position.
+struct Tile {
+  Index batch, head, query_begin, query_end, key_begin, key_end;
+};
+
+/// What a rule says of a tile: no score in it is allowed, some may be, all are.
+enum class Cover { none, part, all };
+
+/// Where query 0 stands when there are L queries and S keys: at key 0 (PyTorch's `is_causal`), or so that the last query
+/// stands at the last key (decoding with a cache, FlashAttention ≥ 2.1). With L = S both are the same.
+enum class Align { upper_left, lower_right };
+
+/// The extents of the scores that a rule is asked about: B, H, L, S.
+struct ScoreShape {
+  Index batch, heads, queries, keys;
+};
+
+/// A rule says what a query may look at and how scores are changed: any copyable struct with one or both of
+///   bool allows(Position) const         true = may attend
+///   T score(T scaled_score, Position) const   a new score; −inf masks as well
+/// and, if it likes,
+///   Cover cover(Tile) const             lets kernels skip tiles, or not ask element by element
+///   void check(ScoreShape) const        throws where the rule does not fit the shape; called once before anything is computed
+///   std::optional<Align> align          a member that names its alignment; with L ≠ S it must then be named
+template <class R>
+concept Masks = requires(const R& rule, Position at) {
+  { rule.allows(at) } -> std::convertible_to<bool>;
+};
+template <class R>
+concept ChangesScores = requires(const R& rule, double s, Position at) {
+  { rule.score(s, at) } -> std::convertible_to<double>;
+};
+template <class R>
+concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
+
+/// Key positions from query 0 to key 0.
+constexpr Index query_offset(Align align, const ScoreShape& shape) { return align == Align::lower_right ? shape.keys - shape.queries : 0; }
+
+/// A rule on an L×S matrix of scores, its alignment settled: takes rows 0 … L−1 where the rule itself takes key positions.
+/// This, not the rule, is what kernels ask. It refers to the rule.
+template <Rule R>
+class Bound {
+ public:
+  /// `align` is what the call says (AttentionOptions::align); a rule's own word goes before it.
+  /// Errors: what the rule's `check` throws; ShapeError if the rule needs an alignment and nobody names one.
+  Bound(const R& rule, const ScoreShape& shape, std::optional<Align> align) : rule_(rule) {
+    if constexpr (requires { rule.check(shape); }) rule.check(shape);
+    if constexpr (requires { std::optional<Align>(rule.align); }) {
+      if (std::optional<Align>(rule.align)) align = rule.align;
+      if (!align && shape.queries != shape.keys)
+        throw ShapeError("ScaledDotProductAttention: a rule about distances needs its alignment named where the query length L = " + std::to_string(shape.queries) +
+                         " is not the key length S = " + std::to_string(shape.keys) + ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
+    }
+    offset_ = query_offset(align.value_or(Align::upper_left), shape);
+  }
+
+  bool allows(Position at) const {
+    if constexpr (Masks<R>) return rule_.allows(shifted(at));
+    else return true;
+  }
+  template <class T>
+  T score(T s, Position at) const {
+    if constexpr (ChangesScores<R>) return static_cast<T>(rule_.score(s, shifted(at)));
+    else return s;
+  }
+  Cover cover(Tile tile) const {
+    tile.query_begin += offset_, tile.query_end += offset_;
+    if constexpr (requires { { rule_.cover(tile) } -> std::same_as<Cover>; }) return rule_.cover(tile);
+    else return Masks<R> ? Cover::part : Cover::all;
+  }
+
+ private:
+  Position shifted(Position at) const { return at.query += offset_, at; }
+
+  const R& rule_;
+  Index offset_ = 0;
+};
+
+}  // namespace attn::inline ATTN_ABI

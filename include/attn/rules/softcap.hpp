@@ -1,0 +1,22 @@
+#pragma once
+
+#include <attn/rules/rule.hpp>
+#include <cmath>
+
+namespace attn::inline ATTN_ABI {
+
+/// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2]. Errors: OptionError if cap is not positive and finite.
+struct Softcap {
+  double cap;
+
+  void check(const ScoreShape&) const {
+    if (!(cap > 0 && std::isfinite(cap))) throw OptionError("Softcap: cap = " + std::to_string(cap) + " must be positive and finite");
+  }
+  template <class T>
+  T score(T s, Position) const {
+    using std::tanh;
+    return T(cap) * tanh(s / T(cap));
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI
