@@ -1,0 +1,174 @@
+#include "../support/expect_error.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <attn/core/atomic_file.hpp>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+/// A folder of each test's own.
+struct AtomicFile : testing::Test {
+  fs::path folder = fs::path(testing::TempDir()) / ("attn_atomic_file_" + std::to_string(getpid()));
+
+  AtomicFile() { fs::create_directory(folder); }
+  ~AtomicFile() override { fs::remove_all(folder); }
+
+  std::string content(const std::string& name) const {
+    std::ifstream in(folder / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  auto count() const { return std::distance(fs::directory_iterator(folder), {}); }
+  void put(const std::string& name, std::string_view text) const { std::ofstream(folder / name, std::ios::binary) << text; }
+};
+
+TEST_F(AtomicFile, WritesTheBytesAndLeavesNothingElse) {
+  attn::write_atomically(folder / "a", "test", bytes(std::string_view("a\0\n\r\xff", 5)));
+  EXPECT_EQ(content("a"), std::string("a\0\n\r\xff", 5));
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(AtomicFile, WritesInPartsAndAnEmptyFile) {
+  attn::AtomicFile file(folder / "a", "test");
+  file.write(bytes("one "));
+  file.write({});
+  file.write(bytes("two"));
+  file.commit();
+  attn::write_atomically(folder / "empty", "test", {});
+  EXPECT_EQ(content("a"), "one two");
+  EXPECT_EQ(content("empty"), "");
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_F(AtomicFile, TheOldFileStandsUntilCommit) {
+  put("a", "old");
+  {
+    attn::AtomicFile file(folder / "a", "test");
+    file.write(bytes("new, but given up"));
+    EXPECT_EQ(content("a"), "old");
+    EXPECT_EQ(count(), 2);
+  }
+  EXPECT_EQ(content("a"), "old");
+  EXPECT_EQ(count(), 1);
+  attn::write_atomically(folder / "a", "test", bytes("new"));
+  EXPECT_EQ(content("a"), "new");
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(AtomicFile, TwoWritersDoNotMeet) {
+  attn::AtomicFile first(folder / "a", "test"), second(folder / "a", "test");
+  first.write(bytes("first"));
+  second.write(bytes("second"));
+  second.commit();
+  EXPECT_EQ(content("a"), "second");
+  first.commit();
+  EXPECT_EQ(content("a"), "first");
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(AtomicFile, AForeignTemporaryIsLeftAlone) {
+  put(".attn-0.tmp", "somebody else's");
+  attn::write_atomically(folder / "a", "test", bytes("mine"));
+  EXPECT_EQ(content("a"), "mine");
+  EXPECT_EQ(content(".attn-0.tmp"), "somebody else's");
+}
+
+TEST_F(AtomicFile, TakesANameOfTheGreatestLength) {
+  const std::string name(255, 'x');
+  attn::write_atomically(folder / name, "test", bytes("long"));
+  EXPECT_EQ(content(name), "long");
+}
+
+TEST_F(AtomicFile, KeepsPermissionsOfTheOldFileAndNewOnesAsTheUserHasThem) {
+  const mode_t mask = umask(0027);
+  attn::write_atomically(folder / "new", "test", bytes("1"));
+  umask(mask);
+  EXPECT_EQ(fs::status(folder / "new").permissions(), fs::perms(0640));
+  put("old", "0");
+  fs::permissions(folder / "old", fs::perms(0604));
+  attn::write_atomically(folder / "old", "test", bytes("1"));
+  EXPECT_EQ(fs::status(folder / "old").permissions(), fs::perms(0604));
+}
+
+TEST_F(AtomicFile, WritesWhatALinkPointsTo) {
+  fs::create_directory(folder / "deep");
+  put("deep/file", "old");
+  fs::create_symlink("deep/file", folder / "link");
+  attn::write_atomically(folder / "link", "test", bytes("new"));
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(content("deep/file"), "new");
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_F(AtomicFile, RefusesADirectory) {
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder, "save", {}); }),
+            "save: path \"" + folder.string() + "\" must name a file, but it is a directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "sub/", "save", {}); }),
+            "save: path \"" + (folder / "sub/").string() + "\" must end in the name of a file");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("", "save", {}); }), "save: path \"\" must end in the name of a file");
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(AtomicFile, RefusesAFolderThatIsMissing) {
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "no/a", "save", {}); }),
+            "save: cannot write \"" + (folder / "no/a").string() + "\": No such file or directory");
+  put("file", "");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "file/a", "save", {}); }),
+            "save: cannot write \"" + (folder / "file/a").string() + "\": Not a directory");
+}
+
+TEST_F(AtomicFile, RefusesAFolderThatIsNotWritable) {
+  fs::permissions(folder, fs::perms(0555));
+  const uid_t user = geteuid();
+  if (user == 0) ASSERT_EQ(seteuid(65534), 0);  // root may write everywhere
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "a", "save", {}); }),
+            "save: cannot write \"" + (folder / "a").string() + "\": Permission denied");
+  if (user == 0) ASSERT_EQ(seteuid(0), 0);
+  fs::permissions(folder, fs::perms(0755));
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(AtomicFile, AFailureInTheLastStepLeavesNothing) {
+  attn::AtomicFile file(folder / "a", "save");
+  fs::create_directory(folder / "a");
+  const std::string sentence = sentence_of<attn::FileError>([&] { file.commit(); });
+  EXPECT_EQ(sentence, "save: cannot write \"" + (folder / "a").string() + "\": Is a directory");
+}
+
+TEST_F(AtomicFile, ADeviceIsWrittenDirectlyAndStaysADevice) {
+  if (!fs::is_character_file("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
+  const std::string text(100000, 'x');
+  for (const std::string_view part : {std::string_view(text), std::string_view("x")})  // more than a stream buffers, and less
+    EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("/dev/full", "save", bytes(part)); }),
+              "save: cannot write \"/dev/full\": No space left on device");
+  attn::write_atomically("/dev/null", "save", bytes("x"));
+  EXPECT_TRUE(fs::is_character_file("/dev/full") && fs::is_character_file("/dev/null"));
+}
+
+TEST_F(AtomicFile, AFailureHalfwayLeavesTheOldFile) {
+  put("a", "old");
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 5000;
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const std::string text(100000, 'x');
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "a", "save", bytes(text)); }),
+            "save: cannot write \"" + (folder / "a").string() + "\": File too large");
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(content("a"), "old");
+  EXPECT_EQ(count(), 1);
+}
+
+}  // namespace
