@@ -39,6 +39,7 @@ class Bound<Combined<R...>> {
  public:
   Bound(const Combined<R...>& combined, const ScoreShape& shape, std::optional<Align> align)
       : rules_(std::apply([&](const R&... rule) { return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...); }, combined.rules)) {}
+  Bound(const Combined<R...>&&, const ScoreShape&, std::optional<Align>) = delete;
 
   bool allows(Position at) const {
     return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at) && ...); }, rules_);

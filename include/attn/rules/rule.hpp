@@ -67,6 +67,7 @@ class Bound {
     }
     offset_ = query_offset(align.value_or(Align::upper_left), shape);
   }
+  Bound(const R&&, const ScoreShape&, std::optional<Align>) = delete;  // it would refer to a rule that is gone
 
   bool allows(Position at) const {
     if constexpr (Masks<R>) return rule_.allows(shifted(at));
