@@ -7,10 +7,10 @@
 
 namespace attn::inline ATTN_ABI {
 
-/// y = x Wᵀ + b for every row x: (…, in), W (out, in), b (out) or nullptr, give (…, out). Rows are computed in parallel, in
+/// y = x Wᵀ + b for every row x: (…, in), W (out, in), b (out) or none, give (…, out). Rows are computed in parallel, in
 /// blocks whose size does not depend on the number of threads. Errors: ShapeError if W does not take rows of x's width.
 template <class T, int N>
-Tensor<T, N> linear(const TensorView<const T, N>& x, const TensorView<const T, 2>& weight, const TensorView<const T, 1>* bias) {
+Tensor<T, N> linear(const TensorView<const T, N>& x, const TensorView<const T, 2>& weight, const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
   constexpr Index block = 64;
   Shape<N> shape = x.shape();
   if (shape.back() != weight.shape()[1])
@@ -60,9 +60,7 @@ class Linear : public Module<Linear<T>, T> {
   }
   template <int N>
   Tensor<T, N> operator()(const TensorView<const T, N>& x) const {
-    if (!bias) return linear(x, weight.value.view(), nullptr);
-    const TensorView<const T, 1> b = bias->value.view();
-    return linear(x, weight.value.view(), &b);
+    return bias ? linear(x, weight.value.view(), bias->value.view()) : linear(x, weight.value.view(), std::nullopt);
   }
 
   template <class Self, class Visitor>

@@ -109,9 +109,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   /// x W^Q for all heads, or x W^K, x W^V: the rows `begin` … `begin + rows` of the packed projection, or the weight of its own.
   Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, Index begin, Index rows) const {
     const TensorView<const T, 2> weight = own ? own->value.view() : in_proj_weight->value.slice(0, begin, begin + rows);
-    if (!in_proj_bias) return linear(x, weight, nullptr);
-    const TensorView<const T, 1> bias = std::as_const(in_proj_bias->value).slice(0, begin, begin + rows);
-    return linear(x, weight, &bias);
+    return in_proj_bias ? linear(x, weight, in_proj_bias->value.slice(0, begin, begin + rows)) : linear(x, weight, std::nullopt);
   }
 
   template <class Q, class K, class V, class Attend>

@@ -1,0 +1,73 @@
+#include <attn/nn/linear.hpp>
+#include <gtest/gtest.h>
+
+#include "support/expect_error.hpp"
+#include "support/plain_attention.hpp"
+#include "support/tensors.hpp"
+
+namespace {
+
+using attn::Index, attn::Tensor;
+
+template <class T>
+class Linear : public testing::Test {};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(Linear, Scalars);
+
+TYPED_TEST(Linear, IsXTimesWTransposedPlusB) {
+  using T = TypeParam;
+  attn::Random random{3};
+  for (const auto& [B, L, in, out] : std::vector<std::array<Index, 4>>{{1, 1, 1, 1}, {2, 5, 7, 3}, {3, 67, 20, 33}, {2, 0, 4, 4}, {1, 3, 0, 2}}) {
+    const attn::Linear<T> layer({.in_features = in, .out_features = out}, random), bare({.in_features = in, .out_features = out, .bias = false}, random);
+    const auto x = normal<T, 3>(random, {B, L, in});
+    Tensor<double, 3> expected({B, L, out}), expected_bare({B, L, out});
+    for (Index b = 0; b < B; ++b)
+      for (Index l = 0; l < L; ++l)
+        for (Index o = 0; o < out; ++o) {
+          expected(b, l, o) = double(layer.bias->value(o));
+          for (Index i = 0; i < in; ++i) {
+            expected(b, l, o) += double(x(b, l, i)) * double(layer.weight.value(o, i));
+            expected_bare(b, l, o) += double(x(b, l, i)) * double(bare.weight.value(o, i));
+          }
+        }
+    const double tolerance = std::is_same_v<T, double> ? 1e-14 : 3e-6;
+    EXPECT_LT(largest_gap(layer(x), expected), tolerance);
+    EXPECT_LT(largest_gap(bare(x), expected_bare), tolerance);
+  }
+}
+
+TYPED_TEST(Linear, GivesTheSameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  attn::Random random{4};
+  const attn::Linear<T> layer({.in_features = 50, .out_features = 30}, random);
+  const auto x = normal<T, 2>(random, {333, 50});
+  attn::set_num_threads(1);
+  const Tensor<T, 2> one = layer(x);
+  for (const Index threads : {2, 3, 8}) {
+    attn::set_num_threads(threads);
+    EXPECT_TRUE(same_bits(layer(x), one));
+  }
+  attn::set_executor(attn::Pool{});
+}
+
+TEST(LinearStart, IsPyTorchs) {
+  attn::Random random{5};
+  const attn::Linear<double> layer({.in_features = 64, .out_features = 500}, random);
+  const double bound = 1 / 8.0;
+  EXPECT_LE(layer.weight.value.flat().cwiseAbs().maxCoeff(), bound);
+  EXPECT_GT(layer.weight.value.flat().cwiseAbs().maxCoeff(), 0.99 * bound);
+  EXPECT_NEAR(layer.weight.value.flat().squaredNorm() / 32000, bound * bound / 3, 2e-4);
+  EXPECT_LE(layer.bias->value.flat().cwiseAbs().maxCoeff(), bound);
+  EXPECT_GT(layer.bias->value.flat().cwiseAbs().maxCoeff(), 0.9 * bound);
+  const attn::Linear<double> zero({.in_features = 3, .out_features = 2});
+  EXPECT_EQ(zero.weight.value.flat().cwiseAbs().maxCoeff(), 0);
+}
+
+TEST(LinearErrors, NameWhatIsWrong) {
+  const attn::Linear<float> layer({.in_features = 4, .out_features = 2});
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer(Tensor<float, 2>({3, 5})); }), "Linear: input (3, 5) must have in_features = 4 on its last axis");
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::Linear<float>({.in_features = -1, .out_features = 2}); }),
+            "Linear: in_features = -1 and out_features = 2 must be at least 0");
+}
+
+}  // namespace

@@ -1,0 +1,204 @@
+#include <attn/nn/self_attention.hpp>
+#include <gtest/gtest.h>
+
+#include "support/expect_error.hpp"
+#include "support/plain_attention.hpp"
+#include "support/tensors.hpp"
+
+namespace {
+
+using attn::Index, attn::Tensor;
+
+/// x Wᵀ + b with the rows begin … begin + rows of W and b, in plain loops and double.
+template <class T>
+Tensor<double, 3> projected(const Tensor<T, 3>& x, const Tensor<T, 2>& weight, const Tensor<T, 1>* bias, Index begin, Index rows, Index bias_begin) {
+  Tensor<double, 3> y({x.shape()[0], x.shape()[1], rows});
+  for (Index b = 0; b < y.shape()[0]; ++b)
+    for (Index l = 0; l < y.shape()[1]; ++l)
+      for (Index r = 0; r < rows; ++r) {
+        y(b, l, r) = bias ? double((*bias)(bias_begin + r)) : 0;
+        for (Index i = 0; i < x.shape()[2]; ++i) y(b, l, r) += double(x(b, l, i)) * double(weight(begin + r, i));
+      }
+  return y;
+}
+
+/// Columns h·E … of (B, L, heads·E), as (B, heads, L, E).
+Tensor<double, 4> by_head(const Tensor<double, 3>& x, Index heads) {
+  const Index E = x.shape()[2] / heads;
+  Tensor<double, 4> y({x.shape()[0], heads, x.shape()[1], E});
+  for (Index i = 0; i < x.size(); ++i) {
+    const Index d = i % x.shape()[2], l = i / x.shape()[2] % x.shape()[1], b = i / x.shape()[2] / x.shape()[1];
+    y(b, d / E, l, d % E) = x.data()[i];
+  }
+  return y;
+}
+
+/// The paper's formula from the layer's own parameters: heads one by one, concatenated, projected.
+template <class T>
+std::pair<Tensor<double, 3>, Tensor<double, 4>> plain_multi_head(const attn::MultiHeadAttention<T>& layer, const Tensor<T, 3>& query, const Tensor<T, 3>& key,
+                                                                 const Tensor<T, 3>& value, PlainAttention plain = {}) {
+  const Index D = layer.options.embed_dim, H = layer.options.num_heads, G = layer.options.num_kv_heads.value_or(H), E = D / H;
+  const Tensor<T, 1>* bias = layer.in_proj_bias ? &layer.in_proj_bias->value : nullptr;
+  const bool packed = layer.in_proj_weight.has_value();
+  const auto q = projected(query, packed ? layer.in_proj_weight->value : layer.q_proj_weight->value, bias, 0, D, 0);
+  const auto k = projected(key, packed ? layer.in_proj_weight->value : layer.k_proj_weight->value, bias, packed ? D : 0, G * E, D);
+  const auto v = projected(value, packed ? layer.in_proj_weight->value : layer.v_proj_weight->value, bias, packed ? D + G * E : 0, G * E, D + G * E);
+  plain.run(by_head(q, H), by_head(k, G), by_head(v, G), 1 / std::sqrt(double(E)));
+  Tensor<T, 3> concatenated({query.shape()[0], query.shape()[1], D});
+  for (Index b = 0; b < query.shape()[0]; ++b)
+    for (Index l = 0; l < query.shape()[1]; ++l)
+      for (Index d = 0; d < D; ++d) concatenated(b, l, d) = T(plain.output(b, d / E, l, d % E));
+  return {projected(concatenated, layer.out_proj.weight.value, layer.out_proj.bias ? &layer.out_proj.bias->value : nullptr, 0, D, 0), plain.weights};
+}
+
+template <class T>
+class MultiHead : public testing::Test {
+ protected:
+  attn::Random random{11};
+  static double tolerance() { return std::is_same_v<T, double> ? 1e-13 : 1e-5; }
+
+  /// Biases start at 0 and would hide mistakes.
+  attn::MultiHeadAttention<T> layer(const attn::MultiHeadAttentionOptions& options) {
+    attn::MultiHeadAttention<T> result(options, random);
+    for (const auto& p : result.parameters())
+      for (T& value : p.value) value = T(0.4 * random.normal<double>());
+    return result;
+  }
+};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(MultiHead, Scalars);
+
+TYPED_TEST(MultiHead, IsTheConcatenationOfItsHeadsProjected) {
+  using T = TypeParam;
+  const std::vector<attn::MultiHeadAttentionOptions> all{{.embed_dim = 12, .num_heads = 3},
+                                                         {.embed_dim = 8, .num_heads = 1, .bias = false},
+                                                         {.embed_dim = 12, .num_heads = 6, .num_kv_heads = 2},
+                                                         {.embed_dim = 8, .num_heads = 2, .kdim = 5, .vdim = 9},
+                                                         {.embed_dim = 8, .num_heads = 4, .num_kv_heads = 2, .vdim = 3, .bias = false}};
+  for (const auto& options : all) {
+    const auto layer = this->layer(options);
+    const Index D = options.embed_dim;
+    const auto query = normal<T, 3>(this->random, {2, 5, D}), key = normal<T, 3>(this->random, {2, 7, options.kdim.value_or(D)}), value = normal<T, 3>(this->random, {2, 7, options.vdim.value_or(D)});
+    const auto [expected, expected_weights] = plain_multi_head(layer, query, key, value);
+    const auto [output, weights] = layer.with_weights(query, key, value);
+    EXPECT_LT(largest_gap(output, expected), this->tolerance());
+    EXPECT_LT(largest_gap(weights, expected_weights), this->tolerance());
+    EXPECT_TRUE(same_bits(layer(query, key, value), output)) << "asking for weights changes no bit";
+    const auto padded = layer(query, key, value, attn::Padding{{7, 3}});
+    EXPECT_LT(largest_gap(padded, plain_multi_head(layer, query, key, value, {.allows = [](Index b, Index, Index, Index j) { return b == 0 || j < 3; }}).first), this->tolerance());
+  }
+}
+
+TYPED_TEST(MultiHead, WithOneSourceIsSelfAttention) {
+  using T = TypeParam;
+  attn::SelfAttention<T> self({.embed_dim = 12, .num_heads = 4, .num_kv_heads = 2}, this->random);
+  const auto layer = this->layer({.embed_dim = 12, .num_heads = 4, .num_kv_heads = 2});
+  self.load_state_dict(layer.state_dict());
+  const auto x = normal<T, 3>(this->random, {2, 6, 12});
+  const auto [expected, expected_weights] = plain_multi_head(layer, x, x, x, {.allows = [](Index, Index, Index i, Index j) { return j <= i; }});
+  EXPECT_LT(largest_gap(self(x, attn::Causal{}), expected), this->tolerance());
+  EXPECT_LT(largest_gap(self.with_weights(x, attn::Causal{}).weights, expected_weights), this->tolerance());
+}
+
+TYPED_TEST(MultiHead, TakesOneSequenceAsMatrixViewOrTwoAxes) {
+  using T = TypeParam;
+  const auto layer = this->layer({.embed_dim = 6, .num_heads = 2});
+  const auto x = normal<T, 3>(this->random, {2, 5, 6});
+  const Tensor<T, 3> both = layer(x, x, x);
+  const Tensor<T, 2> second = layer(x[1], x[1], x[1]);
+  EXPECT_LT(largest_gap(second, both[1].copy()), this->tolerance());
+  const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic> X = x.matrix(1), Y = layer(X, X, X);
+  EXPECT_LT(double((Y - both.matrix(1)).cwiseAbs().maxCoeff()), 1e-6);
+  EXPECT_EQ(layer.with_weights(X, X, X).weights.shape(), (attn::Shape<4>{1, 2, 5, 5}));
+}
+
+TEST(MultiHeadState, HasPyTorchsNamesAndShapes) {
+  const auto names = [](const auto& layer) {
+    std::string text;
+    for (const auto& p : layer.parameters()) text += p.name + attn::to_string(p.shape) + ' ';
+    return text;
+  };
+  EXPECT_EQ(names(attn::MultiHeadAttention<float>({.embed_dim = 8, .num_heads = 2})), "in_proj_weight(24, 8) in_proj_bias(24) out_proj.weight(8, 8) out_proj.bias(8) ");
+  EXPECT_EQ(names(attn::MultiHeadAttention<float>({.embed_dim = 8, .num_heads = 2, .kdim = 8, .vdim = 8})), names(attn::MultiHeadAttention<float>({.embed_dim = 8, .num_heads = 2})));
+  EXPECT_EQ(names(attn::MultiHeadAttention<float>({.embed_dim = 8, .num_heads = 2, .kdim = 5})),
+            "q_proj_weight(8, 8) k_proj_weight(8, 5) v_proj_weight(8, 8) in_proj_bias(24) out_proj.weight(8, 8) out_proj.bias(8) ");
+  EXPECT_EQ(names(attn::MultiHeadAttention<float>({.embed_dim = 8, .num_heads = 4, .num_kv_heads = 2, .bias = false})), "in_proj_weight(16, 8) out_proj.weight(8, 8) ");
+  EXPECT_EQ(names(attn::SelfAttention<float>({.embed_dim = 8, .num_heads = 2})), "in_proj_weight(24, 8) in_proj_bias(24) out_proj.weight(8, 8) out_proj.bias(8) ");
+}
+
+TEST(MultiHeadState, StartsAsPyTorchs) {
+  attn::Random random{1};
+  const attn::MultiHeadAttention<double> layer({.embed_dim = 64, .num_heads = 4}, random);
+  const auto expect_uniform = [](const Tensor<double, 2>& weight, double bound) {
+    EXPECT_LE(weight.flat().cwiseAbs().maxCoeff(), bound);
+    EXPECT_NEAR(weight.flat().squaredNorm() / double(weight.size()), bound * bound / 3, 0.05 * bound * bound);
+  };
+  expect_uniform(layer.in_proj_weight->value, std::sqrt(6.0 / (64 + 192)));
+  expect_uniform(layer.out_proj.weight.value, 1 / 8.0);
+  EXPECT_EQ(layer.in_proj_bias->value.flat().cwiseAbs().maxCoeff() + layer.out_proj.bias->value.flat().cwiseAbs().maxCoeff(), 0);
+  const attn::MultiHeadAttention<double> apart({.embed_dim = 64, .num_heads = 4, .kdim = 32}, random);
+  expect_uniform(apart.q_proj_weight->value, std::sqrt(6.0 / 128));
+  expect_uniform(apart.k_proj_weight->value, std::sqrt(6.0 / 96));
+}
+
+TEST(MultiHeadState, LoadsWhatItSavedUnderAPrefix) {
+  attn::Random random{2};
+  const attn::MultiHeadAttention<float> layer({.embed_dim = 8, .num_heads = 2}, random);
+  attn::StateDict<double> file;
+  file.set("other.weight", Tensor<double, 1>({3}));
+  for (const auto& p : layer.parameters()) file.set("encoder." + p.name, p.shape, std::vector<double>(p.value.begin(), p.value.end()));
+  attn::MultiHeadAttention<float> copy({.embed_dim = 8, .num_heads = 2});
+  copy.load_state_dict(file, "encoder.");
+  const auto x = normal<float, 3>(random, {1, 3, 8});
+  EXPECT_TRUE(same_bits(copy(x, x, x), layer(x, x, x)));
+}
+
+TEST(MultiHeadState, NamesEveryEntryThatDoesNotFitAndChangesNothing) {
+  attn::Random random{2};
+  attn::MultiHeadAttention<float> layer({.embed_dim = 8, .num_heads = 2}, random);
+  const attn::StateDict<float> before = layer.state_dict();
+  attn::StateDict<float> state;
+  state.set("a.in_proj_weight", Tensor<float, 2>({24, 7}));
+  state.set("a.in_proj_bias", Tensor<float, 1>({8}));
+  state.set("a.out_proj.weight", Tensor<float, 2>({8, 8}));
+  state.set("a.bias_k", Tensor<float, 1>({8}));
+  state.set("a.extra", Tensor<float, 1>({8}));
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer.load_state_dict(state, "a."); }),
+            "MultiHeadAttention: the state dict must have exactly this layer's entries; missing: a.out_proj.bias; unexpected: a.bias_k, a.extra; "
+            "misshapen: a.in_proj_weight (24, 7) instead of (24, 8), a.in_proj_bias (8) instead of (24)");
+  for (const std::string& name : before.names()) {
+    const auto now = layer.state_dict();
+    EXPECT_TRUE(std::equal(before.values(name).begin(), before.values(name).end(), now.values(name).begin()));
+  }
+  EXPECT_THROW(layer.load_state_dict(state, "b."), attn::ShapeError);
+}
+
+TEST(MultiHeadErrors, NameTheOptionOrTheArgument) {
+  const auto option = [](const attn::MultiHeadAttentionOptions& options) { return sentence_of<attn::OptionError>([&] { attn::MultiHeadAttention<float>{options}; }); };
+  EXPECT_EQ(option({.embed_dim = 64, .num_heads = 7}), "MultiHeadAttention: embed_dim = 64 must be a positive multiple of num_heads = 7");
+  EXPECT_EQ(option({.embed_dim = 64, .num_heads = 0}), "MultiHeadAttention: num_heads = 0 must be at least 1");
+  EXPECT_EQ(option({.embed_dim = 0, .num_heads = 1}), "MultiHeadAttention: embed_dim = 0 must be a positive multiple of num_heads = 1");
+  EXPECT_EQ(option({.embed_dim = 64, .num_heads = 4, .num_kv_heads = 3}), "MultiHeadAttention: num_kv_heads = 3 must divide num_heads = 4");
+  EXPECT_EQ(option({.embed_dim = 64, .num_heads = 4, .kdim = -2}), "MultiHeadAttention: kdim = -2 must be at least 1");
+  const attn::MultiHeadAttention<float> layer({.embed_dim = 8, .num_heads = 2, .kdim = 4});
+  using X = Tensor<float, 3>;
+  const auto shape = [&](const X& q, const X& k, const X& v) { return sentence_of<attn::ShapeError>([&] { layer(q, k, v); }); };
+  EXPECT_EQ(shape(X({2, 5, 7}), X({2, 6, 4}), X({2, 6, 8})), "MultiHeadAttention: query (2, 5, 7) must be (2, 5, 8), the batch and length of what it goes with and embed_dim = 8");
+  EXPECT_EQ(shape(X({2, 5, 8}), X({3, 6, 4}), X({2, 6, 8})), "MultiHeadAttention: key (3, 6, 4) must be (2, 6, 4), the batch and length of what it goes with and kdim = 4");
+  EXPECT_EQ(shape(X({2, 5, 8}), X({2, 6, 4}), X({2, 5, 8})), "MultiHeadAttention: value (2, 5, 8) must be (2, 6, 8), the batch and length of what it goes with and vdim = 8");
+}
+
+TEST(MultiHeadBits, AreTheSameForAnyNumberOfThreads) {
+  attn::Random random{6};
+  const attn::MultiHeadAttention<float> layer({.embed_dim = 48, .num_heads = 6}, random);
+  const auto x = normal<float, 3>(random, {3, 70, 48});
+  attn::set_num_threads(1);
+  const auto one = layer(x, x, x, attn::Causal{});
+  for (const Index threads : {2, 3, 8}) {
+    attn::set_num_threads(threads);
+    EXPECT_TRUE(same_bits(layer(x, x, x, attn::Causal{}), one));
+  }
+  attn::set_executor(attn::Pool{});
+}
+
+}  // namespace
