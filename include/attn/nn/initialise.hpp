@@ -10,14 +10,14 @@ namespace attn::inline ATTN_ABI {
 template <class T>
 void xavier_uniform(Tensor<T, 2>& weight, Random& random) {
   const double bound = std::sqrt(6.0 / static_cast<double>(std::max<Index>(1, weight.shape()[0] + weight.shape()[1])));
-  random.uniform(weight, T(-bound), T(bound));
+  random.uniform(weight, -bound, bound);
 }
 
 /// U(−1/√fan_in, 1/√fan_in), as PyTorch's `Linear` starts its weight and its bias.
 template <class T, int N>
 void fan_in_uniform(Tensor<T, N>& parameter, Index fan_in, Random& random) {
   const double bound = 1 / std::sqrt(static_cast<double>(std::max<Index>(1, fan_in)));
-  random.uniform(parameter, T(-bound), T(bound));
+  random.uniform(parameter, -bound, bound);
 }
 
 }  // namespace attn::inline ATTN_ABI
