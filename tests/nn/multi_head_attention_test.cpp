@@ -2,54 +2,12 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.hpp"
-#include "support/plain_attention.hpp"
+#include "support/plain_multi_head.hpp"
 #include "support/tensors.hpp"
 
 namespace {
 
 using attn::Index, attn::Tensor;
-
-/// x Wᵀ + b with the rows begin … begin + rows of W and b, in plain loops and double.
-template <class T>
-Tensor<double, 3> projected(const Tensor<T, 3>& x, const Tensor<T, 2>& weight, const Tensor<T, 1>* bias, Index begin, Index rows, Index bias_begin) {
-  Tensor<double, 3> y({x.shape()[0], x.shape()[1], rows});
-  for (Index b = 0; b < y.shape()[0]; ++b)
-    for (Index l = 0; l < y.shape()[1]; ++l)
-      for (Index r = 0; r < rows; ++r) {
-        y(b, l, r) = bias ? double((*bias)(bias_begin + r)) : 0;
-        for (Index i = 0; i < x.shape()[2]; ++i) y(b, l, r) += double(x(b, l, i)) * double(weight(begin + r, i));
-      }
-  return y;
-}
-
-/// Columns h·E … of (B, L, heads·E), as (B, heads, L, E).
-Tensor<double, 4> by_head(const Tensor<double, 3>& x, Index heads) {
-  const Index E = x.shape()[2] / heads;
-  Tensor<double, 4> y({x.shape()[0], heads, x.shape()[1], E});
-  for (Index i = 0; i < x.size(); ++i) {
-    const Index d = i % x.shape()[2], l = i / x.shape()[2] % x.shape()[1], b = i / x.shape()[2] / x.shape()[1];
-    y(b, d / E, l, d % E) = x.data()[i];
-  }
-  return y;
-}
-
-/// The paper's formula from the layer's own parameters: heads one by one, concatenated, projected.
-template <class T>
-std::pair<Tensor<double, 3>, Tensor<double, 4>> plain_multi_head(const attn::MultiHeadAttention<T>& layer, const Tensor<T, 3>& query, const Tensor<T, 3>& key,
-                                                                 const Tensor<T, 3>& value, PlainAttention plain = {}) {
-  const Index D = layer.options.embed_dim, H = layer.options.num_heads, G = layer.options.num_kv_heads.value_or(H), E = D / H;
-  const Tensor<T, 1>* bias = layer.in_proj_bias ? &layer.in_proj_bias->value : nullptr;
-  const bool packed = layer.in_proj_weight.has_value();
-  const auto q = projected(query, packed ? layer.in_proj_weight->value : layer.q_proj_weight->value, bias, 0, D, 0);
-  const auto k = projected(key, packed ? layer.in_proj_weight->value : layer.k_proj_weight->value, bias, packed ? D : 0, G * E, D);
-  const auto v = projected(value, packed ? layer.in_proj_weight->value : layer.v_proj_weight->value, bias, packed ? D + G * E : 0, G * E, D + G * E);
-  plain.run(by_head(q, H), by_head(k, G), by_head(v, G), 1 / std::sqrt(double(E)));
-  Tensor<T, 3> concatenated({query.shape()[0], query.shape()[1], D});
-  for (Index b = 0; b < query.shape()[0]; ++b)
-    for (Index l = 0; l < query.shape()[1]; ++l)
-      for (Index d = 0; d < D; ++d) concatenated(b, l, d) = T(plain.output(b, d / E, l, d % E));
-  return {projected(concatenated, layer.out_proj.weight.value, layer.out_proj.bias ? &layer.out_proj.bias->value : nullptr, 0, D, 0), plain.weights};
-}
 
 template <class T>
 class MultiHead : public testing::Test {
