@@ -5,28 +5,14 @@
 #include <atomic>
 #include <attn/core/executor.hpp>
 #include <chrono>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-namespace {
-
-std::atomic<long> allocations{0};
-
-}  // namespace
-
-// Not inlined: g++ would take free for a mismatch of the new that it still sees.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size)) return p;
-  throw std::bad_alloc{};
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#include "support/count_allocations.hpp"
+#include "support/expect_error.hpp"
 
 namespace {
 
@@ -247,15 +233,10 @@ TEST_F(Executor, NumberOfThreads) {
 }
 
 TEST_F(Executor, WrongNumbersOfThreads) {
-  for (const Index n : {Index{0}, Index{-3}}) {
-    try {
-      attn::set_num_threads(n);
-      ADD_FAILURE() << n << " passed";
-    } catch (const attn::OptionError& error) {
-      EXPECT_EQ(error.what(), "set_num_threads: the number of threads " + std::to_string(n) + " must be at least 1");
-    }
-  }
-  EXPECT_THROW(attn::set_executor(attn::Pool{-1}), attn::OptionError);
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(0); }), "set_num_threads: the number of threads 0 must be at least 1");
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(-3); }), "set_num_threads: the number of threads -3 must be at least 1");
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_executor(attn::Pool{-1}); }),
+            "set_executor: Pool's threads -1 must be at least 1, or 0 for one a core");
   EXPECT_EQ(attn::num_threads(), 4);
 }
 
@@ -263,7 +244,7 @@ TEST_F(Executor, ACallAllocatesNothing) {
   std::atomic<Index> sum{0};
   const auto loop = [&] { attn::parallel_for(64, [&, a = 1, b = 2, c = 3, d = 4](Index i) { sum += i + a + b + c + d; }); };
   loop();  // the workers start
-  const long before = allocations;
+  const std::size_t before = allocations;
   for (int i = 0; i < 100; ++i) loop();
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(sum, 101 * (2016 + 640));

@@ -21,7 +21,15 @@ class Buffer {
   explicit Buffer(Index size) : data_(allocate(size)), size_(size) { std::fill_n(data(), size, T{}); }
   Buffer(const Buffer& other) : data_(allocate(other.size_)), size_(other.size_) { std::copy_n(other.data(), size_, data()); }
   Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
-  Buffer& operator=(Buffer other) noexcept { return data_.swap(other.data_), std::swap(size_, other.size_), *this; }
+  Buffer& operator=(const Buffer& other) {
+    if (size_ != other.size_) return *this = Buffer(other);
+    std::copy_n(other.data(), size_, data());  // into the memory that is there: a tensor assigned in a loop allocates nothing
+    return *this;
+  }
+  Buffer& operator=(Buffer&& other) noexcept {
+    data_ = std::move(other.data_), size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
   ~Buffer() = default;
 
   T* data() { return data_.get(); }

@@ -97,7 +97,8 @@ struct Random {
   template <class T, int N>
   void normal(const TensorView<T, N>& to, double mean = 0, double standard_deviation = 1) {
     if (!std::isfinite(mean) || !std::isfinite(standard_deviation) || standard_deviation < 0)
-      throw OptionError("Random: a normal distribution of mean " + std::to_string(mean) + " cannot have standard deviation " + std::to_string(standard_deviation));
+      throw OptionError("Random: normal numbers of mean " + std::to_string(mean) + " and standard deviation " + std::to_string(standard_deviation) +
+                        " need both finite and the deviation at least 0");
     fill(to, [&] { return static_cast<T>(std::fma(standard_deviation, normal<double>(), mean)); });
   }
   template <class T, int N>

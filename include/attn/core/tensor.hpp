@@ -2,6 +2,7 @@
 
 #include <attn/core/buffer.hpp>
 #include <attn/core/tensor_view.hpp>
+#include <utility>
 
 namespace attn::inline ATTN_ABI {
 
@@ -18,10 +19,19 @@ class Tensor {
 
   Tensor() = default;
   /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
-  explicit Tensor(const Shape<N>& shape) : shape_(shape), buffer_(checked_size(shape, sizeof(T))) {}
+  explicit Tensor(const Shape<N>& shape) : buffer_(checked_size(shape, sizeof(T))), shape_(shape) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&& other) noexcept : buffer_(std::move(other.buffer_)), shape_(std::exchange(other.shape_, Shape<N>{})) {}
+  Tensor& operator=(const Tensor&) = default;
+  Tensor& operator=(Tensor&& other) noexcept {
+    buffer_ = std::move(other.buffer_);
+    shape_ = std::exchange(other.shape_, Shape<N>{});
+    return *this;
+  }
+  ~Tensor() = default;
 
-  View view() { return {buffer_.data(), shape_}; }
-  ConstView view() const { return {buffer_.data(), shape_}; }
+  View view() { return {typename View::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)}; }
+  ConstView view() const { return {typename ConstView::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)}; }
   operator View() { return view(); }
   operator ConstView() const { return view(); }
 
@@ -80,8 +90,8 @@ class Tensor {
   template <class, int>
   friend class Tensor;
 
+  Buffer<T> buffer_;  // before the shape: a copy that finds no memory changes neither
   Shape<N> shape_{};
-  Buffer<T> buffer_;
 };
 
 template <class T, int N>
@@ -139,10 +149,14 @@ auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tens
 
 /// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the way back.
 template <class Derived>
-Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::DenseBase<Derived>& dense) {
-  Tensor<typename Derived::Scalar, 2> result({dense.rows(), dense.cols()});
-  for (Index i = 0; i < dense.rows(); ++i) result.matrix().row(i) = dense.row(i);
+Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::MatrixBase<Derived>& matrix) {
+  Tensor<typename Derived::Scalar, 2> result({matrix.rows(), matrix.cols()});
+  result.matrix().noalias() = matrix;
   return result;
+}
+template <class Derived>
+Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::ArrayBase<Derived>& array) {
+  return to_tensor(array.matrix());
 }
 
 }  // namespace attn::inline ATTN_ABI

@@ -29,26 +29,33 @@ class TensorView {
   using VectorMap = Eigen::Map<Readable<Vector>>;
 
   /// Row-major and without gaps.
-  TensorView(T* data, const Shape<N>& shape) : TensorView(data, shape, row_major_strides(shape)) { checked_size(shape, sizeof(T)); }
+  TensorView(T* data, const Shape<N>& shape) : TensorView(Checked{}, data, shape, (checked_size(shape, sizeof(T)), row_major_strides(shape))) {}
   /// With a stride for each axis, in elements; the last must be 1.
-  TensorView(T* data, const Shape<N>& shape, const Shape<N>& strides) : data_(data), shape_(shape), strides_(strides) {
+  TensorView(T* data, const Shape<N>& shape, const Shape<N>& strides) : TensorView(Checked{}, data, shape, strides) {
+    checked_size(shape, sizeof(T));
     if (strides.back() != 1) throw ShapeError("TensorView: the last of the strides " + to_string(strides) + " must be 1");
   }
   /// A view that may write is also one that only reads.
   operator TensorView<const T, N>() const
     requires(!std::is_const_v<T>)
   {
-    return {data_, shape_, strides_};
+    return {typename TensorView<const T, N>::Checked{}, data_, shape_, strides_};
   }
 
   T* data() const { return data_; }
   const Shape<N>& shape() const { return shape_; }
   const Shape<N>& strides() const { return strides_; }
-  Index size() const { return checked_size(shape_); }
+  Index size() const {
+    if (std::find(shape_.begin(), shape_.end(), 0) != shape_.end()) return 0;
+    Index size = 1;
+    for (const Index extent : shape_) size *= extent;
+    return size;
+  }
   bool is_contiguous() const {
+    if (size() == 0) return true;
     Index step = 1;
     for (std::size_t axis = rank; axis-- > 0; step *= shape_[axis])
-      if (shape_[axis] > 1 && strides_[axis] != step && size() > 0) return false;
+      if (shape_[axis] > 1 && strides_[axis] != step) return false;
     return true;
   }
 
@@ -68,7 +75,7 @@ class TensorView {
     Shape<N - 1> shape, strides;
     std::copy(shape_.begin() + 1, shape_.end(), shape.begin());
     std::copy(strides_.begin() + 1, strides_.end(), strides.begin());
-    return {data_ + i * strides_[0], shape, strides};
+    return {typename TensorView<T, N - 1>::Checked{}, data_ + i * strides_[0], shape, strides};
   }
 
   /// The part from `begin` up to but without `end` of one axis.
@@ -76,7 +83,8 @@ class TensorView {
     if (axis < 0 || axis >= N) throw ShapeError("TensorView: slice axis " + std::to_string(axis) + " must be one of the axes of " + to_string(shape_));
     const auto a = static_cast<std::size_t>(axis);
     if (begin < 0 || begin > end || end > shape_[a])
-      throw ShapeError("TensorView: slice " + std::to_string(begin) + ":" + std::to_string(end) + " must lie within axis " + std::to_string(axis) + " of " + to_string(shape_));
+      throw ShapeError("TensorView: slice " + std::to_string(begin) + ":" + std::to_string(end) + " must lie within axis " + std::to_string(axis) + " of " +
+                       to_string(shape_));
     TensorView part = *this;
     part.shape_[a] = end - begin;
     if (part.size() > 0) part.data_ += begin * strides_[a];
@@ -90,15 +98,17 @@ class TensorView {
     return {data_ + offset(index...), shape_[rank - 2], shape_[rank - 1], Eigen::OuterStride<>(strides_[rank - 2])};
   }
 
-  /// The whole as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The leading axes must lie without gaps.
+  /// The whole as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The rows must follow each other evenly.
   MatrixMap as_rows() const
     requires(N >= 2)
   {
-    Index rows = 1;
-    for (std::size_t axis = rank - 1; axis-- > 0; rows *= shape_[axis])
-      if (shape_[axis] > 1 && strides_[axis] != rows * strides_[rank - 2] && size() > 0)
+    Index rows = 1, step = strides_[rank - 2];
+    for (std::size_t axis = rank - 1; axis-- > 0; rows *= shape_[axis]) {
+      if (rows == 1 && shape_[axis] > 1) step = strides_[axis];  // axes of extent 1 have no neighbours to be apart from
+      if (shape_[axis] > 1 && strides_[axis] != rows * step && size() > 0)
         throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) + " must let the rows follow each other evenly");
-    return {data_, rows, shape_[rank - 1], Eigen::OuterStride<>(strides_[rank - 2])};
+    }
+    return {data_, rows, shape_[rank - 1], Eigen::OuterStride<>(step)};
   }
 
   /// The whole as one vector. The view must be without gaps.
@@ -112,7 +122,8 @@ class TensorView {
   TensorView<T, static_cast<int>(M)> reshape(const Index (&shape)[M]) const {
     require_contiguous("reshape");
     const std::array<Index, M> target = std::to_array(shape);
-    if (checked_size(target) != size()) throw ShapeError("TensorView: reshape " + to_string(target) + " must keep the number of elements of " + to_string(shape_));
+    if (checked_size(target) != size())
+      throw ShapeError("TensorView: reshape " + to_string(target) + " must keep the number of elements of " + to_string(shape_));
     return {data_, target};
   }
 
@@ -123,6 +134,13 @@ class TensorView {
   Tensor<Scalar, N> copy() const;
 
  private:
+  template <class, int>
+  friend class TensorView;
+  template <class, int>
+  friend class Tensor;
+  struct Checked {};  // shape and strides come from a tensor or a view: element access must not check them again
+  TensorView(Checked, T* data, const Shape<N>& shape, const Shape<N>& strides) : data_(data), shape_(shape), strides_(strides) {}
+
   template <class... I>
   Index offset(I... index) const {
     std::size_t axis = 0;
