@@ -1,4 +1,5 @@
 #include "../support/expect_error.hpp"
+#include "../support/temporary_folder.hpp"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -6,9 +7,6 @@
 
 #include <attn/core/atomic_file.hpp>
 #include <csignal>
-#include <fstream>
-#include <iterator>
-#include <string_view>
 
 namespace {
 
@@ -16,25 +14,14 @@ namespace fs = std::filesystem;
 
 std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-/// A folder of each test's own.
 struct AtomicFile : testing::Test {
-  fs::path folder = fs::path(testing::TempDir()) / ("attn_atomic_file_" + std::to_string(getpid()));
-
-  AtomicFile() { fs::create_directory(folder); }
-  ~AtomicFile() override { fs::remove_all(folder); }
-
-  std::string content(const std::string& name) const {
-    std::ifstream in(folder / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  auto count() const { return std::distance(fs::directory_iterator(folder), {}); }
-  void put(const std::string& name, std::string_view text) const { std::ofstream(folder / name, std::ios::binary) << text; }
+  TemporaryFolder folder;
 };
 
 TEST_F(AtomicFile, WritesTheBytesAndLeavesNothingElse) {
   attn::write_atomically(folder / "a", "test", bytes(std::string_view("a\0\n\r\xff", 5)));
-  EXPECT_EQ(content("a"), std::string("a\0\n\r\xff", 5));
-  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(content(folder / "a"), std::string("a\0\n\r\xff", 5));
+  EXPECT_EQ(folder.count(), 1);
 }
 
 TEST_F(AtomicFile, WritesInPartsAndAnEmptyFile) {
@@ -44,24 +31,24 @@ TEST_F(AtomicFile, WritesInPartsAndAnEmptyFile) {
   file.write(bytes("two"));
   file.commit();
   attn::write_atomically(folder / "empty", "test", {});
-  EXPECT_EQ(content("a"), "one two");
-  EXPECT_EQ(content("empty"), "");
-  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(content(folder / "a"), "one two");
+  EXPECT_EQ(content(folder / "empty"), "");
+  EXPECT_EQ(folder.count(), 2);
 }
 
 TEST_F(AtomicFile, TheOldFileStandsUntilCommit) {
-  put("a", "old");
+  put(folder / "a", "old");
   {
     attn::AtomicFile file(folder / "a", "test");
     file.write(bytes("new, but given up"));
-    EXPECT_EQ(content("a"), "old");
-    EXPECT_EQ(count(), 2);
+    EXPECT_EQ(content(folder / "a"), "old");
+    EXPECT_EQ(folder.count(), 2);
   }
-  EXPECT_EQ(content("a"), "old");
-  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(content(folder / "a"), "old");
+  EXPECT_EQ(folder.count(), 1);
   attn::write_atomically(folder / "a", "test", bytes("new"));
-  EXPECT_EQ(content("a"), "new");
-  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(content(folder / "a"), "new");
+  EXPECT_EQ(folder.count(), 1);
 }
 
 TEST_F(AtomicFile, TwoWritersDoNotMeet) {
@@ -69,23 +56,23 @@ TEST_F(AtomicFile, TwoWritersDoNotMeet) {
   first.write(bytes("first"));
   second.write(bytes("second"));
   second.commit();
-  EXPECT_EQ(content("a"), "second");
+  EXPECT_EQ(content(folder / "a"), "second");
   first.commit();
-  EXPECT_EQ(content("a"), "first");
-  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(content(folder / "a"), "first");
+  EXPECT_EQ(folder.count(), 1);
 }
 
 TEST_F(AtomicFile, AForeignTemporaryIsLeftAlone) {
-  put(".attn-0.tmp", "somebody else's");
+  put(folder / ".attn-0.tmp", "somebody else's");
   attn::write_atomically(folder / "a", "test", bytes("mine"));
-  EXPECT_EQ(content("a"), "mine");
-  EXPECT_EQ(content(".attn-0.tmp"), "somebody else's");
+  EXPECT_EQ(content(folder / "a"), "mine");
+  EXPECT_EQ(content(folder / ".attn-0.tmp"), "somebody else's");
 }
 
 TEST_F(AtomicFile, TakesANameOfTheGreatestLength) {
   const std::string name(255, 'x');
   attn::write_atomically(folder / name, "test", bytes("long"));
-  EXPECT_EQ(content(name), "long");
+  EXPECT_EQ(content(folder / name), "long");
 }
 
 TEST_F(AtomicFile, KeepsPermissionsOfTheOldFileAndNewOnesAsTheUserHasThem) {
@@ -93,7 +80,7 @@ TEST_F(AtomicFile, KeepsPermissionsOfTheOldFileAndNewOnesAsTheUserHasThem) {
   attn::write_atomically(folder / "new", "test", bytes("1"));
   umask(mask);
   EXPECT_EQ(fs::status(folder / "new").permissions(), fs::perms(0640));
-  put("old", "0");
+  put(folder / "old", "0");
   fs::permissions(folder / "old", fs::perms(0604));
   attn::write_atomically(folder / "old", "test", bytes("1"));
   EXPECT_EQ(fs::status(folder / "old").permissions(), fs::perms(0604));
@@ -101,40 +88,40 @@ TEST_F(AtomicFile, KeepsPermissionsOfTheOldFileAndNewOnesAsTheUserHasThem) {
 
 TEST_F(AtomicFile, WritesWhatALinkPointsTo) {
   fs::create_directory(folder / "deep");
-  put("deep/file", "old");
+  put(folder / "deep/file", "old");
   fs::create_symlink("deep/file", folder / "link");
   attn::write_atomically(folder / "link", "test", bytes("new"));
   EXPECT_TRUE(fs::is_symlink(folder / "link"));
-  EXPECT_EQ(content("deep/file"), "new");
-  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(content(folder / "deep/file"), "new");
+  EXPECT_EQ(folder.count(), 2);
 }
 
 TEST_F(AtomicFile, RefusesADirectory) {
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder, "save", {}); }),
-            "save: path \"" + folder.string() + "\" must name a file, but it is a directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder.path, "save", {}); }),
+            "save: path \"" + folder.path.string() + "\" must name a file, but it is a directory");
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "sub/", "save", {}); }),
             "save: path \"" + (folder / "sub/").string() + "\" must end in the name of a file");
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("", "save", {}); }), "save: path \"\" must end in the name of a file");
-  EXPECT_EQ(count(), 0);
+  EXPECT_EQ(folder.count(), 0);
 }
 
 TEST_F(AtomicFile, RefusesAFolderThatIsMissing) {
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "no/a", "save", {}); }),
             "save: cannot write \"" + (folder / "no/a").string() + "\": No such file or directory");
-  put("file", "");
+  put(folder / "file", "");
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "file/a", "save", {}); }),
             "save: cannot write \"" + (folder / "file/a").string() + "\": Not a directory");
 }
 
 TEST_F(AtomicFile, RefusesAFolderThatIsNotWritable) {
-  fs::permissions(folder, fs::perms(0555));
+  fs::permissions(folder.path, fs::perms(0555));
   const uid_t user = geteuid();
-  if (user == 0) ASSERT_EQ(seteuid(65534), 0);  // root may write everywhere
+  ASSERT_EQ(user == 0 ? seteuid(65534) : 0, 0);  // root may write everywhere
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "a", "save", {}); }),
             "save: cannot write \"" + (folder / "a").string() + "\": Permission denied");
-  if (user == 0) ASSERT_EQ(seteuid(0), 0);
-  fs::permissions(folder, fs::perms(0755));
-  EXPECT_EQ(count(), 0);
+  ASSERT_EQ(seteuid(user), 0);
+  fs::permissions(folder.path, fs::perms(0755));
+  EXPECT_EQ(folder.count(), 0);
 }
 
 TEST_F(AtomicFile, AFailureInTheLastStepLeavesNothing) {
@@ -155,7 +142,7 @@ TEST_F(AtomicFile, ADeviceIsWrittenDirectlyAndStaysADevice) {
 }
 
 TEST_F(AtomicFile, AFailureHalfwayLeavesTheOldFile) {
-  put("a", "old");
+  put(folder / "a", "old");
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   rlimit small = before;
@@ -167,8 +154,8 @@ TEST_F(AtomicFile, AFailureHalfwayLeavesTheOldFile) {
             "save: cannot write \"" + (folder / "a").string() + "\": File too large");
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
-  EXPECT_EQ(content("a"), "old");
-  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(content(folder / "a"), "old");
+  EXPECT_EQ(folder.count(), 1);
 }
 
 }  // namespace

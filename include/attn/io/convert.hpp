@@ -1,0 +1,43 @@
+#pragma once
+
+#include <attn/io/dtype.hpp>
+#include <cmath>
+#include <utility>
+
+namespace attn::inline ATTN_ABI {
+
+/// The value of `from` as a To, or nothing where its meaning would be lost. A floating number may be rounded to a narrower
+/// one, NaN and infinities stay; everything else keeps its value exactly: no fraction is cut, no integer wraps, none is
+/// rounded (2^53 + 1 is no double: an id that changes is another id), no finite number becomes infinite.
+/// As a bool, a U8 is true where it is not 0; of other types only 0 and 1 are bools.
+template <class To, class From>
+std::optional<To> convert(From from) {
+  static_assert(std::is_arithmetic_v<To>, "numbers are read as bool, an integer, float or double");
+  if constexpr (std::is_same_v<From, Eigen::half> || std::is_same_v<From, Eigen::bfloat16>) {
+    return convert<To>(static_cast<float>(from));
+  } else if constexpr (std::is_same_v<From, To>) {
+    return from;
+  } else if constexpr (std::is_same_v<From, bool>) {
+    return static_cast<To>(from ? 1 : 0);
+  } else if constexpr (std::is_same_v<To, bool>) {
+    if (from != From{0} && from != From{1} && !std::is_same_v<From, std::uint8_t>) return std::nullopt;
+    return from != From{0};
+  } else if constexpr (std::is_integral_v<From> && std::is_integral_v<To>) {
+    if (!std::in_range<To>(from)) return std::nullopt;
+    return static_cast<To>(from);
+  } else if constexpr (std::is_integral_v<To>) {
+    const From bound = std::ldexp(From{1}, std::numeric_limits<To>::digits);  // of signed types −bound is a value, of all bound is the first that is none
+    if (!(from >= (std::is_signed_v<To> ? -bound : From{0}) && from < bound && std::trunc(from) == from)) return std::nullopt;
+    return static_cast<To>(from);
+  } else {
+    const To to = static_cast<To>(from);
+    if constexpr (std::is_integral_v<From>) {
+      if (convert<From>(to) != from) return std::nullopt;
+    } else {
+      if (std::isinf(to) && !std::isinf(from)) return std::nullopt;
+    }
+    return to;
+  }
+}
+
+}  // namespace attn::inline ATTN_ABI

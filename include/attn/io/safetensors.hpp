@@ -1,0 +1,123 @@
+#pragma once
+
+#include <attn/io/convert.hpp>
+#include <attn/io/file_bytes.hpp>
+#include <attn/io/safetensors_header.hpp>
+#include <attn/io/safetensors_writer.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Named tensors of a safetensors file [https://github.com/huggingface/safetensors], of any types, whose numbers are read on
+/// demand from the mapped file. A layer loads from it: `layer.load_state_dict(file)`. Copies share the file.
+/// Types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL, each read as any C++ number that can hold its values, see `convert`.
+/// Errors: FileError if there is no entry of that name or a value is lost by conversion, ShapeError if the number of axes is another.
+class SafeTensors {
+ public:
+  const std::map<std::string, std::string>& metadata() const { return content_->header.metadata; }
+  /// The tensors' names, sorted.
+  std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    for (const auto& [name, entry] : content_->header.entries) result.push_back(name);
+    return result;
+  }
+  bool contains(const std::string& name) const { return content_->header.entries.contains(name); }
+  const std::vector<Index>& shape(const std::string& name) const { return find(name).shape; }
+  Dtype dtype(const std::string& name) const { return find(name).dtype; }
+
+  /// `file.get<float, 2>("weight")`, converted to T.
+  template <class T, int N>
+  Tensor<T, N> get(const std::string& name) const {
+    const std::vector<Index>& stored = shape(name);
+    if (stored.size() != static_cast<std::size_t>(N))
+      throw ShapeError("SafeTensors: " + in_quotes(name) + " " + to_string(stored) + " of \"" + content_->path + "\" must have the number of axes that is asked for, " + std::to_string(N));
+    Shape<N> shape;
+    std::copy(stored.begin(), stored.end(), shape.begin());
+    Tensor<T, N> result(shape);
+    read(name, std::span<T>(result.data(), static_cast<std::size_t>(result.size())));
+    return result;
+  }
+
+  /// All values in row-major order, whatever the shape: also of a scalar, which has no axes.
+  template <class T>
+    requires(!std::is_same_v<T, bool>)
+  std::vector<T> values(const std::string& name) const {
+    std::vector<T> result(static_cast<std::size_t>(checked_size(shape(name), sizeof(T))));
+    read(name, std::span<T>(result));
+    return result;
+  }
+
+  /// Fills a span, of as many values as the shape has. Where it throws, the span holds the values before the one that is lost.
+  template <class T>
+  void read(const std::string& name, std::span<T> to) const {
+    const SafeTensorsEntry& entry = find(name);
+    if (static_cast<Index>(to.size()) != checked_size(entry.shape))
+      throw ShapeError("SafeTensors: " + in_quotes(name) + " " + to_string(entry.shape) + " of \"" + content_->path + "\" must be read into as many values, not " + std::to_string(to.size()));
+    const std::byte* from = content_->data.data() + entry.begin;
+    with_type(entry.dtype, [&]<class Stored>(Stored) {
+      if constexpr (std::is_same_v<Stored, T> && !std::is_same_v<T, bool>) {
+        if (!to.empty()) std::memcpy(to.data(), from, to.size_bytes());
+      } else {
+        for (std::size_t i = 0; i < to.size(); ++i, from += sizeof(Stored)) {
+          const Stored value = load_number<Stored>(from);
+          const std::optional<T> converted = convert<T>(value);
+          if (!converted) lost<T>(name, entry.dtype, value, i);
+          to[i] = *converted;
+        }
+      }
+    });
+  }
+
+ private:
+  friend SafeTensors load_safetensors(const std::filesystem::path& path);
+
+  struct Content {
+    std::string path;
+    FileBytes file;
+    SafeTensorsHeader header;
+    std::span<const std::byte> data;  // what follows the header
+  };
+  explicit SafeTensors(Content content) : content_(std::make_shared<const Content>(std::move(content))) {}
+
+  const SafeTensorsEntry& find(const std::string& name) const {
+    if (const auto at = content_->header.entries.find(name); at != content_->header.entries.end()) return at->second;
+    const std::string meant = closest(name, names());
+    throw FileError("SafeTensors: \"" + content_->path + "\" has no entry " + in_quotes(name) + (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
+  }
+  template <class T, class Stored>
+  [[noreturn]] void lost(const std::string& name, Dtype dtype, Stored value, std::size_t at) const {
+    const char* kind = std::is_same_v<T, bool> ? "bool" : std::is_floating_point_v<T> ? "floating number" : std::is_signed_v<T> ? "signed integer" : "unsigned integer";
+    char number[32];
+    if constexpr (std::is_integral_v<Stored>) std::snprintf(number, sizeof number, "%lld", static_cast<long long>(value));
+    else std::snprintf(number, sizeof number, "%.17g", static_cast<double>(value));
+    throw FileError("SafeTensors: " + in_quotes(name) + " of \"" + content_->path + "\" has the " + to_string(dtype) + " " + number + " at " + std::to_string(at) +
+                    ", which no " + kind + " of " + std::to_string(sizeof(T) * 8) + " bits is");
+  }
+
+  std::shared_ptr<const Content> content_;
+};
+
+static_assert(StateSource<SafeTensors, float> && StateSource<SafeTensors, double>);
+
+/// Opens a safetensors file and checks everything that the format demands: 8 bytes of length, a header of at most 100,000,000
+/// bytes of strict JSON without a key twice, known types, and data that the entries fill without holes or overlaps to the end.
+/// Cost: the header's; the data are mapped, not read, where the system can. Errors: FileError, one sentence, naming file and entry.
+inline SafeTensors load_safetensors(const std::filesystem::path& path) {
+  const std::string where = "load_safetensors: \"" + path.string() + "\"";
+  FileBytes file(path, "load_safetensors");
+  const std::span<const std::byte> bytes = file.bytes();
+  constexpr std::size_t prefix = sizeof(std::uint64_t);
+  if (bytes.size() < prefix) throw FileError(where + ": the file has " + std::to_string(bytes.size()) + " bytes and must have at least 8");
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), prefix);
+  if (length > SafeTensorsHeader::longest)
+    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most " + std::to_string(SafeTensorsHeader::longest));
+  if (length > bytes.size() - prefix)
+    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most the " + std::to_string(bytes.size() - prefix) + " bytes after it");
+  const auto header = bytes.subspan(prefix, static_cast<std::size_t>(length));
+  const auto data = bytes.subspan(prefix + header.size());
+  SafeTensorsHeader entries = SafeTensorsHeaderReader(where).read({reinterpret_cast<const char*>(header.data()), header.size()});
+  check_offsets(entries, data.size(), where);
+  return SafeTensors({path.string(), std::move(file), std::move(entries), data});
+}
+
+}  // namespace attn::inline ATTN_ABI

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <attn/core/atomic_file.hpp>
+#include <attn/core/state_dict.hpp>
+#include <attn/io/safetensors_header.hpp>
+#include <bit>
+
+namespace attn::inline ATTN_ABI {
+
+/// Tensors of any types, to be written into one file: `SafeTensorsWriter{}.add("weight", weight).add("ids", ids).save(path)`.
+/// Types: bool, std::uint8_t, signed integers, float, double, Eigen::half and Eigen::bfloat16.
+/// Errors: FileError, one sentence; the file is written whole or not at all, as AtomicFile does.
+class SafeTensorsWriter {
+ public:
+  /// Copies the tensor, or takes over one that is given up.
+  template <Storable T, int N>
+  SafeTensorsWriter& add(const std::string& name, Tensor<T, N> tensor) {
+    const auto kept = std::make_shared<const Tensor<T, N>>(std::move(tensor));
+    add(name, {kept->shape().begin(), kept->shape().end()}, std::span<const T>(kept->data(), static_cast<std::size_t>(kept->size())));
+    tensors_.at(name).keeper = kept;
+    return *this;
+  }
+  template <class T, int N>
+    requires Storable<std::remove_const_t<T>>
+  SafeTensorsWriter& add(const std::string& name, const TensorView<T, N>& view) {
+    return add(name, view.copy());
+  }
+  /// Of any number of axes; the values are not copied and must live until they are saved.
+  template <Storable T>
+  SafeTensorsWriter& add(const std::string& name, std::vector<Index> shape, std::span<const T> values) {
+    static_assert(std::endian::native == std::endian::little && sizeof(bool) == 1, "the format's numbers are little-endian, and so are taken as they lie");
+    if (checked_size(shape, sizeof(T)) != static_cast<Index>(values.size()))
+      throw ShapeError("SafeTensorsWriter: " + in_quotes(name) + " has " + std::to_string(values.size()) + " values but shape " + to_string(shape));
+    if (name == "__metadata__") throw FileError("SafeTensorsWriter: the name \"__metadata__\" must not be a tensor's, the format keeps it for the metadata");
+    if (!tensors_.try_emplace(name, Item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr}).second)
+      throw FileError("SafeTensorsWriter: the name " + in_quotes(name) + " must be of one tensor, but it is added twice");
+    return *this;
+  }
+
+  /// Writes the file; the widest types come first, so that every number is aligned.
+  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata = {}, const std::string& function = "SafeTensorsWriter") const {
+    std::vector<const std::pair<const std::string, Item>*> order;
+    for (const auto& named : tensors_) order.push_back(&named);
+    std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
+    std::vector<std::pair<std::string, SafeTensorsEntry>> entries;
+    Index at = 0;
+    for (const auto* named : order) {
+      const Index begin = std::exchange(at, at + static_cast<Index>(named->second.bytes.size()));
+      entries.push_back({named->first, {named->second.dtype, named->second.shape, begin, at}});
+    }
+    const std::string header = safetensors_header_text(metadata, entries, function);
+    const std::uint64_t length = header.size();
+    AtomicFile file(path, function);
+    file.write(std::as_bytes(std::span(&length, 1)));
+    file.write(std::as_bytes(std::span(header)));
+    for (const auto* named : order) file.write(named->second.bytes);
+    file.commit();
+  }
+
+ private:
+  struct Item {
+    Dtype dtype;
+    std::vector<Index> shape;
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> keeper;  // of the bytes, where they are the writer's own
+  };
+  std::map<std::string, Item> tensors_;
+};
+
+/// Writes the entries of a state dict, as PyTorch's `safetensors.torch.save_file(model.state_dict(), path)` does.
+/// Errors: FileError; an old file is then as it was.
+template <Storable T>
+void save_safetensors(const std::filesystem::path& path, const StateDict<T>& state, const std::map<std::string, std::string>& metadata = {}) {
+  SafeTensorsWriter writer;
+  for (const std::string& name : state.names()) writer.add(name, state.shape(name), state.values(name));
+  writer.save(path, metadata, "save_safetensors");
+}
+
+}  // namespace attn::inline ATTN_ABI

@@ -1,0 +1,59 @@
+#include "../support/expect_error.hpp"
+#include "../support/temporary_folder.hpp"
+
+#include <sys/stat.h>
+
+#include <attn/core/atomic_file.hpp>
+#include <attn/io/file_bytes.hpp>
+#include <thread>
+
+namespace {
+
+std::string text(const attn::FileBytes& file) { return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}; }
+
+TEST(FileBytes, AreThoseOfTheFile) {
+  const TemporaryFolder folder;
+  const std::string big(1 << 20, 'x');
+  for (const std::string& want : {std::string(), std::string("a\0\n\r\xff", 5), big}) {
+    put(folder / "a", want);
+    EXPECT_EQ(text(attn::FileBytes(folder / "a", "test")), want);
+  }
+}
+
+TEST(FileBytes, StayWhenTheFileIsReplacedOrRemoved) {
+  const TemporaryFolder folder;
+  put(folder / "a", "old");
+  const attn::FileBytes file(folder / "a", "test");
+  attn::write_atomically(folder / "a", "test", std::as_bytes(std::span("new", 3)));
+  std::filesystem::remove(folder / "a");
+  EXPECT_EQ(text(file), "old");
+}
+
+TEST(FileBytes, CopiesShareThemAndOutliveTheFirst) {
+  const TemporaryFolder folder;
+  put(folder / "a", "bytes");
+  auto first = std::make_unique<attn::FileBytes>(folder / "a", "test");
+  const attn::FileBytes copy = *first;
+  EXPECT_EQ(copy.bytes().data(), first->bytes().data());
+  first.reset();
+  EXPECT_EQ(text(copy), "bytes");
+}
+
+TEST(FileBytes, APipeIsRead) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::string want(200000, 'y');
+  std::thread writer([&] { put(folder / "pipe", want); });
+  const attn::FileBytes file(folder / "pipe", "test");
+  writer.join();
+  EXPECT_EQ(text(file), want);
+}
+
+TEST(FileBytes, SaysWhyThereAreNone) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder / "no", "load"); }),
+            "load: cannot read \"" + (folder / "no").string() + "\": No such file or directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder.path, "load"); }), "load: cannot read \"" + folder.path.string() + "\": Is a directory");
+}
+
+}  // namespace
