@@ -1,0 +1,102 @@
+#include <gtest/gtest.h>
+
+#include <attn/core/buffer.hpp>
+#include <cstdint>
+#include <numeric>
+
+namespace {
+
+using attn::Buffer;
+using attn::Index;
+
+Buffer<float> counted(Index size) {
+  Buffer<float> buffer(size);
+  std::iota(buffer.data(), buffer.data() + size, 1.0f);
+  return buffer;
+}
+
+template <class T>
+class BufferOf : public testing::Test {};
+using Scalars = testing::Types<float, double, bool, std::int8_t, std::int64_t>;
+TYPED_TEST_SUITE(BufferOf, Scalars);
+
+TYPED_TEST(BufferOf, StartsAtACacheLineAndIsZero) {
+  for (const Index size : {1, 2, 3, 15, 16, 17, 63, 64, 65, 1000, 100000}) {
+    const Buffer<TypeParam> buffer(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64, 0u);
+    EXPECT_EQ(buffer.size(), size);
+    EXPECT_TRUE(std::all_of(buffer.data(), buffer.data() + size, [](TypeParam x) { return x == TypeParam{}; }));
+  }
+}
+
+TEST(Buffer, ZeroAlsoWhereMemoryIsUsedAgain) {
+  for (int i = 0; i < 10; ++i) {
+    Buffer<float> buffer(100);
+    EXPECT_EQ(std::count(buffer.data(), buffer.data() + 100, 0.0f), 100);
+    std::fill_n(buffer.data(), 100, 3.0f);
+  }
+}
+
+TEST(Buffer, EmptyHasNoMemory) {
+  EXPECT_EQ(Buffer<float>().data(), nullptr);
+  EXPECT_EQ(Buffer<float>(0).data(), nullptr);
+  EXPECT_EQ(Buffer<float>(0).size(), 0);
+  const Buffer<float> empty, copy = empty;
+  EXPECT_EQ(copy.data(), nullptr);
+}
+
+TEST(Buffer, CopiesAreDeep) {
+  Buffer<float> a = counted(10);
+  const Buffer<float> b = a;
+  a.data()[3] = -1;
+  EXPECT_NE(a.data(), b.data());
+  EXPECT_EQ(b.data()[3], 4);
+  EXPECT_EQ(b.size(), 10);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data()) % 64, 0u);
+}
+
+TEST(Buffer, AssignmentCopiesIntoTheMemoryThatIsThere) {
+  Buffer<float> a = counted(10), same(10), other(3), empty;
+  const float* const memory = same.data();
+  same = a;
+  EXPECT_EQ(same.data(), memory);
+  other = a;
+  for (const Buffer<float>* copy : {&same, &other}) {
+    EXPECT_EQ(copy->size(), 10);
+    EXPECT_NE(copy->data(), a.data());
+    EXPECT_TRUE(std::equal(a.data(), a.data() + 10, copy->data()));
+  }
+  other = empty;
+  EXPECT_EQ(other.size(), 0);
+  EXPECT_EQ(other.data(), nullptr);
+}
+
+TEST(Buffer, AMoveTakesTheMemoryAndLeavesNothing) {
+  Buffer<float> a = counted(10);
+  const float* const memory = a.data();
+  Buffer<float> b = std::move(a);
+  EXPECT_EQ(b.data(), memory);
+  EXPECT_EQ(a.data(), nullptr);
+  EXPECT_EQ(a.size(), 0);
+  Buffer<float> c(4);
+  c = std::move(b);
+  EXPECT_EQ(c.data(), memory);
+  EXPECT_EQ(c.size(), 10);
+  EXPECT_EQ(b.data(), nullptr);
+  EXPECT_EQ(b.size(), 0);
+  b = counted(2);
+  EXPECT_EQ(b.data()[1], 2) << "and may be filled again";
+  static_assert(std::is_nothrow_move_constructible_v<Buffer<float>> && std::is_nothrow_move_assignable_v<Buffer<float>>);
+}
+
+TEST(Buffer, AssignedToItself) {
+  Buffer<float> a = counted(10);
+  Buffer<float>& same = a;
+  a = same;
+  EXPECT_EQ(a.data()[9], 10);
+  a = std::move(same);
+  EXPECT_EQ(a.size(), 10);
+  EXPECT_EQ(a.data()[9], 10);
+}
+
+}  // namespace
