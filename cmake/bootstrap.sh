@@ -10,17 +10,24 @@ fail() {
   exit 1
 }
 
-# Is the version of this cmake new enough? (Its first line reads "cmake version 3.25.1".)
+# Is this cmake new enough? (Its first line reads "cmake version 3.25.1".)
 cmake_serves() {
   found_version=$("$1" --version 2>/dev/null | sed -n 's/^cmake version \([0-9]*\.[0-9]*\).*/\1/p')
   [ -n "$found_version" ] && [ "$(printf '%s\n' "$oldest_cmake" "$found_version" | sort -t. -k1,1n -k2,2n | head -n 1)" = "$oldest_cmake" ]
 }
+# The first that is, in PATH or behind it.
+cmake_that_serves() {
+  for program in cmake /usr/local/bin/cmake /usr/bin/cmake; do
+    cmake_serves "$program" && printf '%s\n' "$program" && return
+  done
+  return 1
+}
 
-# The compiler that CMake will take.
+# The compiler that CMake will take; CXX may carry options after the name.
 compiler() {
   for program in ${CXX:-c++ g++ clang++}; do
     command -v "$program" >/dev/null 2>&1 && printf '%s\n' "$program" && return
-    [ -n "${CXX:-}" ] && return 1 # CXX may carry options after the name
+    [ -z "${CXX:-}" ] || fail "there is no $program, which the variable CXX names as the compiler"
   done
   return 1
 }
@@ -42,8 +49,8 @@ need() { missing="$missing $1"; }
 # The Debian and Ubuntu packages of everything that is not there.
 look() {
   missing=""
-  compiler >/dev/null || need g++
-  cmake_serves cmake || need cmake
+  [ -n "${CXX:-}" ] || compiler >/dev/null || need g++
+  cmake_that_serves >/dev/null || need cmake
   ninja --version >/dev/null 2>&1 || need ninja-build
   pkg-config --version >/dev/null 2>&1 || need pkg-config
   [ -n "${Eigen3_DIR:-}" ] || package_file eigen3 Eigen3Config.cmake || need libeigen3-dev
@@ -77,16 +84,14 @@ if [ -n "$missing" ]; then
   look
 fi
 
-# What apt cannot mend: a program in PATH that stands before a better one, or is broken, or too old.
+# What apt cannot mend: a program in PATH that stands before a better one, is broken, or too old.
 if ! cmake_serves cmake; then
-  at=$(command -v cmake || echo nowhere)
-  for other in /usr/local/bin/cmake /usr/bin/cmake; do
-    cmake_serves "$other" && fail "cmake in $at does not run or is older than $oldest_cmake; $other will do: PATH=${other%/cmake}:\$PATH"
-  done
+  at=$(command -v cmake || echo PATH)
+  other=$(cmake_that_serves) && fail "cmake in $at does not run or is older than $oldest_cmake; $other will do: PATH=${other%/cmake}:\$PATH"
   fail "cmake in $at does not run or is older than $oldest_cmake, which the presets need; see https://cmake.org/download, or: pip install cmake"
 fi
 [ -z "$missing" ] || fail "apt-get installed ${asked}, but these are still not where CMake looks: $missing"
-cxx=$(compiler)
+cxx=$(compiler) || exit 1
 printf '#include <concepts>\n#include <span>\nstatic_assert(__cplusplus >= 202002L);\ntemplate <std::integral T> struct S {};\nint main() { S<int> s; (void)s; }\n' |
   $cxx ${CXX:+${CXX#"$cxx"}} -std=c++20 -x c++ -fsyntax-only - 2>/dev/null ||
   fail "$cxx does not compile C++20; g++ 12 and clang 14 are the oldest that do. CXX names another: CXX=g++-12"
