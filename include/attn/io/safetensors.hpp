@@ -29,7 +29,7 @@ class SafeTensors {
   Tensor<T, N> get(const std::string& name) const {
     const std::vector<Index>& stored = shape(name);
     if (stored.size() != static_cast<std::size_t>(N))
-      throw ShapeError("SafeTensors: " + in_quotes(name) + " " + to_string(stored) + " of \"" + content_->path + "\" must have the number of axes that is asked for, " + std::to_string(N));
+      throw ShapeError(where(name) + " must have the number of axes that is asked for, " + std::to_string(N) + ", but has the shape " + to_string(stored));
     Shape<N> shape;
     std::copy(stored.begin(), stored.end(), shape.begin());
     Tensor<T, N> result(shape);
@@ -51,7 +51,7 @@ class SafeTensors {
   void read(const std::string& name, std::span<T> to) const {
     const SafeTensorsEntry& entry = find(name);
     if (static_cast<Index>(to.size()) != checked_size(entry.shape))
-      throw ShapeError("SafeTensors: " + in_quotes(name) + " " + to_string(entry.shape) + " of \"" + content_->path + "\" must be read into as many values, not " + std::to_string(to.size()));
+      throw ShapeError(where(name) + " must be read into as many values as its shape " + to_string(entry.shape) + " has, not " + std::to_string(to.size()));
     const std::byte* from = content_->data.data() + entry.begin;
     with_type(entry.dtype, [&]<class Stored>(Stored) {
       if constexpr (std::is_same_v<Stored, T> && !std::is_same_v<T, bool>) {
@@ -78,19 +78,21 @@ class SafeTensors {
   };
   explicit SafeTensors(Content content) : content_(std::make_shared<const Content>(std::move(content))) {}
 
+  std::string where(const std::string& name) const { return "SafeTensors: " + in_quotes(name) + " of \"" + content_->path + "\""; }
   const SafeTensorsEntry& find(const std::string& name) const {
     if (const auto at = content_->header.entries.find(name); at != content_->header.entries.end()) return at->second;
     const std::string meant = closest(name, names());
-    throw FileError("SafeTensors: \"" + content_->path + "\" has no entry " + in_quotes(name) + (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
+    throw FileError("SafeTensors: \"" + content_->path + "\" has no entry " + in_quotes(name) +
+                    (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
   }
   template <class T, class Stored>
   [[noreturn]] void lost(const std::string& name, Dtype dtype, Stored value, std::size_t at) const {
-    const char* kind = std::is_same_v<T, bool> ? "bool" : std::is_floating_point_v<T> ? "floating number" : std::is_signed_v<T> ? "signed integer" : "unsigned integer";
+    const char* kind = std::is_floating_point_v<T> ? "F" : std::is_signed_v<T> ? "I" : "U";
+    const std::string type = std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
     char number[32];
     if constexpr (std::is_integral_v<Stored>) std::snprintf(number, sizeof number, "%lld", static_cast<long long>(value));
     else std::snprintf(number, sizeof number, "%.17g", static_cast<double>(value));
-    throw FileError("SafeTensors: " + in_quotes(name) + " of \"" + content_->path + "\" has the " + to_string(dtype) + " " + number + " at " + std::to_string(at) +
-                    ", which no " + kind + " of " + std::to_string(sizeof(T) * 8) + " bits is");
+    throw FileError(where(name) + " has the " + to_string(dtype) + " " + number + " at index " + std::to_string(at) + ", which " + type + " cannot hold");
   }
 
   std::shared_ptr<const Content> content_;
@@ -100,6 +102,7 @@ static_assert(StateSource<SafeTensors, float> && StateSource<SafeTensors, double
 
 /// Opens a safetensors file and checks everything that the format demands: 8 bytes of length, a header of at most 100,000,000
 /// bytes of strict JSON without a key twice, known types, and data that the entries fill without holes or overlaps to the end.
+/// (The reference implementation passes over an unknown key of an entry and takes null for metadata; here both are refused.)
 /// Cost: the header's; the data are mapped, not read, where the system can. Errors: FileError, one sentence, naming file and entry.
 inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   const std::string where = "load_safetensors: \"" + path.string() + "\"";
@@ -112,7 +115,8 @@ inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   if (length > SafeTensorsHeader::longest)
     throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most " + std::to_string(SafeTensorsHeader::longest));
   if (length > bytes.size() - prefix)
-    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most the " + std::to_string(bytes.size() - prefix) + " bytes after it");
+    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most the " +
+                    std::to_string(bytes.size() - prefix) + " bytes after it");
   const auto header = bytes.subspan(prefix, static_cast<std::size_t>(length));
   const auto data = bytes.subspan(prefix + header.size());
   SafeTensorsHeader entries = SafeTensorsHeaderReader(where).read({reinterpret_cast<const char*>(header.data()), header.size()});

@@ -108,11 +108,13 @@ class SafeTensorsHeaderReader {
   [[noreturn]] void no_json(std::size_t position) const { fail("the header must be JSON in UTF-8, which it is not at its byte " + std::to_string(position)); }
   /// A value stands where the format has another.
   [[noreturn]] void unfit(const std::string& what) const {
+    const bool in_entry = at_ == At::entry, of_shape = at_ == At::shape || (in_entry && key_ == "shape");
+    const bool of_offsets = at_ == At::offsets || (in_entry && key_ == "data_offsets");
     std::string rule = "entry " + in_quotes(name_) + " must be an object of dtype, shape and data_offsets";
     if (at_ == At::metadata || (at_ == At::file && name_ == metadata)) rule = "entry \"__metadata__\" must be an object of strings";
-    else if (at_ == At::shape || (at_ == At::entry && key_ == "shape")) rule = "the shape of " + in_quotes(name_) + " must be an array of non-negative integers";
-    else if (at_ == At::offsets || (at_ == At::entry && key_ == "data_offsets")) rule = "the data_offsets of " + in_quotes(name_) + " must be an array of two non-negative integers";
-    else if (at_ == At::entry) rule = "the dtype of " + in_quotes(name_) + " must be a string";
+    else if (of_shape) rule = "the shape of " + in_quotes(name_) + " must be an array of non-negative integers";
+    else if (of_offsets) rule = "the data_offsets of " + in_quotes(name_) + " must be an array of two non-negative integers";
+    else if (in_entry) rule = "the dtype of " + in_quotes(name_) + " must be a string";
     fail(rule + ", not " + what);
   }
 
@@ -145,12 +147,13 @@ inline void check_offsets(const SafeTensorsHeader& header, std::size_t data_size
   using Named = const std::pair<const std::string, SafeTensorsEntry>*;
   std::vector<Named> order;
   for (const auto& named : header.entries) order.push_back(&named);
-  std::stable_sort(order.begin(), order.end(), [](Named a, Named b) { return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end); });
+  const auto extent = [](Named named) { return std::pair(named->second.begin, named->second.end); };
+  std::sort(order.begin(), order.end(), [&](Named a, Named b) { return extent(a) < extent(b); });
   Index end = 0;
   for (const Named named : order) {
     if (named->second.begin != end)
-      throw FileError(where + ": the data of " + in_quotes(named->first) + " must begin at " + std::to_string(end) + ", where the data before it ends, not at " +
-                      std::to_string(named->second.begin));
+      throw FileError(where + ": the data of " + in_quotes(named->first) + " must begin at " + std::to_string(end) +
+                      ", where the data before it ends, not at " + std::to_string(named->second.begin));
     end = named->second.end;
   }
   if (static_cast<std::size_t>(end) != data_size)
@@ -159,13 +162,14 @@ inline void check_offsets(const SafeTensorsHeader& header, std::size_t data_size
 
 /// The header's text, as the reference implementation writes it: entries in the order of their data, and spaces at the end
 /// so that the data, after 8 bytes of length, begin at a multiple of 8. Errors: FileError if a text is not UTF-8 or the whole too long.
-inline std::string safetensors_header_text(const std::map<std::string, std::string>& metadata, const std::vector<std::pair<std::string, SafeTensorsEntry>>& entries,
-                           const std::string& where) {
-  const auto json = [&](const std::string& text) {
+inline std::string safetensors_header_text(const std::map<std::string, std::string>& metadata,
+                                           const std::vector<std::pair<std::string, SafeTensorsEntry>>& entries, const std::string& where) {
+  const auto json = [&](std::string text) {
     try {
       return nlohmann::json(text).dump();
     } catch (const nlohmann::json::exception&) {
-      throw FileError(where + ": " + in_quotes(text) + " must be UTF-8");
+      std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+      throw FileError(where + ": names and metadata must be UTF-8, which " + in_quotes(text) + " is not");
     }
   };
   std::string text = "{";

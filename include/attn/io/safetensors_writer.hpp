@@ -38,7 +38,8 @@ class SafeTensorsWriter {
   }
 
   /// Writes the file; the widest types come first, so that every number is aligned.
-  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata = {}, const std::string& function = "SafeTensorsWriter") const {
+  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata = {},
+            const std::string& function = "SafeTensorsWriter") const {
     std::vector<const std::pair<const std::string, Item>*> order;
     for (const auto& named : tensors_) order.push_back(&named);
     std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
