@@ -51,6 +51,7 @@ class AtomicFile {
   }
 
   void write(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;  // fwrite may not be given the null pointer of an empty span
     if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail();
   }
 
