@@ -1,5 +1,5 @@
-#include <attn/plot.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot.hpp>
 
 #include "layout_checks.hpp"
 
@@ -45,7 +45,8 @@ TEST(AttentionMap, TakesTensorsViewsAndEigen) {
   EXPECT_EQ(attention_map(attn::Tensor<double, 3>({2, 4, 3})).panels.size(), 2u);
   EXPECT_EQ(attention_map(attn::Tensor<double, 2>({4, 3})).panels.size(), 1u);
   const Eigen::MatrixXf m = Eigen::MatrixXf::Random(4, 3).cwiseAbs();
-  for (const Figure& figure : {attention_map(m, {.queries = four}), attention_map(m + m - m), attention_map(weights.matrix(0, 0)), attention_map(m.topRows(2))}) EXPECT_EQ(figure.panels.size(), 1u);
+  for (const Figure& figure : {attention_map(m, {.queries = four}), attention_map(m + m - m), attention_map(weights.matrix(0, 0)), attention_map(m.topRows(2))})
+    EXPECT_EQ(figure.panels.size(), 1u);
   EXPECT_EQ(panel(attention_map(m), 0).values(3, 1), static_cast<double>(m(3, 1)));
 }
 

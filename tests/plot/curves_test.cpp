@@ -1,5 +1,5 @@
-#include <attn/plot/curves.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/curves.hpp>
 
 #include <cmath>
 #include <limits>
@@ -17,8 +17,11 @@ const std::vector<double> lengths{128, 256, 512, 1024, 2048, 4096};
 Curves timing() {
   std::vector<double> square, linear;
   for (const double n : lengths) square.push_back(1e-6 * n * n), linear.push_back(1e-3 * n);
-  return {.title = "time against length", .x = {.title = "length", .scale = Scale::log2}, .y = {.title = "ms", .scale = Scale::log10},
-          .curves = {{.name = "reference", .x = lengths, .y = square, .color = rgb(0xff0000)}, {.name = "tiled", .x = lengths, .y = linear, .color = rgb(0x0000ff)}}};
+  return {.title = "time against length",
+          .x = {.title = "length", .scale = Scale::log2},
+          .y = {.title = "ms", .scale = Scale::log10},
+          .curves = {{.name = "reference", .x = lengths, .y = square, .color = rgb(0xff0000)},
+                     {.name = "tiled", .x = lengths, .y = linear, .color = rgb(0x0000ff)}}};
 }
 
 TEST(Curves, ALineGoesThroughItsPoints) {
@@ -63,17 +66,19 @@ TEST(Curves, LegendAndAxesAreNamed) {
 
 TEST(Curves, GapsAndOddNumbersAreHarmless) {
   for (const Scale scale : {Scale::linear, Scale::log10, Scale::log2}) {
-    const Figure figure{.panels = {Curves{.x = {.scale = scale}, .y = {.scale = scale}, .curves = {{.x = {1, 2, nan, 4, 5, -3}, .y = {3, infinity, 2, -infinity, 0, 1}}}}, Curves{.x = {.scale = scale}},
-                                   Curves{.y = {.scale = scale}, .curves = {{.x = {7}, .y = {7}, .markers = true}}},
-                                   Curves{.x = {.scale = scale}, .y = {.scale = scale}, .curves = {{.x = {1e-300, 1e300}, .y = {1.7e308, 5e-324}}}},
-                                   Curves{.x = {.scale = scale, .range = Range{1, 2}}, .curves = {{.x = {-1e300, 1e300, 1.5, 1e200}, .y = {1, 2, 3, -1e300}}}}}};
+    const Figure figure{
+        .panels = {Curves{.x = {.scale = scale}, .y = {.scale = scale}, .curves = {{.x = {1, 2, nan, 4, 5, -3}, .y = {3, infinity, 2, -infinity, 0, 1}}}},
+                   Curves{.x = {.scale = scale}}, Curves{.y = {.scale = scale}, .curves = {{.x = {7}, .y = {7}, .markers = true}}},
+                   Curves{.x = {.scale = scale}, .y = {.scale = scale}, .curves = {{.x = {1e-300, 1e300}, .y = {1.7e308, 5e-324}}}},
+                   Curves{.x = {.scale = scale, .range = Range{1, 2}}, .curves = {{.x = {-1e300, 1e300, 1.5, 1e200}, .y = {1, 2, 3, -1e300}}}}}};
     EXPECT_GT(figure.draw().width(), 100);
     attn_test::expect_tidy(figure.layout(), "odd");
   }
 }
 
 TEST(Curves, AMissingPointIsAGap) {
-  const Curves plot{.x = {.range = Range{0, 4}}, .y = {.range = Range{-1, 1}}, .curves = {{.x = {0, 1, 2, 3, 4}, .y = {0, 0, nan, 0, 0}, .color = rgb(0xff0000)}}};
+  const Curves plot{
+      .x = {.range = Range{0, 4}}, .y = {.range = Range{-1, 1}}, .curves = {{.x = {0, 1, 2, 3, 4}, .y = {0, 0, nan, 0, 0}, .color = rgb(0xff0000)}}};
   const Figure figure{.panels = {plot}, .font = Font::built_in()};
   const Rect frame = figure.layout().panels[0].frame;
   const Image image = figure.draw();

@@ -1,5 +1,5 @@
-#include <attn/plot/figure.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/figure.hpp>
 
 #include <limits>
 #include <random>
@@ -18,7 +18,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::string> sentence(std::size_t n) {
   std::istringstream text(
-      "The Law will never be perfect , but its application should be just - this is what we are missing , in my opinion . Wer weiß , ob naïve Ελληνικά und Здравствуйте "
+      "The Law will never be perfect , but its application should be just - this is what we are missing , in my opinion . Wer weiß , ob naïve Ελληνικά und "
+      "Здравствуйте "
       "wie internationalisation-of-everything-which-is-far-too-long a I ｍ WWWWWWWWWWWW \xff\xfe e\u0301 中文 🙂 x");
   std::vector<std::string> words;
   for (std::string word; words.size() < n && text >> word;) words.push_back(word);
@@ -32,13 +33,23 @@ Figure sentence_figure(std::size_t n, int heads, const Font& font) {
   const auto L = static_cast<Index>(n);
   Figure figure{.title = "Attention in a sentence of some words, which is rather a long title for it and goes on", .font = font};
   const auto map = [&](const std::string& title) {
-    figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, L).cwiseAbs(), .title = title, .row_labels = words, .column_labels = words, .row_title = "queries", .column_title = "keys"});
+    figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, L).cwiseAbs(),
+                                    .title = title,
+                                    .row_labels = words,
+                                    .column_labels = words,
+                                    .row_title = "queries",
+                                    .column_title = "keys"});
   };
   map("scaled dot-product attention");
   for (int h = 1; h <= heads; ++h) map("head " + std::to_string(h));
   map("causal self-attention");
-  figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, 64), .title = "positional encoding", .row_labels = words, .row_title = "position", .column_title = "dimension",
-                                  .color_map = ColorMap::coolwarm, .range = Range{-1, 1}});
+  figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, 64),
+                                  .title = "positional encoding",
+                                  .row_labels = words,
+                                  .row_title = "position",
+                                  .column_title = "dimension",
+                                  .color_map = ColorMap::coolwarm,
+                                  .range = Range{-1, 1}});
   return figure;
 }
 
@@ -60,20 +71,29 @@ TEST(Figure, NothingOverlapsInRandomFigures) {
   const auto below = [&](std::size_t n) { return random() % n; };
   const auto text = [&] {
     std::string all;
-    for (std::size_t i = below(4) == 0 ? below(60) : below(10); i > 0; --i) all += below(9) == 0 ? "ü" : below(7) == 0 ? " " : std::string(1, static_cast<char>('a' + below(26)));
+    for (std::size_t i = below(4) == 0 ? below(60) : below(10); i > 0; --i)
+      all += below(9) == 0 ? "ü" : below(7) == 0 ? " " : std::string(1, static_cast<char>('a' + below(26)));
     return all;
   };
   for (int trial = 0; trial < 150; ++trial) {
-    Figure figure{.title = below(2) ? text() : "", .columns = static_cast<int>(below(5)), .scale = 1 + static_cast<double>(below(20)) / 10, .font = below(2) ? Font::system() : Font::built_in()};
+    Figure figure{.title = below(2) ? text() : "",
+                  .columns = static_cast<int>(below(5)),
+                  .scale = 1 + static_cast<double>(below(20)) / 10,
+                  .font = below(2) ? Font::system() : Font::built_in()};
     for (std::size_t p = 1 + below(20); p > 0; --p) {
       if (below(5) == 0) {
-        figure.panels.push_back(Curves{.title = text(), .x = {.title = text(), .scale = below(2) ? Scale::log2 : Scale::linear}, .y = {.title = text(), .scale = below(2) ? Scale::log10 : Scale::linear},
+        figure.panels.push_back(Curves{.title = text(),
+                                       .x = {.title = text(), .scale = below(2) ? Scale::log2 : Scale::linear},
+                                       .y = {.title = text(), .scale = below(2) ? Scale::log10 : Scale::linear},
                                        .curves = {{.name = text(), .x = {1, 2, 700.5}, .y = {1e-3, 17, 3e4}}, {.name = text(), .x = {3}, .y = {4}}}});
         continue;
       }
       const std::size_t rows = 1 + (below(6) == 0 ? below(300) : below(30)), columns = 1 + (below(6) == 0 ? below(300) : below(30));
-      HeatMap map{.values = Eigen::MatrixXd::Random(static_cast<Index>(rows), static_cast<Index>(columns)) * std::pow(10.0, static_cast<double>(below(30)) - 15), .title = text(),
-                  .row_title = text(), .column_title = text()};
+      HeatMap map{
+          .values = Eigen::MatrixXd::Random(static_cast<Index>(rows), static_cast<Index>(columns)) * std::pow(10.0, static_cast<double>(below(30)) - 15),
+          .title = text(),
+          .row_title = text(),
+          .column_title = text()};
       if (below(3)) std::generate_n(std::back_inserter(map.row_labels), rows, text);
       if (below(3)) std::generate_n(std::back_inserter(map.column_labels), columns, text);
       figure.panels.push_back(std::move(map));

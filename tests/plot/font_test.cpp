@@ -1,5 +1,5 @@
-#include <attn/plot/font.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/font.hpp>
 
 #include <cstdlib>
 #include <fstream>
@@ -144,10 +144,33 @@ void sign(Bytes& font) {
   const attn::plot::detail::FontReader read{font};
   for (std::size_t record = 12; record < 12 + 16 * read.u16(4); record += 16) {
     const std::size_t offset = read.u32(record + 8), length = read.u32(record + 12);
-    std::uint32_t sum = std::equal(font.begin() + static_cast<std::ptrdiff_t>(record), font.begin() + static_cast<std::ptrdiff_t>(record) + 4, "head") ? 0u - read.u32(offset + 8) : 0u;
+    std::uint32_t sum = std::equal(font.begin() + static_cast<std::ptrdiff_t>(record), font.begin() + static_cast<std::ptrdiff_t>(record) + 4, "head")
+                            ? 0u - read.u32(offset + 8)
+                            : 0u;
     for (std::size_t i = 0; i < length; i += 4) sum += read.u32(offset + i);
     for (std::size_t i = 0; i < 4; ++i) font[record + 4 + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
   }
+}
+
+TEST(Font, DamageUnderGoodChecksumsIsRefusedOrHarmless) {
+  const fs::path path = any_font();
+  if (path.empty()) GTEST_SKIP() << "no TrueType font on this machine";
+  const Bytes whole = *attn::plot::read_file(path);
+  const Folder folder;
+  std::mt19937 random(3);
+  int refused = 0, drawn = 0;
+  for (int trial = 0; trial < 120; ++trial) {
+    Bytes bytes = whole;
+    const char* tags[] = {"cmap", "glyf", "head", "hhea", "hmtx", "loca", "maxp"};
+    const auto table = attn::plot::detail::find_table(whole, tags[trial % 7]);
+    bytes[table->offset + random() % std::min<std::size_t>(table->length, trial % 2 ? 200 : 20000)] = static_cast<std::uint8_t>(random());
+    sign(bytes);
+    const std::optional<Font> font = Font::load(folder.file(bytes));
+    font ? ++drawn : ++refused;
+    if (font) font->render("Any text, naïve Ωж … 0123456789 ABCDEFGHIJKLMNOP", 20);
+  }
+  EXPECT_GT(refused, 10);
+  EXPECT_GT(drawn, 10);
 }
 
 TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
@@ -168,6 +191,9 @@ TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("hhea", 34, 0xff)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("cmap", 8, 0x70)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 50, 9)));
+  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 18, 0xff)));
+  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 0, 0x7f))) << "32512 contours";
+  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 10, 0xff))) << "a contour that ends at a point which is not there";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-#include <attn/plot/heat_map.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/heat_map.hpp>
 
 #include <cfloat>
 #include <cmath>
@@ -37,7 +37,8 @@ void expect_cells(const HeatMap& map, double scale = 1) {
   const Range range = color_range(map);
   for (Index i = 0; i < map.values.rows(); ++i)
     for (Index j = 0; j < map.values.cols(); ++j) {
-      const auto x = static_cast<int>(frame.x + (2 * j + 1) * frame.width / (2 * map.values.cols())), y = static_cast<int>(frame.y + (2 * i + 1) * frame.height / (2 * map.values.rows()));
+      const auto x = static_cast<int>(frame.x + (2 * j + 1) * frame.width / (2 * map.values.cols())),
+                 y = static_cast<int>(frame.y + (2 * i + 1) * frame.height / (2 * map.values.rows()));
       ASSERT_EQ(image.at(x, y), color_at(map.color_map, (map.values(i, j) - range.low) / (range.high - range.low))) << i << " " << j;
     }
 }
@@ -68,9 +69,7 @@ TEST(HeatMap, NanIsGreyAndInfinityTheEnd) {
 }
 
 TEST(HeatMap, RangeIsThatOfTheFiniteValues) {
-  const auto range = [](double a, double b, ColorMap map = ColorMap::viridis) {
-    return color_range({.values = Eigen::RowVector2d(a, b), .color_map = map});
-  };
+  const auto range = [](double a, double b, ColorMap map = ColorMap::viridis) { return color_range({.values = Eigen::RowVector2d(a, b), .color_map = map}); };
   EXPECT_EQ(range(-2, 5), (Range{-2, 5}));
   EXPECT_EQ(range(-2, 5, ColorMap::coolwarm), (Range{-5, 5}));
   EXPECT_EQ(range(3, 3), (Range{0, 3}));
@@ -117,7 +116,8 @@ TEST(HeatMap, ExtremeValuesAreDrawn) {
 
 TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
   for (Index n = 1; n <= 60; ++n) {
-    const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n), .column_labels = words(n)}, Font::system(), 2);
+    const PanelLayout layout =
+        lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n), .column_labels = words(n)}, Font::system(), 2);
     EXPECT_EQ(layout.frame.width, layout.frame.height);
     EXPECT_EQ(layout.frame.width % n, 0);
     EXPECT_GE(layout.frame.width / n, 24);
@@ -134,7 +134,8 @@ TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
 
 TEST(HeatMap, LabelsStandAtTheirCells) {
   const Index n = 30;
-  const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n, "row"), .column_labels = words(n, "col")}, Font::system(), 2);
+  const PanelLayout layout =
+      lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n, "row"), .column_labels = words(n, "col")}, Font::system(), 2);
   int seen = 0;
   for (const Text& text : layout.texts)
     for (Index i = 0; i < n; ++i) {

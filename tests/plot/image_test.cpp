@@ -1,5 +1,5 @@
-#include <attn/plot/image.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/image.hpp>
 
 #include "png_reader.hpp"
 

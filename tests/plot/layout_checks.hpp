@@ -1,7 +1,7 @@
 #pragma once
 
-#include <attn/plot/figure.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/figure.hpp>
 
 #include <string>
 #include <vector>
@@ -26,7 +26,8 @@ inline void expect_tidy(const attn::plot::Layout& layout, const std::string& wha
   }
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     EXPECT_TRUE(boxes[i].first.empty() || page.contains(boxes[i].first)) << what << ": " << boxes[i].second << " leaves the page";
-    for (std::size_t j = 0; j < i; ++j) EXPECT_FALSE(boxes[i].first.overlaps(boxes[j].first)) << what << ": " << boxes[i].second << " meets " << boxes[j].second;
+    for (std::size_t j = 0; j < i; ++j)
+      EXPECT_FALSE(boxes[i].first.overlaps(boxes[j].first)) << what << ": " << boxes[i].second << " meets " << boxes[j].second;
   }
 }
 

@@ -1,5 +1,5 @@
-#include <attn/plot/save_file.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/save_file.hpp>
 
 #ifdef __unix__
 #include <sys/resource.h>

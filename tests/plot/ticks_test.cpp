@@ -1,5 +1,5 @@
-#include <attn/plot/ticks.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/ticks.hpp>
 
 #include <cfloat>
 #include <random>

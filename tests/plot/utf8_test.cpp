@@ -1,5 +1,5 @@
-#include <attn/plot/utf8.hpp>
 #include <gtest/gtest.h>
+#include <attn/plot/utf8.hpp>
 
 #include <string>
 
@@ -23,10 +23,12 @@ TEST(Utf8, DecodesEveryLengthAndBack) {
 }
 
 TEST(Utf8, WhatIsNotUtf8IsReplacedAndNeverReadsOn) {
-  EXPECT_EQ(decode_utf8("a\xff" "b"), U"a\ufffdb");
-  EXPECT_EQ(decode_utf8("\xc3"), U"\ufffd");              // cut short
+  EXPECT_EQ(decode_utf8("a\xff"
+                        "b"),
+            U"a\ufffdb");
+  EXPECT_EQ(decode_utf8("\xc3"), U"\ufffd");  // cut short
   EXPECT_EQ(decode_utf8("\xe2\x82"), U"\ufffd\ufffd");
-  EXPECT_EQ(decode_utf8("\xc0\xaf"), U"\ufffd\ufffd");    // overlong /
+  EXPECT_EQ(decode_utf8("\xc0\xaf"), U"\ufffd\ufffd");  // overlong /
   EXPECT_EQ(decode_utf8("\xe0\x80\xaf"), U"\ufffd\ufffd\ufffd");
   EXPECT_EQ(decode_utf8("\xed\xa0\x80"), U"\ufffd\ufffd\ufffd");  // a surrogate
   EXPECT_EQ(decode_utf8("\xf4\x90\x80\x80").front(), U'\ufffd');  // beyond Unicode

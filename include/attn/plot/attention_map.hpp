@@ -18,7 +18,8 @@ namespace detail {
 
 inline void require_words(const std::vector<std::string>& words, Index extent, const char* name, std::span<const Index> shape) {
   if (!words.empty() && static_cast<Index>(words.size()) != extent)
-    throw ShapeError("attention_map: " + std::to_string(words.size()) + " " + name + " must be as many as the " + std::to_string(extent) + " of weights " + to_string(shape));
+    throw ShapeError("attention_map: " + std::to_string(words.size()) + " " + name + " must be as many as the " + std::to_string(extent) + " of weights " +
+                     to_string(shape));
 }
 
 inline void require_attention(std::span<const Index> shape, const AttentionMapOptions& options) {
@@ -45,7 +46,8 @@ Figure attention_map(const TensorView<T, N>& weights, const AttentionMapOptions&
   if constexpr (N == 4) {
     detail::require_attention(weights.shape(), options);
     if (options.batch < 0 || options.batch >= weights.shape()[0])
-      throw OptionError("attention_map: batch " + std::to_string(options.batch) + " must be at least 0 and below the first extent of weights " + to_string(weights.shape()));
+      throw OptionError("attention_map: batch " + std::to_string(options.batch) + " must be at least 0 and below the first extent of weights " +
+                        to_string(weights.shape()));
     return attention_map(weights[options.batch], options);
   } else {
     detail::require_attention(weights.shape(), options);

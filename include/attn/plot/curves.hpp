@@ -83,7 +83,8 @@ inline void draw_line(Coverage& mask, double ax, double ay, double bx, double by
 inline PanelLayout lay_out(const Curves& plot, const Font& font, double scale) {
   for (const Curve& curve : plot.curves)
     if (curve.x.size() != curve.y.size())
-      throw ShapeError("Curves: curve \"" + curve.name + "\" must have as many x as y, but has " + std::to_string(curve.x.size()) + " and " + std::to_string(curve.y.size()));
+      throw ShapeError("Curves: curve \"" + curve.name + "\" must have as many x as y, but has " + std::to_string(curve.x.size()) + " and " +
+                       std::to_string(curve.y.size()));
   Draft draft{font, scale};
   const Rect frame = draft.panel.frame = {0, 0, draft.px(420), draft.px(300)};
   const double size = points::label * scale;

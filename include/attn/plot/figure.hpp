@@ -27,9 +27,9 @@ struct Layout {
 struct Figure {
   std::string title{};
   std::vector<Panel> panels{};
-  int columns = 0;              ///< of the grid; 0: as looks well
-  double scale = 2;             ///< pixels to the point, from 1 to 8; less where the picture would exceed 6000 pixels on a side, but never below 1
-  std::optional<Font> font{};   ///< by default `Font::system()`
+  int columns = 0;             ///< of the grid; 0: as looks well
+  double scale = 2;            ///< pixels to the point, from 1 to 8; less where the picture would exceed 6000 pixels on a side, but never below 1
+  std::optional<Font> font{};  ///< by default `Font::system()`
 
   Layout layout() const;
   /// The picture, as pixels.
@@ -45,8 +45,7 @@ namespace detail {
 inline Layout lay_out(const Figure& figure, const Font& font, double scale) {
   Layout layout{.scale = scale};
   const Draft page{font, scale};
-  for (const Panel& panel : figure.panels)
-    layout.panels.push_back(std::visit([&](const auto& kind) { return plot::lay_out(kind, font, scale); }, panel));
+  for (const Panel& panel : figure.panels) layout.panels.push_back(std::visit([&](const auto& kind) { return plot::lay_out(kind, font, scale); }, panel));
 
   const int margin = page.px(16), gap = page.px(26);
   const Grid grid(layout.panels, figure.columns > 0 ? static_cast<std::size_t>(figure.columns) : best_columns(layout.panels, gap), gap);

@@ -28,7 +28,7 @@ class Font {
     if (!bytes || !is_sound_truetype(*bytes)) return std::nullopt;
     auto file = std::make_shared<File>();
     file->bytes = std::move(*bytes);
-    file->bytes.resize(file->bytes.size() + 65536);  // what a wrong length inside a glyph can reach
+    file->bytes.resize(file->bytes.size() + (1 << 20));  // zeros: beyond what a 16-bit offset inside a table can reach
     if (!stb::stbtt_InitFont(&file->info, file->bytes.data(), 0)) return std::nullopt;
     Font font;
     font.file_ = std::move(file);
@@ -114,15 +114,16 @@ class Font {
         }
         continue;
       }
-      const int index = stb::stbtt_FindGlyphIndex(&file_->info, static_cast<int>(point));
+      const int found = stb::stbtt_FindGlyphIndex(&file_->info, static_cast<int>(point)), index = found >= 0 && found < file_->info.numGlyphs ? found : 0;
       int advance = 0, bearing = 0, x0 = 0, y0 = 0, x1 = 0, y1 = 0;
       stb::stbtt_GetGlyphHMetrics(&file_->info, index, &advance, &bearing);
       const double whole = std::floor(pen);
       stb::stbtt_GetGlyphBitmapBoxSubpixel(&file_->info, index, scale(size), scale(size), static_cast<float>(pen - whole), 0, &x0, &y0, &x1, &y1);
       line.glyphs.push_back({index, pen});
-      left = std::min(left, static_cast<int>(whole) + x0);
-      right = std::max(right, static_cast<int>(whole) + x1);
-      pen += pixels(advance, size);
+      const int widest = static_cast<int>(4 * size);
+      left = std::min(left, static_cast<int>(whole) + std::max(x0, -widest));
+      right = std::max(right, static_cast<int>(whole) + std::min(x1, widest));
+      pen += std::min(pixels(advance, size), 4 * size);
     }
     line.origin = -left;
     line.width = std::max(right, static_cast<int>(std::ceil(pen))) - left;

@@ -73,7 +73,9 @@ inline void place_columns(Draft& draft, const HeatMap& map) {
   int widest = draft.font.width(std::to_string(n - 1), size);
   for (const std::string& label : map.column_labels) widest = std::max(widest, draft.font.width(label, size));
   const bool turned = named && widest + draft.px(points::gap) > cell;
-  const Index step = !named ? number_step(cell, widest + draft.px(2 * points::gap)) : turned ? static_cast<Index>(std::ceil(draft.font.height(size) / cell - 1e-9)) : 1;
+  const Index step = !named   ? number_step(cell, widest + draft.px(2 * points::gap))
+                     : turned ? static_cast<Index>(std::ceil(draft.font.height(size) / cell - 1e-9))
+                              : 1;
   for (Index i = 0; i < n; i += step) {
     const std::string label = named ? map.column_labels[static_cast<std::size_t>(i)] : std::to_string(i);
     draft.tick_below(frame, middle(frame.width, n, i), draft.font.shorten(label, size, draft.px(110)), size, turned);

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <attn/core/config.hpp>
 

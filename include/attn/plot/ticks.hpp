@@ -81,7 +81,9 @@ inline std::vector<Tick> log_ticks(const Range& range, int base, int count) {
       if (at < low - 1e-9 || at > high + 1e-9 || (stride > 1 && multiple > 1) || (stride > 3 && std::fmod(power, stride) != 0)) continue;
       const bool labelled = multiple == 1 ? std::fmod(power, stride) == 0 : whole < 2 && (multiple == 2 || multiple == 5);
       const bool plain = value < 1e6 && value > 1e-4;
-      ticks.push_back({value, !labelled ? "" : plain ? detail::number("%.*g", 7, value) : detail::number(base == 10 ? "%.*e" : "%.*g", base == 10 ? 0 : 3, value)});
+      ticks.push_back({value, !labelled ? ""
+                              : plain   ? detail::number("%.*g", 7, value)
+                                        : detail::number(base == 10 ? "%.*e" : "%.*g", base == 10 ? 0 : 3, value)});
     }
   return ticks;
 }

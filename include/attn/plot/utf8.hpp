@@ -43,8 +43,7 @@ inline std::string encode_utf8(std::u32string_view points) {
 
 /// One code point in plain ASCII, as well as that can be: é is e, ß is ss, “ is ", and what has no such form is ?.
 inline std::string_view to_ascii(char32_t point) {
-  static constexpr std::string_view ascii =
-      " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+  static constexpr std::string_view ascii = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
   static constexpr std::string_view latin =  // U+00C0 to U+017F
       "AAAAAA?CEEEEIIIIDNOOOOOxOUUUUY??aaaaaa?ceeeeiiiidnooooo/ouuuuy?yAaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIi??JjKkk"
       "LlLlLlLlLlNnNnNn?NnOoOoOo??RrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs";
@@ -57,11 +56,24 @@ inline std::string_view to_ascii(char32_t point) {
     case U'Þ': return "Th";
     case U'þ': return "th";
     case U'…': return "...";
-    case U'‘': case U'’': case U'‚': case U'′': return "'";
-    case U'“': case U'”': case U'„': case U'″': case U'«': case U'»': return "\"";
-    case U'‐': case U'‑': case U'–': case U'—': case U'−': return "-";
+    case U'‘':
+    case U'’':
+    case U'‚':
+    case U'′': return "'";
+    case U'“':
+    case U'”':
+    case U'„':
+    case U'″':
+    case U'«':
+    case U'»': return "\"";
+    case U'‐':
+    case U'‑':
+    case U'–':
+    case U'—':
+    case U'−': return "-";
     case U'▁': return "_";
-    case U'·': case U'•': return "*";
+    case U'·':
+    case U'•': return "*";
     case U'¡': return "!";
     case U'¿': return "?";
     case U'\u00a0': return " ";
