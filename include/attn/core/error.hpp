@@ -3,7 +3,8 @@
 #include <attn/core/config.hpp>
 #include <stdexcept>
 
-namespace attn::inline ATTN_ABI {
+// Outside of ATTN_ABI on purpose: what one part of a program throws, another part compiled for other instructions can catch.
+namespace attn {
 
 /// What this library throws. `what()` is one sentence that names the function, the argument, what it got and what it expected.
 struct Error : std::runtime_error {
@@ -25,4 +26,4 @@ struct FileError : Error {
   using Error::Error;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace attn

@@ -6,3 +6,5 @@
 #endif
 
 double wide_gap() { return attend_gap(); }
+
+void wide_mistake() { attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v); }
