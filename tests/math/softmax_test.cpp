@@ -24,8 +24,8 @@ std::vector<T> some_scores(std::size_t length) {
 
 template <class T>
 void expect_softmax(const std::vector<T>& s) {
-  long double largest = -INFINITY, sum = 0;
-  for (T x : s) largest = std::max<long double>(largest, x);
+  long double largest = -std::numeric_limits<long double>::infinity(), sum = 0;
+  for (T x : s) largest = std::max(largest, static_cast<long double>(x));
   for (T x : s) sum += std::isinf(x) ? 0 : std::exp(static_cast<long double>(x) - largest);
   std::vector<T> p(s.size(), T(-7));
   const T log_sum_exp = attn::softmax<T>(s, p);

@@ -72,6 +72,10 @@
 #define STBTT_STATIC
 #define STBTT_assert(condition) ((void)0)
 
+// Their functions are extern "C" where __cplusplus is known, which no namespace holds apart.
+#pragma push_macro("__cplusplus")
+#undef __cplusplus
+
 namespace attn::inline ATTN_ABI {
 namespace plot {
 namespace stb {
@@ -89,6 +93,8 @@ namespace stb {
 }  // namespace stb
 }  // namespace plot
 }  // namespace attn::inline ATTN_ABI
+
+#pragma pop_macro("__cplusplus")
 
 #pragma pop_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma pop_macro("STB_IMAGE_WRITE_IMPLEMENTATION")

@@ -75,8 +75,9 @@ class Bound {
   }
   template <class T>
   T score(T s, Position at) const {
-    if constexpr (ChangesScores<R>) return static_cast<T>(rule_.score(s, shifted(at)));
-    else return s;
+    if constexpr (!ChangesScores<R>) return s;
+    else if constexpr (std::same_as<decltype(rule_.score(s, at)), T>) return rule_.score(s, shifted(at));
+    else return static_cast<T>(rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
   }
   Cover cover(Tile tile) const {
     tile.query_begin += offset_, tile.query_end += offset_;
