@@ -71,8 +71,8 @@ TYPED_TEST(Semantics, BiasOfMinusInfinityMasks) {
   Tensor<T, 2> bias({4, 4});
   for (Index i = 0; i < 4; ++i)
     for (Index j = i + 1; j < 4; ++j) bias(i, j) = -this->infinity;
-  const auto expected = attend(q, k, v, attn::Causal{});
-  EXPECT_TRUE(same_bits(attend(q, k, v, attn::Bias{bias}), expected));
+  const auto expected = attend(q, k, v, attn::Bias{bias});
+  EXPECT_LT(largest_gap(expected, attend(q, k, v, attn::Causal{})), this->tolerance());
   k.matrix(0, 0).row(3).setConstant(this->nan), v.matrix(0, 0).row(3).setConstant(this->infinity);
   EXPECT_TRUE((attend(q, k, v, attn::Bias{bias}).slice(2, 0, 3) == expected.slice(2, 0, 3)));
 }

@@ -71,7 +71,7 @@ inline Numbers plain_attend(const Inputs& in) {
     plain_head(&q[at], &k[at], &v[at], &result[at], E);
   }
 
-  const float* in_proj = in.layer.in_proj_weight->value.data();
+  const float* in_proj = in.layer.in_proj_weight->value().data();
   const Numbers Q = plain_linear(x, in_proj, 0, D), K = plain_linear(x, in_proj, D, D), V = plain_linear(x, in_proj, 2 * D, D);
   Numbers heads(x.size());
   for (Index b = 0; b < B; ++b)
@@ -79,7 +79,7 @@ inline Numbers plain_attend(const Inputs& in) {
       const auto at = std::size_t(b * L * D + h * E);
       plain_head(&Q[at], &K[at], &V[at], &heads[at], D);
     }
-  const Numbers y = plain_linear(heads, in.layer.out_proj.weight.value.data(), 0, D);
+  const Numbers y = plain_linear(heads, in.layer.out_proj.weight.value().data(), 0, D);
   result.insert(result.end(), y.begin(), y.end());
   return result;
 }

@@ -17,7 +17,7 @@ template <class T>
 std::vector<T> exp_of(const std::vector<T>& x) {
   std::vector<T> y(x.size());
   attn::simd::for_each_packet<T>(attn::Index(x.size()), [&](attn::Index i, attn::Index n) {
-    attn::simd::store(y.data() + i, n, attn::simd::exp(attn::simd::load(x.data() + i, n, T(0))));
+    attn::simd::store(y.data() + i, n, exp(attn::simd::load<attn::simd::Vector<T>>(x.data() + i, n, T(0))));
   });
   return y;
 }

@@ -24,10 +24,10 @@ TYPED_TEST(Linear, IsXTimesWTransposedPlusB) {
     for (Index b = 0; b < B; ++b)
       for (Index l = 0; l < L; ++l)
         for (Index o = 0; o < out; ++o) {
-          expected(b, l, o) = double(layer.bias->value(o));
+          expected(b, l, o) = double(layer.bias->value()(o));
           for (Index i = 0; i < in; ++i) {
-            expected(b, l, o) += double(x(b, l, i)) * double(layer.weight.value(o, i));
-            expected_bare(b, l, o) += double(x(b, l, i)) * double(bare.weight.value(o, i));
+            expected(b, l, o) += double(x(b, l, i)) * double(layer.weight.value()(o, i));
+            expected_bare(b, l, o) += double(x(b, l, i)) * double(bare.weight.value()(o, i));
           }
         }
     const double tolerance = std::is_same_v<T, double> ? 1e-14 : 3e-6;
@@ -54,13 +54,13 @@ TEST(LinearStart, IsPyTorchs) {
   attn::Random random{5};
   const attn::Linear<double> layer({.in_features = 64, .out_features = 500}, random);
   const double bound = 1 / 8.0;
-  EXPECT_LE(layer.weight.value.flat().cwiseAbs().maxCoeff(), bound);
-  EXPECT_GT(layer.weight.value.flat().cwiseAbs().maxCoeff(), 0.99 * bound);
-  EXPECT_NEAR(layer.weight.value.flat().squaredNorm() / 32000, bound * bound / 3, 2e-4);
-  EXPECT_LE(layer.bias->value.flat().cwiseAbs().maxCoeff(), bound);
-  EXPECT_GT(layer.bias->value.flat().cwiseAbs().maxCoeff(), 0.9 * bound);
+  EXPECT_LE(layer.weight.value().flat().cwiseAbs().maxCoeff(), bound);
+  EXPECT_GT(layer.weight.value().flat().cwiseAbs().maxCoeff(), 0.99 * bound);
+  EXPECT_NEAR(layer.weight.value().flat().squaredNorm() / 32000, bound * bound / 3, 2e-4);
+  EXPECT_LE(layer.bias->value().flat().cwiseAbs().maxCoeff(), bound);
+  EXPECT_GT(layer.bias->value().flat().cwiseAbs().maxCoeff(), 0.9 * bound);
   const attn::Linear<double> zero({.in_features = 3, .out_features = 2});
-  EXPECT_EQ(zero.weight.value.flat().cwiseAbs().maxCoeff(), 0);
+  EXPECT_EQ(zero.weight.value().flat().cwiseAbs().maxCoeff(), 0);
 }
 
 TEST(LinearErrors, NameWhatIsWrong) {

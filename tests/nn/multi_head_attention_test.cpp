@@ -19,7 +19,7 @@ class MultiHead : public testing::Test {
   attn::MultiHeadAttention<T> layer(const attn::MultiHeadAttentionOptions& options) {
     attn::MultiHeadAttention<T> result(options, random);
     for (const auto& p : result.parameters())
-      for (T& value : p.value) value = T(0.4 * random.normal<double>());
+      for (T& value : p.edit()) value = T(0.4 * random.normal<double>());
     return result;
   }
 };
@@ -91,12 +91,12 @@ TEST(MultiHeadState, StartsAsPyTorchs) {
     EXPECT_LE(weight.flat().cwiseAbs().maxCoeff(), bound);
     EXPECT_NEAR(weight.flat().squaredNorm() / double(weight.size()), bound * bound / 3, 0.05 * bound * bound);
   };
-  expect_uniform(layer.in_proj_weight->value, std::sqrt(6.0 / (64 + 192)));
-  expect_uniform(layer.out_proj.weight.value, 1 / 8.0);
-  EXPECT_EQ(layer.in_proj_bias->value.flat().cwiseAbs().maxCoeff() + layer.out_proj.bias->value.flat().cwiseAbs().maxCoeff(), 0);
+  expect_uniform(layer.in_proj_weight->value(), std::sqrt(6.0 / (64 + 192)));
+  expect_uniform(layer.out_proj.weight.value(), 1 / 8.0);
+  EXPECT_EQ(layer.in_proj_bias->value().flat().cwiseAbs().maxCoeff() + layer.out_proj.bias->value().flat().cwiseAbs().maxCoeff(), 0);
   const attn::MultiHeadAttention<double> apart({.embed_dim = 64, .num_heads = 4, .kdim = 32}, random);
-  expect_uniform(apart.q_proj_weight->value, std::sqrt(6.0 / 128));
-  expect_uniform(apart.k_proj_weight->value, std::sqrt(6.0 / 96));
+  expect_uniform(apart.q_proj_weight->value(), std::sqrt(6.0 / 128));
+  expect_uniform(apart.k_proj_weight->value(), std::sqrt(6.0 / 96));
 }
 
 TEST(MultiHeadState, LoadsWhatItSavedUnderAPrefix) {

@@ -34,15 +34,15 @@ template <class T>
 std::pair<attn::Tensor<double, 3>, attn::Tensor<double, 4>> plain_multi_head(const attn::MultiHeadAttention<T>& layer, const attn::Tensor<T, 3>& query, const attn::Tensor<T, 3>& key,
                                                                  const attn::Tensor<T, 3>& value, PlainAttention plain = {}) {
   const attn::Index D = layer.options.embed_dim, H = layer.options.num_heads, G = layer.options.num_kv_heads.value_or(H), E = D / H;
-  const attn::Tensor<T, 1>* bias = layer.in_proj_bias ? &layer.in_proj_bias->value : nullptr;
+  const attn::Tensor<T, 1>* bias = layer.in_proj_bias ? &layer.in_proj_bias->value() : nullptr;
   const bool packed = layer.in_proj_weight.has_value();
-  const auto q = projected(query, packed ? layer.in_proj_weight->value : layer.q_proj_weight->value, bias, 0, D, 0);
-  const auto k = projected(key, packed ? layer.in_proj_weight->value : layer.k_proj_weight->value, bias, packed ? D : 0, G * E, D);
-  const auto v = projected(value, packed ? layer.in_proj_weight->value : layer.v_proj_weight->value, bias, packed ? D + G * E : 0, G * E, D + G * E);
+  const auto q = projected(query, packed ? layer.in_proj_weight->value() : layer.q_proj_weight->value(), bias, 0, D, 0);
+  const auto k = projected(key, packed ? layer.in_proj_weight->value() : layer.k_proj_weight->value(), bias, packed ? D : 0, G * E, D);
+  const auto v = projected(value, packed ? layer.in_proj_weight->value() : layer.v_proj_weight->value(), bias, packed ? D + G * E : 0, G * E, D + G * E);
   plain.run(by_head(q, H), by_head(k, G), by_head(v, G), 1 / std::sqrt(double(E)));
   attn::Tensor<T, 3> concatenated({query.shape()[0], query.shape()[1], D});
   for (attn::Index b = 0; b < query.shape()[0]; ++b)
     for (attn::Index l = 0; l < query.shape()[1]; ++l)
       for (attn::Index d = 0; d < D; ++d) concatenated(b, l, d) = T(plain.output(b, d / E, l, d % E));
-  return {projected(concatenated, layer.out_proj.weight.value, layer.out_proj.bias ? &layer.out_proj.bias->value : nullptr, 0, D, 0), plain.weights};
+  return {projected(concatenated, layer.out_proj.weight.value(), layer.out_proj.bias ? &layer.out_proj.bias->value() : nullptr, 0, D, 0), plain.weights};
 }

@@ -1,22 +1,22 @@
 #pragma once
 
-#include <attn/core/executor.hpp>
+#include <attn/core/scratch.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/rules/rule.hpp>
 
 namespace attn::inline ATTN_ABI {
 
-/// What a kernel reads for one head of one sequence, by the paper's letters: Q (L×E), K (S×E), V (S×Ev), the factor of the
-/// scores, and which head it is.
+/// What a kernel reads for some queries of one head of one sequence, by the paper's letters: Q (Br×E), K (S×E), V (S×Ev), the
+/// factor of the scores, and where the queries stand: Q's first row is row `row` of the head.
 template <class T>
 struct HeadInput {
   using Matrix = typename TensorView<const T, 2>::MatrixMap;
   Matrix Q, K, V;
   T scale;
-  Index batch, head;
+  Index batch, head, row;
 };
 
-/// Where a kernel writes: O (L×Ev), and where they are asked for the weights P (L×S) and the L log-sum-exps.
+/// Where a kernel writes: O (Br×Ev), and where they are asked for the weights P (Br×S) and the Br log-sum-exps.
 template <class T>
 struct HeadOutput {
   using Matrix = typename TensorView<T, 2>::MatrixMap;
@@ -51,17 +51,22 @@ struct Heads {
     expect(v[2] == k[2], "value", v, "key's length S = " + std::to_string(k[2]));
   }
 
-  /// Runs the kernel on every head, in parallel; each row of the output is computed by one task.
+  /// Runs the kernel on all queries, `kernel.queries(…)` of a head at a time, in parallel; each row of the output is computed by
+  /// one task. A head's last queries come first: under a causal rule they have most to do.
   template <class Kernel, Rule R>
-  void run(const Kernel& kernel, const Bound<R>& rule, const TensorView<T, 4>& output, const TensorView<T, 4>* weights, const TensorView<T, 3>* log_sum_exp) const {
-    const Index H = query.shape()[1], G = key.shape()[1], L = query.shape()[2];
+  void run(const Kernel& kernel, const Bound<R>& rule, const TensorView<T, 4>& output, const TensorView<T, 4>* weights,
+           const TensorView<T, 3>* log_sum_exp) const {
+    const auto [B, H, L, E] = query.shape();
+    const Index G = key.shape()[1], S = key.shape()[2], Ev = value.shape()[3];
     if (output.size() == 0 && !weights && !log_sum_exp) return;
-    parallel_for(query.shape()[0] * H, [&](Index task) {
-      const Index b = task / H, h = task % H, g = h * G / H;
-      const HeadInput<T> in{query.matrix(b, h), key.matrix(b, g), value.matrix(b, g), scale, b, h};
-      HeadOutput<T> out{output.matrix(b, h), std::nullopt, log_sum_exp ? log_sum_exp->data() + (b * H + h) * L : nullptr};
-      if (weights) out.P.emplace(weights->matrix(b, h));
-      kernel(in, rule, out);
+    const Index rows = kernel.template queries<T>(E, Ev), tiles = (L + rows - 1) / rows;
+    parallel_for<T>(B * H * tiles, kernel.template scratch<T>(E, Ev, S), [&, H = H, L = L](Index task, T* scratch) {
+      const Index b = task / tiles / H, h = task / tiles % H, g = h * G / H, row = (tiles - 1 - task % tiles) * rows, n = std::min(rows, L - row);
+      const auto part = [&](const auto& view, Index head) { return view[b][head].slice(0, row, row + n).matrix(); };
+      const HeadInput<T> in{part(query, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, row};
+      HeadOutput<T> out{part(output, h), std::nullopt, log_sum_exp ? &(*log_sum_exp)(b, h, row) : nullptr};
+      if (weights) out.P.emplace(part(*weights, h));
+      kernel(in, rule, out, scratch);
     });
   }
 };

@@ -7,20 +7,28 @@ namespace attn::inline ATTN_ABI {
 
 /// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the definition, and the oracle of
 /// every other kernel. Both sums run over the allowed keys only, so that what a masked key holds, NaN included, is never read.
-/// Cost: O(L·S·(E + Ev)) time, two rows of S numbers of scratch.
+/// Cost: O(L·S·(E + Ev)) time, two rows of S numbers of scratch a thread.
 struct Reference {
+  template <class T>
+  Index queries(Index, Index) const {
+    return 16;
+  }
+  template <class T>
+  Index scratch(Index, Index, Index S) const {
+    return 2 * S;
+  }
+
   template <class T, class R>
-  void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out) const {
-    const auto& [Q, K, V, scale, batch, head] = in;
+  void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out, T* scratch) const {
+    const auto& [Q, K, V, scale, batch, head, row] = in;
     constexpr T none = -std::numeric_limits<T>::infinity();
-    const Index L = Q.rows(), S = K.rows();
-    Buffer<T> score_row(S), weight_row(S);
-    const std::span<T> s(score_row.data(), static_cast<std::size_t>(S)), p(weight_row.data(), static_cast<std::size_t>(S));
+    const Index S = K.rows();
+    const std::span<T> s(scratch, static_cast<std::size_t>(S)), p(scratch + S, static_cast<std::size_t>(S));
     auto& O = out.O;
 
-    for (Index i = 0; i < L; ++i) {
+    for (Index i = 0; i < Q.rows(); ++i) {
       for (Index j = 0; j < S; ++j) {
-        const Position at{batch, head, i, j};
+        const Position at{batch, head, row + i, j};
         s[std::size_t(j)] = rule.allows(at) ? rule.score(scale * dot(Q, i, K, j), at) : none;
       }
       const T log_sum_exp = softmax<T>(s, p);

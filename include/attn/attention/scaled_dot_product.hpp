@@ -2,6 +2,7 @@
 
 #include <attn/attention/operand.hpp>
 #include <attn/attention/reference.hpp>
+#include <attn/attention/tiled.hpp>
 #include <attn/rules/rules.hpp>
 
 namespace attn::inline ATTN_ABI {
@@ -40,7 +41,7 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 /// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −inf; what masked keys and values hold
 /// changes no bit; S = 0 gives 0, E = 0 the mean of the values.
 /// Errors: ShapeError naming the argument that does not fit; OptionError for a scale that is not finite; what the rule throws.
-template <class Kernel = Reference>
+template <class Kernel = Tiled>
 class ScaledDotProductAttention {
  public:
   AttentionOptions options;
@@ -105,8 +106,7 @@ class ScaledDotProductAttention {
         : attention(a), query(q), key(k), value(v), heads{query.heads(), key.heads(), value.heads(), T(1)} {
       heads.check();
       heads.scale = static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
-      if (!std::isfinite(heads.scale))
-        throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) + " must be finite");
+      if (!std::isfinite(heads.scale)) throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) + " must be finite");
     }
     template <Rule R>
     void run(const R& rule, const TensorView<T, 4>& output, const TensorView<T, 4>* weights = nullptr, const TensorView<T, 3>* log_sum_exp = nullptr) const {

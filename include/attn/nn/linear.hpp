@@ -1,32 +1,30 @@
 #pragma once
 
-#include <attn/core/executor.hpp>
+#include <attn/math/product.hpp>
 #include <attn/nn/initialise.hpp>
 #include <attn/nn/module.hpp>
 #include <optional>
 
 namespace attn::inline ATTN_ABI {
 
-/// y = x Wᵀ + b for every row x: (…, in), W (out, in), b (out) or none, give (…, out). Rows are computed in parallel, in
-/// blocks whose size does not depend on the number of threads. Errors: ShapeError if W does not take rows of x's width.
+/// y = x Wᵀ + b for every row x: (…, in), Wᵀ packed, b (out) or none, give (…, out). Rows and columns are computed in parallel; what a
+/// row gets does not depend on how many there are. Errors: ShapeError if W does not take rows of x's width.
 template <class T, int N>
-Tensor<T, N> linear(const TensorView<const T, N>& x, const TensorView<const T, 2>& weight, const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
-  constexpr Index block = 64;
+Tensor<T, N> linear(const TensorView<const T, N>& x, const PackedMatrix<T>& weight, const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
   Shape<N> shape = x.shape();
-  if (shape.back() != weight.shape()[1])
-    throw ShapeError("Linear: input " + to_string(x.shape()) + " must have in_features = " + std::to_string(weight.shape()[1]) + " on its last axis");
-  shape.back() = weight.shape()[0];
+  if (shape.back() != weight.rows())
+    throw ShapeError("Linear: input " + to_string(x.shape()) + " must have in_features = " + std::to_string(weight.rows()) + " on its last axis");
+  shape.back() = weight.columns();
   Tensor<T, N> y(shape);
   const auto X = x.as_rows();
-  auto Y = y.as_rows();
-  const auto W = weight.matrix();
-  parallel_for((Y.rows() + block - 1) / block, [&](Index task) {
-    const Index begin = task * block, rows = std::min(block, Y.rows() - begin);
-    auto part = Y.middleRows(begin, rows);
-    part.noalias() = X.middleRows(begin, rows) * W.transpose();
-    if (bias) part.rowwise() += bias->flat().transpose();
-  });
+  parallel_multiply(LeftFactor<T>{X.data(), X.outerStride(), 1}, X.rows(), weight, Summand<T>{bias ? bias->data() : nullptr}, y.data(), shape.back());
   return y;
+}
+/// The same with W (out, in) as it is, packed for this call.
+template <class T, int N>
+Tensor<T, N> linear(const TensorView<const T, N>& x, const TensorView<const T, 2>& weight,
+                    const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
+  return linear(x, PackedMatrix<T>::transposed(weight), bias);
 }
 
 struct LinearOptions {
@@ -45,13 +43,14 @@ class Linear : public Module<Linear<T>, T> {
 
   explicit Linear(const LinearOptions& options) {
     if (options.in_features < 0 || options.out_features < 0)
-      throw OptionError("Linear: in_features = " + std::to_string(options.in_features) + " and out_features = " + std::to_string(options.out_features) + " must be at least 0");
+      throw OptionError("Linear: in_features = " + std::to_string(options.in_features) + " and out_features = " + std::to_string(options.out_features) +
+                        " must be at least 0");
     weight = Parameter<T, 2>({options.out_features, options.in_features});
     if (options.bias) bias.emplace(Shape<1>{options.out_features});
   }
   Linear(const LinearOptions& options, Random& random) : Linear(options) {
-    fan_in_uniform(weight.value, options.in_features, random);
-    if (bias) fan_in_uniform(bias->value, options.in_features, random);
+    fan_in_uniform(weight.edit(), options.in_features, random);
+    if (bias) fan_in_uniform(bias->edit(), options.in_features, random);
   }
 
   template <int N>
@@ -60,7 +59,8 @@ class Linear : public Module<Linear<T>, T> {
   }
   template <int N>
   Tensor<T, N> operator()(const TensorView<const T, N>& x) const {
-    return bias ? linear(x, weight.value.view(), bias->value.view()) : linear(x, weight.value.view(), std::nullopt);
+    const auto packed = packed_.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(weight.value()); });
+    return bias ? linear(x, *packed, bias->value().view()) : linear(x, *packed, std::nullopt);
   }
 
   template <class Self, class Visitor>
@@ -68,6 +68,9 @@ class Linear : public Module<Linear<T>, T> {
     visitor("weight", self.weight);
     if (self.bias) visitor("bias", *self.bias);
   }
+
+ private:
+  MadeFrom<PackedMatrix<T>> packed_;
 };
 
 }  // namespace attn::inline ATTN_ABI

@@ -52,7 +52,7 @@ class Module {
     if (!(missing.empty() && unexpected.empty() && misshapen.empty()))
       throw ShapeError(std::string(Layer::kind) + ": the state dict must have exactly this layer's entries; missing: " + (missing.empty() ? "none" : missing) +
                        "; unexpected: " + (unexpected.empty() ? "none" : unexpected) + "; misshapen: " + (misshapen.empty() ? "none" : misshapen));
-    for (const auto& p : own) source.read(std::string(prefix) + p.name, p.value);
+    for (const auto& p : own) source.read(std::string(prefix) + p.name, p.edit());
   }
 
  private:
@@ -65,8 +65,7 @@ class Module {
   template <class U, class Self>
   static void gather(Self& layer, const std::string& prefix, std::vector<NamedParameter<U>>& result) {
     std::remove_const_t<Self>::visit(layer, [&](const std::string& name, auto& part) {
-      if constexpr (requires { part.value.shape(); })
-        result.push_back({prefix + name, {part.value.shape().begin(), part.value.shape().end()}, {part.value.data(), static_cast<std::size_t>(part.value.size())}});
+      if constexpr (requires { part.stamp(); }) result.emplace_back(prefix + name, part);
       else gather<U>(part, prefix + name + ".", result);
     });
   }

@@ -27,7 +27,7 @@ struct MultiHeadAttentionOptions {
 /// vdim are embed_dim, else `q_proj_weight`, `k_proj_weight`, `v_proj_weight`; `in_proj_bias`, `out_proj.weight`,
 /// `out_proj.bias`. Zero without a Random; with one, as PyTorch starts them (Xavier, biases 0).
 /// Errors: OptionError for sizes that do not divide; ShapeError naming the argument that does not fit; what the rule throws.
-template <class T, class Kernel = Reference>
+template <class T, class Kernel = Tiled>
 class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
  public:
   static constexpr const char* kind = "MultiHeadAttention";
@@ -52,8 +52,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : MultiHeadAttention(the_options, functor) {
     for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
-      if (*weight) xavier_uniform((*weight)->value, random);
-    fan_in_uniform(out_proj.weight.value, D(), random);
+      if (*weight) xavier_uniform((*weight)->edit(), random);
+    fan_in_uniform(out_proj.weight.edit(), D(), random);
   }
 
   template <class Q, class K, class V, Rule R = NoMask>
@@ -106,10 +106,11 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return o;
   }
 
-  /// x W^Q for all heads, or x W^K, x W^V: the rows `begin` … `begin + rows` of the packed projection, or the weight of its own.
-  Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, Index begin, Index rows) const {
-    const TensorView<const T, 2> weight = own ? own->value.view() : in_proj_weight->value.slice(0, begin, begin + rows);
-    return in_proj_bias ? linear(x, weight, in_proj_bias->value.slice(0, begin, begin + rows)) : linear(x, weight, std::nullopt);
+  /// x W^Q for all heads, or x W^K, x W^V: rows `begin` … `begin + rows` − 1 of in_proj_weight, or a weight of its own.
+  Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, const MadeFrom<PackedMatrix<T>>& packed, Index begin, Index rows) const {
+    const Parameter<T, 2>& weight = own ? *own : *in_proj_weight;
+    const auto W = packed.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(own ? weight.value().view() : weight.value().slice(0, begin, begin + rows)); });
+    return in_proj_bias ? linear(x, *W, in_proj_bias->value().slice(0, begin, begin + rows)) : linear(x, *W, std::nullopt);
   }
 
   template <class Q, class K, class V, class Attend>
@@ -118,9 +119,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     expect(query, "query", query.shape()[1], query.shape()[2], "embed_dim", D());
     expect(key, "key", query.shape()[1], key.shape()[2], "kdim", kdim());
     expect(value, "value", query.shape()[1], key.shape()[2], "vdim", vdim());
-    const Tensor<T, 3> q = project(query[0], q_proj_weight, 0, query_rows());
-    const Tensor<T, 3> k = project(key[0], k_proj_weight, query_rows(), key_rows());
-    const Tensor<T, 3> v = project(value[0], v_proj_weight, query_rows() + key_rows(), key_rows());
+    const Tensor<T, 3> q = project(query[0], q_proj_weight, packed_q_, 0, query_rows());
+    const Tensor<T, 3> k = project(key[0], k_proj_weight, packed_k_, query_rows(), key_rows());
+    const Tensor<T, 3> v = project(value[0], v_proj_weight, packed_v_, query_rows() + key_rows(), key_rows());
     Tensor<T, 3> heads({query.shape()[1], query.shape()[2], D()});
     attend(split_heads(heads.view(), H()), split_heads(q.view(), H()), split_heads(k.view(), G()), split_heads(v.view(), G()));
     return out_proj(heads).reshape({1, query.shape()[1], query.shape()[2], D()});
@@ -132,6 +133,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(x.shape()) + " must be " + sequence(wanted) + ", the batch and length of what it goes with and " +
                      option + " = " + std::to_string(width));
   }
+
+  MadeFrom<PackedMatrix<T>> packed_q_, packed_k_, packed_v_;
 };
 
 }  // namespace attn::inline ATTN_ABI

@@ -12,7 +12,7 @@ struct SelfAttentionOptions {
 
 /// Multi-head attention in which "all of the keys, values and queries come from the same place" [Vaswani17 §3.2.3]:
 /// MultiHead(x, x, x), (B, L, D) to (B, L, D). Parameters and their names are those of MultiHeadAttention.
-template <class T, class Kernel = Reference>
+template <class T, class Kernel = Tiled>
 class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
  public:
   static constexpr const char* kind = "SelfAttention";

@@ -34,8 +34,9 @@ class Alibi {
       throw ShapeError("Alibi: " + std::to_string(slopes_->size()) + " slopes must be one for each of the H = " + std::to_string(shape.heads) + " heads");
   }
   template <class T>
-  T score(T s, Position at) const {
-    return s - T((*slopes_)[static_cast<std::size_t>(at.head)] * double(std::abs(at.query - at.key)));
+  T score(T s, const auto& at) const {
+    using std::abs;
+    return s - T((*slopes_)[static_cast<std::size_t>(at.head)]) * T(abs(at.query - at.key));
   }
 
  private:

@@ -9,7 +9,7 @@ namespace attn::inline ATTN_ABI {
 struct Causal {
   std::optional<Align> align = std::nullopt;
 
-  bool allows(Position at) const { return at.key <= at.query; }
+  auto allows(const auto& at) const { return at.key <= at.query; }
   Cover cover(Tile t) const {
     if (t.key_begin > t.query_end - 1) return Cover::none;
     return t.key_end - 1 <= t.query_begin ? Cover::all : Cover::part;

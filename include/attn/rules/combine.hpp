@@ -41,12 +41,23 @@ class Bound<Combined<R...>> {
       : rules_(std::apply([&](const R&... rule) { return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...); }, combined.rules)) {}
   Bound(const Combined<R...>&&, const ScoreShape&, std::optional<Align>) = delete;
 
+  static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
+
   bool allows(Position at) const {
     return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at) && ...); }, rules_);
   }
   template <class T>
   T score(T s, Position at) const {
     std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at)), ...); }, rules_);
+    return s;
+  }
+  template <class T>
+  typename Ramp<T>::Mask allows(const Positions<T>& at, Index count) const {
+    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); }, rules_);
+  }
+  template <class T>
+  simd::Vector<T> score(simd::Vector<T> s, const Positions<T>& at, Index count) const {
+    std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
     return s;
   }
   Cover cover(const Tile& tile) const {

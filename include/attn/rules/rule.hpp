@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/core/shape.hpp>
+#include <attn/rules/positions.hpp>
 #include <concepts>
 #include <optional>
 
@@ -36,6 +37,11 @@ struct ScoreShape {
 ///   Cover cover(Tile) const             lets kernels skip tiles, or not ask element by element
 ///   void check(ScoreShape) const        throws where the rule does not fit the shape; called once before anything is computed
 ///   std::optional<Align> align          a member that names its alignment; with L ≠ S it must then be named
+///
+/// Speed: written with `const auto& at` (and `auto` for the answer of `allows`) instead of `Position`, the same formula is asked
+/// for a vector of queries at once: T is then simd::Vector, at.query a Ramp, and `T(at.query - at.key)` their distances. Lanes
+/// after the last query are asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose tanh and
+/// exp are fast. In both cases functions are called unqualified, after `using std::tanh;`.
 template <class R>
 concept Masks = requires(const R& rule, Position at) {
   { rule.allows(at) } -> std::convertible_to<bool>;
@@ -43,6 +49,18 @@ concept Masks = requires(const R& rule, Position at) {
 template <class R>
 concept ChangesScores = requires(const R& rule, double s, Position at) {
   { rule.score(s, at) } -> std::convertible_to<double>;
+};
+template <class R, class T>
+concept MasksVectors = requires(const R& rule, const Positions<T>& at) {
+  { rule.allows(at) } -> std::same_as<typename Ramp<T>::Mask>;
+};
+template <class R, class T>
+concept ChangesVectors = requires(const R& rule, simd::Vector<T> s, const Positions<T>& at) {
+  { rule.score(s, at) } -> std::same_as<simd::Vector<T>>;
+};
+template <class R, class T>
+concept ChangesSingles = requires(const R& rule, simd::Single<T> s, Position at) {
+  { rule.score(s, at) } -> std::same_as<simd::Single<T>>;
 };
 template <class R>
 concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
@@ -62,12 +80,15 @@ class Bound {
     if constexpr (requires { std::optional<Align>(rule.align); }) {
       if (std::optional<Align>(rule.align)) align = rule.align;
       if (!align && shape.queries != shape.keys)
-        throw ShapeError("ScaledDotProductAttention: a rule about distances needs its alignment named where the query length L = " + std::to_string(shape.queries) +
-                         " is not the key length S = " + std::to_string(shape.keys) + ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
+        throw ShapeError(
+            "ScaledDotProductAttention: a rule about distances needs its alignment named where the query length L = " + std::to_string(shape.queries) +
+            " is not the key length S = " + std::to_string(shape.keys) + ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
     }
     offset_ = query_offset(align.value_or(Align::upper_left), shape);
   }
   Bound(const R&&, const ScoreShape&, std::optional<Align>) = delete;  // it would refer to a rule that is gone
+
+  static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
 
   bool allows(Position at) const {
     if constexpr (Masks<R>) return rule_.allows(shifted(at));
@@ -79,14 +100,51 @@ class Bound {
     else if constexpr (std::same_as<decltype(rule_.score(s, at)), T>) return rule_.score(s, shifted(at));
     else return static_cast<T>(rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
   }
+  /// The same for `count` queries and one key; lanes after them hold anything.
+  template <class T>
+  typename Ramp<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
+    if constexpr (MasksVectors<R, T>) return rule_.allows(shifted(at));
+    else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
+  }
+  template <class T>
+  simd::Vector<T> score(const simd::Vector<T>& s, const Positions<T>& at, [[maybe_unused]] Index count) const {
+    if constexpr (!ChangesScores<R>) return s;
+    else if constexpr (ChangesVectors<R, T>) return rule_.score(s, shifted(at));
+    else {
+      simd::Array<T, simd::lanes<T>> before;
+      simd::store(before.data, s);
+      return lanes<T>(count, [&](Index i) -> T {
+        if constexpr (ChangesSingles<R, T>) return rule_.score(simd::Single<T>(before[i]), shifted(lane(at, i)));
+        else return score(before[i], lane(at, i));
+      });
+    }
+  }
   Cover cover(Tile tile) const {
     tile.query_begin += offset_, tile.query_end += offset_;
-    if constexpr (requires { { rule_.cover(tile) } -> std::same_as<Cover>; }) return rule_.cover(tile);
+    if constexpr (requires {
+                    { rule_.cover(tile) } -> std::same_as<Cover>;
+                  })
+      return rule_.cover(tile);
     else return Masks<R> ? Cover::part : Cover::all;
   }
 
  private:
-  Position shifted(Position at) const { return at.query += offset_, at; }
+  template <class At>
+  At shifted(At at) const {
+    at.query = at.query + offset_;
+    return at;
+  }
+  template <class T>
+  static Position lane(const Positions<T>& at, Index i) {
+    return {at.batch, at.head, at.query.first + i, at.key};
+  }
+  /// f(0), f(1), …, f(count − 1): what a rule has no formula for all at once for.
+  template <class T, class F>
+  static simd::Vector<T> lanes(Index count, F&& f) {
+    simd::Array<T, simd::lanes<T>> lane{};
+    for (Index i = 0; i < count; ++i) lane[i] = f(i);
+    return simd::load<simd::Vector<T>>(lane.data);
+  }
 
   const R& rule_;
   Index offset_ = 0;

@@ -16,7 +16,7 @@ struct SlidingWindow {
     if (left < 0 || right < 0)
       throw OptionError("SlidingWindow: left = " + std::to_string(left) + " and right = " + std::to_string(right) + " must be at least 0; a side left out has no limit");
   }
-  bool allows(Position at) const { return at.query - at.key <= left && at.key - at.query <= right; }
+  auto allows(const auto& at) const { return at.query - at.key <= left && at.key - at.query <= right; }
   Cover cover(Tile t) const {
     const Index first_back = t.query_begin - (t.key_end - 1), last_back = t.query_end - 1 - t.key_begin;  // the range of i − j
     if (first_back > left || -last_back > right) return Cover::none;

@@ -13,7 +13,7 @@ struct Softcap {
     if (!(cap > 0 && std::isfinite(cap))) throw OptionError("Softcap: cap = " + std::to_string(cap) + " must be positive and finite");
   }
   template <class T>
-  T score(T s, Position) const {
+  T score(T s, const auto&) const {
     using std::tanh;
     return T(cap) * tanh(s / T(cap));
   }

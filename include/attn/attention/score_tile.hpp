@@ -1,0 +1,111 @@
+#pragma once
+
+#include <attn/attention/heads.hpp>
+#include <attn/math/panel.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Rows, of queries or of keys, from `begin` up to but without `end`.
+struct Range {
+  Index begin = 0, end = 0;
+  Index size() const { return end - begin; }
+};
+
+/// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys, in units of log 2, so that e^s = 2^S: in memory,
+/// the scores of one key after the other, W vectors each, with a query in each lane.
+/// Keys that the rule excludes for the whole panel are not computed: of the tile, `begin` … `end` − 1 count.
+template <class T, int W, class R>
+class ScoreTile {
+  using V = simd::Vector<T>;
+  static constexpr Index size = Panel<T, W>::size;
+  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736);
+
+ public:
+  T* const S;
+  Index begin = 0, end = 0;      ///< counted from the tile's first key
+  bool masked = false;           ///< whether a score may be −∞
+  simd::Array<T, size> maximum;  ///< of each query; a NaN may be passed over: its weight is NaN as well
+
+  /// What the panel of queries is multiplied by beforehand: scores come in units of log 2, unless the rule is to see them first.
+  static T factor(T scale) { return R::changes_scores ? scale : scale * log2e; }
+
+  /// `queries` are rows of in.Q, and `Q` is their panel, multiplied by `factor`; `keys` are rows of in.K.
+  ScoreTile(const HeadInput<T>& in, const R& rule, Range queries, const T* Q, Range keys, T* memory)
+      : S(memory), in_(in), rule_(rule), queries_(queries), Q_(Q), first_(keys.begin) {
+    std::fill_n(maximum.data, size, none);
+    add(0, keys.size());
+  }
+
+ private:
+  /// Keys that are allowed whole at once; others by halves, down to a block.
+  void add(Index from, Index to) {
+    constexpr Index rows = block_rows<W>;
+    const Cover cover = rule_.cover({in_.batch, in_.head, in_.row + queries_.begin, in_.row + queries_.end, first_ + from, first_ + to});
+    if (cover == Cover::none) {
+      if (end == 0) begin = to;
+      else std::fill(S + from * size, S + to * size, none);
+    } else if (cover == Cover::part && to - from > rows) {
+      const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
+      add(from, middle), add(middle, to);
+    } else {
+      end = to;
+      if (cover == Cover::all && !R::changes_scores) {
+        multiply_keys(from, to, maximum.data);
+      } else {
+        simd::Array<T, size> before_rule{};
+        multiply_keys(from, to, before_rule.data);
+        apply_rule(from, to, cover);
+      }
+    }
+  }
+
+  /// S = K Qᵀ, and the largest score of each query.
+  void multiply_keys(Index from, Index to, T* largest_so_far) const {
+    const Index step = in_.K.outerStride();
+    multiply<W>(LeftFactor<T>{in_.K.data() + (first_ + from) * step, step, 1}, to - from, Q_, size, in_.Q.cols(),
+                [S = S + from * size, largest_so_far](Index j, const RegisterBlock<T, W>& C) {
+#pragma GCC unroll 16
+                  for (int w = 0; w < W; ++w) {
+                    V m = simd::load<V>(largest_so_far + w * V::size);
+#pragma GCC unroll 16
+                    for (int r = 0; r < block_rows<W>; ++r) simd::store(S + (j + r) * size + w * V::size, C[r][w]), m = max(m, C[r][w]);
+                    simd::store(largest_so_far + w * V::size, m);
+                  }
+                });
+  }
+
+  /// Score changes act on the scaled scores, masks come last; what is masked in all lanes need not be changed.
+  void apply_rule(Index from, Index to, [[maybe_unused]] Cover cover) {
+    masked = true;
+    for (Index lane = 0; lane < size; lane += V::size) {
+      const Index row = queries_.begin + lane, count = std::clamp<Index>(queries_.end - row, 0, V::size);
+      V m = simd::load<V>(maximum.data + lane);
+      for (Index j = from; j < to; ++j) {
+        const Positions<T> at{in_.batch, in_.head, {in_.row + row}, first_ + j};
+        V s = simd::load<V>(S + j * size + lane);
+        if (!R::masks || cover == Cover::all) {
+          s = changed(s, at, count);
+        } else {
+          const auto allowed = rule_.allows(at, count);
+          s = !R::changes_scores || any(allowed) ? select(allowed, changed(s, at, count), none) : V(none);
+        }
+        simd::store(S + j * size + lane, s);
+        m = max(m, s);
+      }
+      simd::store(maximum.data + lane, m);
+    }
+  }
+
+  V changed(const V& s, const Positions<T>& at, Index count) const {
+    if constexpr (R::changes_scores) return rule_.score(s, at, count) * log2e;
+    else return s;
+  }
+
+  const HeadInput<T>& in_;
+  const R& rule_;
+  Range queries_;
+  const T* Q_;
+  Index first_;
+};
+
+}  // namespace attn::inline ATTN_ABI

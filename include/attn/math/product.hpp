@@ -1,0 +1,93 @@
+#pragma once
+
+#include <attn/core/executor.hpp>
+#include <attn/core/tensor.hpp>
+#include <attn/math/panel.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// The right factor B (k × n) of products, packed: panels of its columns, as many as a register block is wide, each with its k rows
+/// one after the other, so that a product reads it straight on. The last panel is filled up with 0.
+template <class T>
+class PackedMatrix {
+ public:
+  static constexpr Index width = panel_rows<T>;
+
+  PackedMatrix() = default;
+  /// B = Wᵀ: of a layer's weight (out, in) as PyTorch keeps it.
+  static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
+    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
+    const auto W = weight.matrix();
+    for (Index p = 0; p < B.panels(); ++p)
+      Panel<T, 3>::pack(W.middleRows(p * width, std::min(width, B.columns() - p * width)), T(1), B.memory_.data() + p * B.panel_size());
+    return B;
+  }
+
+  Index rows() const { return rows_; }
+  Index columns() const { return columns_; }
+  Index panels() const { return (columns_ + width - 1) / width; }
+  /// Row k of panel p, and from there on the rows after it.
+  const T* row(Index p, Index k) const { return memory_.data() + p * panel_size() + k * width; }
+
+ private:
+  PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), memory_(panels() * panel_size()) {}
+  Index panel_size() const { return Panel<T, 3>::room(rows_) * width; }
+
+  Index rows_ = 0, columns_ = 0;
+  Buffer<T> memory_;
+};
+
+/// What a product is added to: a matrix of its shape, rows `step` apart; one row for all, a bias, where `step` is 0; nothing where
+/// `data` is null.
+template <class T>
+struct Summand {
+  const T* data = nullptr;
+  Index step = 0;
+};
+
+/// C = start + A B, for `rows` rows and the columns of the panels first … last − 1 of B. C's rows are C_step apart; C may be `start`.
+/// The sum over k is taken in blocks, each from zero, and the blocks one after the other, so that rounding errors do not grow with k;
+/// what a row gets does not depend on how many rows there are.
+template <class T>
+void multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, Index first, Index last, const Summand<T>& start, T* C, Index C_step) {
+  using V = simd::Vector<T>;
+  constexpr Index width = PackedMatrix<T>::width, deepest = 512;
+  const Index blocks = std::max<Index>(1, (B.rows() + deepest - 1) / deepest), depth = (B.rows() + blocks - 1) / blocks;
+  for (Index p = first; p < last; ++p)
+    for (Index block = 0; block < blocks; ++block) {
+      const Index k = block * depth, n = std::min(depth, B.rows() - k), column = p * width, columns = std::min(width, B.columns() - column);
+      const Summand<T> sum = block > 0 ? Summand<T>{C, C_step} : start;
+      const T* const from = sum.data ? sum.data + column : nullptr;
+      with_panel<T>(columns, [&]<int W>(Panel<T, W>) {
+        multiply<W>(LeftFactor<T>{A.data + k * A.step, A.row_step, A.step}, rows, B.row(p, k), width, n,
+                    [rows, columns, from, step = sum.step, C = C + column, C_step](Index row, const RegisterBlock<T, W>& AB) {
+                      constexpr Index last_vector = (W - 1) * V::size;
+#pragma GCC unroll 16
+                      for (int r = 0; r < block_rows<W>; ++r) {
+                        if (row + r >= rows) return;
+                        T* const to = C + (row + r) * C_step;
+                        const T* const plus = from + (row + r) * step;
+#pragma GCC unroll 16
+                        for (int w = 0; w < W - 1; ++w) simd::store(to + w * V::size, from ? simd::load<V>(plus + w * V::size) + AB[r][w] : AB[r][w]);
+                        const Index left = columns - last_vector;
+                        simd::store(to + last_vector, left, from ? simd::load<V>(plus + last_vector, left, T(0)) + AB[r][W - 1] : AB[r][W - 1]);
+                      }
+                    });
+      });
+    }
+}
+
+/// The whole product, in parallel: by rows, and by columns where there are few rows.
+template <class T>
+void parallel_multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, const Summand<T>& start, T* C, Index C_step) {
+  constexpr Index most_rows = 96;
+  const Index row_blocks = (rows + most_rows - 1) / most_rows, wanted = 4 * num_threads();
+  const Index column_blocks = std::clamp<Index>((wanted + row_blocks - 1) / std::max<Index>(1, row_blocks), 1, std::max<Index>(1, B.panels()));
+  parallel_for(row_blocks * column_blocks, [&](Index task) {
+    const Index row = task / column_blocks * most_rows, block = task % column_blocks;
+    multiply(LeftFactor<T>{A.data + row * A.row_step, A.row_step, A.step}, std::min(most_rows, rows - row), B, block * B.panels() / column_blocks,
+             (block + 1) * B.panels() / column_blocks, {start.data ? start.data + row * start.step : nullptr, start.step}, C + row * C_step, C_step);
+  });
+}
+
+}  // namespace attn::inline ATTN_ABI
