@@ -82,7 +82,7 @@ template <class T>
 void check_multi_head(Report& report, attn::Random& random) {
   const Index D = 24, B = 2;
   attn::MultiHeadAttention<T> multi_head({.embed_dim = D, .num_heads = 4}, random);
-  random.normal(multi_head.in_proj_bias->value), random.normal(multi_head.out_proj.bias->value);  // they start at 0, which would hide mistakes
+  random.normal(multi_head.in_proj_bias->edit()), random.normal(multi_head.out_proj.bias->edit());  // they start at 0, which would hide mistakes
   const auto x = normal<T, 3>(random, {B, 9, D}), memory = normal<T, 3>(random, {B, 13, D});
   const auto [expected, expected_weights] = plain_multi_head(multi_head, x, memory, memory);
   report.check("Concat(head_1, ..., head_h) W^O: heads one by one in plain loops" + in<T>, 10 * bound<T>, [&] { return largest_gap(multi_head(x, memory, memory), expected); });

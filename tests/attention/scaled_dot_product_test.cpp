@@ -1,5 +1,5 @@
-#include <attn/attention/scaled_dot_product.hpp>
 #include <gtest/gtest.h>
+#include <attn/attention/scaled_dot_product.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/plain_attention.hpp"
@@ -20,7 +20,8 @@ TYPED_TEST_SUITE(ScaledDotProduct, Scalars);
 
 TYPED_TEST(ScaledDotProduct, IsEquationOne) {
   using T = TypeParam;
-  for (const auto& [B, H, L, S, E, Ev] : std::vector<std::array<Index, 6>>{{1, 1, 1, 1, 1, 1}, {2, 3, 5, 7, 8, 6}, {1, 2, 17, 33, 20, 3}, {2, 1, 64, 3, 1, 65}}) {
+  for (const auto& [B, H, L, S, E, Ev] :
+       std::vector<std::array<Index, 6>>{{1, 1, 1, 1, 1, 1}, {2, 3, 5, 7, 8, 6}, {1, 2, 17, 33, 20, 3}, {2, 1, 64, 3, 1, 65}}) {
     const auto q = normal<T, 4>(this->random, {B, H, L, E}), k = normal<T, 4>(this->random, {B, H, S, E}), v = normal<T, 4>(this->random, {B, H, S, Ev});
     PlainAttention plain;
     plain.run(q, k, v, 1 / std::sqrt(double(E)));
@@ -54,8 +55,9 @@ TYPED_TEST(ScaledDotProduct, FollowsEveryRule) {
   expect(attn::Keep{mask}, {.allows = [&](Index b, Index, Index i, Index j) { return mask(b, 0, i, j); }});
   expect(attn::Bias{bias}, {.score = [&](double s, Index, Index h, Index i, Index j) { return s + double(bias(0, h, i, j)); }});
   expect(attn::Softcap{1.5}, {.score = [](double s, Index, Index, Index, Index) { return 1.5 * std::tanh(s / 1.5); }});
-  expect(attn::Alibi{slopes} & attn::Causal{}, {.allows = [](Index, Index, Index i, Index j) { return j <= i; },
-                                                .score = [&](double s, Index, Index h, Index i, Index j) { return s - std::pow(2.0, -2.0 * double(h + 1)) * std::abs(double(i - j)); }});
+  expect(attn::Alibi{slopes} & attn::Causal{},
+         {.allows = [](Index, Index, Index i, Index j) { return j <= i; },
+          .score = [&](double s, Index, Index h, Index i, Index j) { return s - std::pow(2.0, -2.0 * double(h + 1)) * std::abs(double(i - j)); }});
 }
 
 TYPED_TEST(ScaledDotProduct, TakesGroupedHeadsWithoutCopies) {
@@ -79,7 +81,9 @@ TYPED_TEST(ScaledDotProduct, TakesEigenMatricesOfBothOrdersMapsBlocksAndExpressi
   P.array().colwise() /= P.rowwise().sum().array();
   const Columns expected = P * V;
   const attn::ScaledDotProductAttention attend;
-  const auto near = [&](const Columns& got) { return got.rows() == expected.rows() && got.cols() == expected.cols() && double((got - expected).cwiseAbs().maxCoeff()) < 1e-5; };
+  const auto near = [&](const Columns& got) {
+    return got.rows() == expected.rows() && got.cols() == expected.cols() && double((got - expected).cwiseAbs().maxCoeff()) < 1e-5;
+  };
   const Columns q = Q, k = K, v = V;
   EXPECT_TRUE(near(attend(Q, K, V)));
   EXPECT_TRUE(near(attend(q, k, v)));

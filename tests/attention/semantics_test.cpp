@@ -1,6 +1,6 @@
 // Every semantic that the README promises, by its name there.
-#include <attn/attention/scaled_dot_product.hpp>
 #include <gtest/gtest.h>
+#include <attn/attention/scaled_dot_product.hpp>
 
 #include <thread>
 
@@ -47,7 +47,8 @@ TYPED_TEST(Semantics, CausalWithOtherLengthsMustBeNamed) {
   EXPECT_THROW(attend(q, k, v, attn::Causal{}), attn::ShapeError);
   EXPECT_THROW(attend(q, k, v, attn::Causal{} & attn::Padding{{4}}), attn::ShapeError);
   EXPECT_THROW(attend(q, k, v, attn::SlidingWindow{.left = 2}), attn::ShapeError);
-  PlainAttention left{.allows = [](Index, Index, Index i, Index j) { return j <= i; }}, right{.allows = [](Index, Index, Index i, Index j) { return j <= i + 2; }};
+  PlainAttention left{.allows = [](Index, Index, Index i, Index j) { return j <= i; }},
+      right{.allows = [](Index, Index, Index i, Index j) { return j <= i + 2; }};
   left.run(q, k, v, 0.5), right.run(q, k, v, 0.5);
   EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::upper_left}), left.output), this->tolerance());
   EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::lower_right}), right.output), this->tolerance());
@@ -109,7 +110,9 @@ TYPED_TEST(Semantics, KeepAndBiasBroadcastAxesOfExtentOne) {
 
 TYPED_TEST(Semantics, RulesOwnWhatTheyAreGivenAndCopiesAllocateNothing) {
   auto [q, k, v] = this->operands(2, 2, 4, 4, 3, 3);
-  const auto make = [] { return attn::Causal{} & attn::Padding{std::vector<Index>{3, 4}} & attn::Alibi{std::vector<double>{0.5, 0.25}} & attn::Keep{Tensor<bool, 2>({1, 4})}; };
+  const auto make = [] {
+    return attn::Causal{} & attn::Padding{std::vector<Index>{3, 4}} & attn::Alibi{std::vector<double>{0.5, 0.25}} & attn::Keep{Tensor<bool, 2>({1, 4})};
+  };
   const auto rule = make();  // the vectors are gone
   const auto o = attend(q, k, v, rule);
   EXPECT_EQ(o.flat().cwiseAbs().maxCoeff(), 0) << "the mask keeps nothing";
@@ -204,9 +207,61 @@ TYPED_TEST(Semantics, WithWeightsTheOutputHasTheSameBits) {
   EXPECT_TRUE(same_bits(attend.with_weights(q, k, v, rule).output, attend(q, k, v, rule)));
 }
 
+// 530 keys are three tiles of the default kernel, and 100 queries more than one of its tasks.
+TYPED_TEST(Semantics, TheSameBitsWhateverElseIsInTheBatch) {
+  using T = TypeParam;
+  auto [q, k, v] = this->operands(3, 4, 100, 530, 20, 9);
+  const auto rule = attn::Causal{Align::lower_right};
+  const Tensor<T, 4> all = attend(q, k, v, rule);
+  for (const Index b : {0, 2})
+    for (const Index h : {0, 3}) {
+      const Tensor<T, 2> alone = attend(q[b][h], k[b][h], v[b][h], rule);
+      EXPECT_TRUE(same_bits(alone, all[b][h].copy())) << "one head of one sequence";
+    }
+  const Tensor<T, 4> every = attend(q, k, v);
+  for (const Index begin : {0, 1, 24, 37, 96})
+    for (const Index end : {begin + 1, begin + 3, Index{100}}) {
+      const Tensor<T, 4> some = attend(q.slice(2, begin, end), k, v);
+      EXPECT_TRUE(same_bits(some, every.slice(2, begin, end).copy())) << "queries " << begin << " to " << end;
+    }
+}
+
+TYPED_TEST(Semantics, TheSameBitsAtAnyAddress) {
+  using T = TypeParam;
+  const auto [q, k, v] = this->operands(2, 2, 35, 200, 20, 9);
+  const Tensor<T, 4> expected = attend(q, k, v, attn::Causal{Align::lower_right});
+  for (Index offset = 0; offset < 16; ++offset) {
+    const auto moved = [&](const Tensor<T, 4>& x, std::vector<T>& memory) {
+      memory.assign(static_cast<std::size_t>(x.size() + 16), T(0));
+      std::copy_n(x.data(), x.size(), memory.data() + offset);
+      return attn::TensorView<T, 4>(memory.data() + offset, x.shape());
+    };
+    std::vector<T> memory_q, memory_k, memory_v, memory_o;
+    const auto to = moved(expected, memory_o);
+    attend.into(to, moved(q, memory_q), moved(k, memory_k), moved(v, memory_v), attn::Causal{Align::lower_right});
+    EXPECT_TRUE(same_bits(to.copy(), expected)) << offset;
+  }
+}
+
+TYPED_TEST(Semantics, DecodingGivesTheRowOfTheFullCausalPass) {
+  using T = TypeParam;
+  const Index L = 400;
+  const auto [q, k, v] = this->operands(1, 2, L, L, 20, 9);
+  const auto check = [&](const auto& rule) {
+    const Tensor<T, 4> full = attend(q, k, v, rule);
+    for (const Index i : {0, 1, 5, 23, 24, 191, 192, 193, 255, 384, 399}) {
+      const Tensor<T, 4> step = attend(q.slice(2, i, i + 1), k.slice(2, 0, i + 1), v.slice(2, 0, i + 1), rule);
+      EXPECT_TRUE(same_bits(step, full.slice(2, i, i + 1).copy())) << "step " << i;
+    }
+  };
+  check(attn::Causal{Align::lower_right});
+  check(attn::Causal{Align::lower_right} & attn::SlidingWindow{.left = 100, .align = Align::lower_right});
+  check(attn::Causal{Align::lower_right} & attn::Softcap{2} & attn::Alibi{attn::Alibi::slopes(2), Align::lower_right});
+}
+
 TYPED_TEST(Semantics, TheSameBitsForAnyNumberOfThreadsAndAnyExecutor) {
   using T = TypeParam;
-  auto [q, k, v] = this->operands(2, 5, 33, 29, 20, 9);
+  auto [q, k, v] = this->operands(2, 5, 133, 429, 20, 9);
   const auto rule = attn::Causal{Align::lower_right};
   attn::set_num_threads(1);
   const Tensor<T, 4> one = attend(q, k, v, rule);

@@ -1,5 +1,5 @@
-#include <attn/math/exp.hpp>
 #include <gtest/gtest.h>
+#include <attn/math/exp.hpp>
 
 #include <bit>
 #include <cmath>
@@ -55,6 +55,67 @@ TYPED_TEST(Exp, KeepsNaNAndOverflowsToInfinity) {
   const T last = std::log(std::numeric_limits<T>::max());
   EXPECT_EQ(attn::exp(last + T(0.01)), infinity);
   EXPECT_TRUE(std::isfinite(attn::exp(last - T(0.01))));
+}
+
+template <class T>
+T exp2_of(T x) {
+  return exp2(attn::simd::Vector<T>(x)).first();
+}
+template <class T>
+T tanh_of(T x) {
+  return tanh(attn::simd::Vector<T>(x)).first();
+}
+
+TYPED_TEST(Exp, OfBaseTwoIsExactlyZeroOrNormal) {
+  using T = TypeParam;
+  const T infinity = std::numeric_limits<T>::infinity(), smallest = std::numeric_limits<T>::min(), lowest = T(std::numeric_limits<T>::min_exponent - 1);
+  EXPECT_EQ(exp2_of(-infinity), T(0));
+  EXPECT_EQ(exp2_of(std::numeric_limits<T>::lowest()), T(0));
+  EXPECT_TRUE(std::isnan(exp2_of(std::numeric_limits<T>::quiet_NaN())));
+  for (T x = lowest - 3; x < lowest + 3; x += T(0.01)) EXPECT_TRUE(exp2_of(x) == T(0) || exp2_of(x) >= smallest) << x;
+  EXPECT_GT(exp2_of(lowest + 1), T(0));
+  for (T n = lowest + 1; n <= 0; n += 1) EXPECT_EQ(exp2_of(n), std::exp2(n)) << "a whole power is exact";
+}
+
+TYPED_TEST(Exp, OfBaseTwoIsWithinTwoUlp) {
+  using T = TypeParam;
+  double worst = 0;
+  for (int i = 0; i < 400000; ++i) {
+    const T x = T(-double(i) * (std::numeric_limits<T>::max_exponent - 3) / 400000.0);
+    const long double exact = std::exp2(static_cast<long double>(x)), ulp = std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
+    worst = std::max(worst, double(std::abs(static_cast<long double>(exp2_of(x)) - exact) / ulp));
+  }
+  EXPECT_LT(worst, 2);
+  EXPECT_GT(worst, 0.3);
+}
+
+TYPED_TEST(Exp, TanhIsWithinFourUlp) {
+  using T = TypeParam;
+  double worst = 0;
+  for (int i = -300000; i <= 300000; ++i) {
+    const T x = T(i % 3 == 0 ? i * 1e-4 : i % 3 == 1 ? i * 1e-5 : std::pow(10.0, -30.0 + 0.0001 * std::abs(i)) * (i < 0 ? -1 : 1));
+    const long double exact = std::tanh(static_cast<long double>(x));
+    if (exact == 0) continue;
+    const long double ulp = std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
+    worst = std::max(worst, double(std::abs(static_cast<long double>(tanh_of(x)) - exact) / ulp));
+  }
+  EXPECT_LT(worst, 4);
+  EXPECT_GT(worst, 0.4);
+  const T infinity = std::numeric_limits<T>::infinity();
+  EXPECT_EQ(tanh_of(infinity), T(1));
+  EXPECT_EQ(tanh_of(-infinity), T(-1));
+  EXPECT_TRUE(std::isnan(tanh_of(std::numeric_limits<T>::quiet_NaN())));
+}
+
+TYPED_TEST(Exp, OfASingleNumberIsThatOfALane) {
+  using T = TypeParam;
+  using Single = attn::simd::Single<T>;
+  const double tolerance = 4 * double(std::numeric_limits<T>::epsilon());  // a single number is not fused
+  for (T x = -30; x < 0; x += T(0.37)) {
+    EXPECT_NEAR(double(exp2(Single(x)).first() / exp2_of(x)), 1, tolerance);
+    EXPECT_NEAR(double(exp(Single(x)).first() / attn::exp(x)), 1, tolerance);
+    EXPECT_NEAR(double(tanh(Single(x)).first() / tanh_of(x)), 1, tolerance);
+  }
 }
 
 TEST(ExpAccuracy, FloatIsWithinTwoUlpEverywhere) {

@@ -1,5 +1,5 @@
-#include <attn/math/online_softmax.hpp>
 #include <gtest/gtest.h>
+#include <attn/math/online_softmax.hpp>
 
 #include <cmath>
 #include <vector>

@@ -1,5 +1,5 @@
-#include <attn/math/softmax.hpp>
 #include <gtest/gtest.h>
+#include <attn/math/softmax.hpp>
 
 #include <cmath>
 #include <cstring>

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <atomic>
 #include <cstdlib>
 #include <new>
 
-/// Counts every allocation of the program that includes this header, in one of its files.
-inline std::atomic<std::size_t> allocations = 0;
+#include "support/allocations.hpp"
+
+// Counts every allocation of the program that includes this header, in one of its files.
 
 namespace counting {
 [[gnu::noinline]] inline void* allocate(std::size_t size, std::size_t alignment) {

@@ -32,7 +32,8 @@ struct PlainAttention {
           for (Index j = 0; j < S; ++j) {
             if (!allows(b, h, i, j)) continue;
             double dot = 0;
-            for (Index e = 0; e < E; ++e) dot += double(q(b, h, i, e)) * double(k(b, g, j, e));
+            const T *q_i = q.data() + ((b * H + h) * L + i) * E, *k_j = k.data() + ((b * G + g) * S + j) * E;
+            for (Index e = 0; e < E; ++e) dot += double(q_i[e]) * double(k_j[e]);
             s[std::size_t(j)] = score(dot * scale, b, h, i, j), in[std::size_t(j)] = true;
             largest = std::max(largest, s[std::size_t(j)]);
           }
@@ -42,7 +43,10 @@ struct PlainAttention {
           for (Index j = 0; j < S; ++j) {
             if (!in[std::size_t(j)]) continue;
             weights(b, h, i, j) = std::exp(s[std::size_t(j)] - largest) / sum;
-            for (Index e = 0; e < Ev; ++e) output(b, h, i, e) += weights(b, h, i, j) * double(v(b, g, j, e));
+            const double p = weights(b, h, i, j);
+            const T* v_j = v.data() + ((b * G + g) * S + j) * Ev;
+            double* o_i = output.data() + ((b * H + h) * L + i) * Ev;
+            for (Index e = 0; e < Ev; ++e) o_i[e] += p * double(v_j[e]);
           }
         }
     return *this;

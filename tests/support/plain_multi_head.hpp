@@ -7,7 +7,8 @@
 
 /// x Wᵀ + b with the rows begin … begin + rows of W and b, in plain loops and double.
 template <class T>
-attn::Tensor<double, 3> projected(const attn::Tensor<T, 3>& x, const attn::Tensor<T, 2>& weight, const attn::Tensor<T, 1>* bias, attn::Index begin, attn::Index rows, attn::Index bias_begin) {
+attn::Tensor<double, 3> projected(const attn::Tensor<T, 3>& x, const attn::Tensor<T, 2>& weight, const attn::Tensor<T, 1>* bias, attn::Index begin,
+                                  attn::Index rows, attn::Index bias_begin) {
   attn::Tensor<double, 3> y({x.shape()[0], x.shape()[1], rows});
   for (attn::Index b = 0; b < y.shape()[0]; ++b)
     for (attn::Index l = 0; l < y.shape()[1]; ++l)
@@ -31,8 +32,9 @@ inline attn::Tensor<double, 4> by_head(const attn::Tensor<double, 3>& x, attn::I
 
 /// The paper's formula from the layer's own parameters: heads one by one, concatenated, projected.
 template <class T>
-std::pair<attn::Tensor<double, 3>, attn::Tensor<double, 4>> plain_multi_head(const attn::MultiHeadAttention<T>& layer, const attn::Tensor<T, 3>& query, const attn::Tensor<T, 3>& key,
-                                                                 const attn::Tensor<T, 3>& value, PlainAttention plain = {}) {
+std::pair<attn::Tensor<double, 3>, attn::Tensor<double, 4>> plain_multi_head(const attn::MultiHeadAttention<T>& layer, const attn::Tensor<T, 3>& query,
+                                                                             const attn::Tensor<T, 3>& key, const attn::Tensor<T, 3>& value,
+                                                                             PlainAttention plain = {}) {
   const attn::Index D = layer.options.embed_dim, H = layer.options.num_heads, G = layer.options.num_kv_heads.value_or(H), E = D / H;
   const attn::Tensor<T, 1>* bias = layer.in_proj_bias ? &layer.in_proj_bias->value() : nullptr;
   const bool packed = layer.in_proj_weight.has_value();

@@ -40,15 +40,15 @@ struct Heads {
   /// Errors: ShapeError naming the argument that does not fit.
   void check() const {
     const auto &q = query.shape(), &k = key.shape(), &v = value.shape();
-    const auto expect = [](bool good, const char* argument, const Shape<4>& got, const std::string& rule) {
-      if (!good) throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " + to_string(got) + " must have " + rule);
+    const auto expect = [](bool good, const char* argument, const Shape<4>& got, const char* rule, Index wanted) {
+      if (!good) throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " + to_string(got) + " must have " + rule + std::to_string(wanted));
     };
-    expect(k[0] == q[0], "key", k, "query's batch B = " + std::to_string(q[0]));
-    expect(k[3] == q[3], "key", k, "query's head size E = " + std::to_string(q[3]));
-    expect(k[1] == q[1] || (k[1] > 0 && q[1] % k[1] == 0), "key", k, "a number of heads G that divides query's H = " + std::to_string(q[1]));
-    expect(v[0] == k[0], "value", v, "key's batch B = " + std::to_string(k[0]));
-    expect(v[1] == k[1], "value", v, "key's number of heads G = " + std::to_string(k[1]));
-    expect(v[2] == k[2], "value", v, "key's length S = " + std::to_string(k[2]));
+    expect(k[0] == q[0], "key", k, "query's batch B = ", q[0]);
+    expect(k[3] == q[3], "key", k, "query's head size E = ", q[3]);
+    expect(k[1] == q[1] || (k[1] > 0 && q[1] % k[1] == 0), "key", k, "a number of heads G that divides query's H = ", q[1]);
+    expect(v[0] == k[0], "value", v, "key's batch B = ", k[0]);
+    expect(v[1] == k[1], "value", v, "key's number of heads G = ", k[1]);
+    expect(v[2] == k[2], "value", v, "key's length S = ", k[2]);
   }
 
   /// Runs the kernel on all queries, `kernel.queries(…)` of a head at a time, in parallel; each row of the output is computed by

@@ -21,7 +21,7 @@ class QueryPanel {
   using P = Panel<T, W>;
   using Scores = ScoreTile<T, W, R>;
   static constexpr Index lanes = V::size;
-  static constexpr T none = -std::numeric_limits<T>::infinity(), ln2 = T(0.69314718055994530942);
+  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736), ln2 = T(0.69314718055994530942);
 
  public:
   /// The panel begins with row `row` of in.Q. `scores` is memory for the scores of a tile, with room for its keys.
@@ -37,7 +37,7 @@ class QueryPanel {
 
   /// ℓ = 0, m = −∞; O = 0 comes with the first tile   [FA2 Alg.1, line 4]
   void begin() {
-    P::pack(in_.Q.middleRows(queries_.begin, queries_.size()), Scores::factor(in_.scale), Q_);
+    P::pack(in_.Q.middleRows(queries_.begin, queries_.size()), in_.scale, Q_);
     std::fill_n(m_, P::size, none);
     std::fill_n(l_, P::size, T(0));
     if (in_.K.rows() == 0) std::fill(O_, m_, T(0));
@@ -59,7 +59,7 @@ class QueryPanel {
     const bool unmasked_only = scores.masked && !values_finite();
     Vectors old_factor, factor;
     for (int w = 0; w < W; ++w) {
-      const V m_old = simd::load<V>(m_ + w * lanes), m_tile = simd::load<V>(scores.maximum.data + w * lanes), m = max(m_old, m_tile);
+      const V m_old = simd::load<V>(m_ + w * lanes), m_tile = log2e * simd::load<V>(scores.maximum.data + w * lanes), m = max(m_old, m_tile);
       const V l_tile = exponentials(scores, w, finite_or_0(m_tile), unmasked_only);
       old_factor[w] = exp2(m_old - finite_or_0(m)), factor[w] = exp2(m_tile - finite_or_0(m));
       simd::store(m_ + w * lanes, m);
@@ -105,8 +105,8 @@ class QueryPanel {
     return share;
   }
 
-  /// P = e^(S − m), in place of S; returns Σ P, taken over every fourth key first, by its place in the tile.
-  /// `mark`: a weight that is masked becomes −0, so that it is known from one that is too small.
+  /// P = 2^(log₂e · S − m), in place of S; returns Σ P, taken over every fourth key first, by its place in the tile.
+  /// `mark`: a weight that is masked becomes −1, so that it is known from one that is too small.
   V exponentials(const Scores& scores, int w, const V& m, bool mark) const {
     T* const S = S_ + w * lanes;
     simd::Array<V, 4> fours{{T(0), T(0), T(0), T(0)}};
@@ -114,7 +114,7 @@ class QueryPanel {
     for (; j + 4 <= scores.end && !mark; j += 4) {
       simd::Array<V, 4> p;
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) p[i] = simd::load<V>(S + (j + i) * P::size) - m;
+      for (int i = 0; i < 4; ++i) p[i] = fma(simd::load<V>(S + (j + i) * P::size), log2e, -m);
       exp2(p);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) simd::store(S + (j + i) * P::size, p[i]), fours[i] += p[i];
@@ -122,9 +122,8 @@ class QueryPanel {
     simd::Array<V, 4> sums = fours;
     for (; j < scores.end; ++j) {
       const V s = simd::load<V>(S + j * P::size);
-      V p = exp2(s - m);
-      if (mark) p = select(s == none, -T(0), p);
-      simd::store(S + j * P::size, p), sums[j % 4] += p;
+      const V p = exp2(fma(s, log2e, -m));
+      simd::store(S + j * P::size, mark ? select(s == none, T(-1), p) : p), sums[j % 4] += p;
     }
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
@@ -152,14 +151,14 @@ class QueryPanel {
                 });
   }
 
-  /// The same bits where V is finite; elsewhere a value that is masked, −0 in P, is left out.
+  /// The same bits where V is finite; elsewhere a value that is masked, −1 in P, is left out.
   void add_unmasked_values(const Scores& scores, const LeftFactor<T>& values, const Vectors& old_factor, const Vectors& factor) const {
     for (Index e = 0; e < in_.V.cols(); ++e)
       for (int w = 0; w < W; ++w) {
         V PV = T(0);
         for (Index j = scores.begin; j < scores.end; ++j) {
           const V p = simd::load<V>(S_ + j * P::size + w * lanes), value = values.data[(j - scores.begin) * values.step + e];
-          PV = select(T(1) / p < T(0), PV, fma(value, p, PV));
+          PV = select(p < T(0), PV, fma(value, p, PV));
         }
         T* const o = O_ + e * P::size + w * lanes;
         simd::store(o, fma(simd::load<V>(o), old_factor[w], PV * factor[w]));

@@ -11,14 +11,14 @@ struct Range {
   Index size() const { return end - begin; }
 };
 
-/// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys, in units of log 2, so that e^s = 2^S: in memory,
-/// the scores of one key after the other, W vectors each, with a query in each lane.
+/// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys: in memory, those of one key after the other, W
+/// vectors each, with a query in each lane.
 /// Keys that the rule excludes for the whole panel are not computed: of the tile, `begin` … `end` − 1 count.
 template <class T, int W, class R>
 class ScoreTile {
   using V = simd::Vector<T>;
   static constexpr Index size = Panel<T, W>::size;
-  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736);
+  static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
   T* const S;
@@ -26,10 +26,7 @@ class ScoreTile {
   bool masked = false;           ///< whether a score may be −∞
   simd::Array<T, size> maximum;  ///< of each query; a NaN may be passed over: its weight is NaN as well
 
-  /// What the panel of queries is multiplied by beforehand: scores come in units of log 2, unless the rule is to see them first.
-  static T factor(T scale) { return R::changes_scores ? scale : scale * log2e; }
-
-  /// `queries` are rows of in.Q, and `Q` is their panel, multiplied by `factor`; `keys` are rows of in.K.
+  /// `queries` are rows of in.Q, and `Q` is their panel, multiplied by the scale; `keys` are rows of in.K.
   ScoreTile(const HeadInput<T>& in, const R& rule, Range queries, const T* Q, Range keys, T* memory)
       : S(memory), in_(in), rule_(rule), queries_(queries), Q_(Q), first_(keys.begin) {
     std::fill_n(maximum.data, size, none);
@@ -97,7 +94,7 @@ class ScoreTile {
   }
 
   V changed(const V& s, const Positions<T>& at, Index count) const {
-    if constexpr (R::changes_scores) return rule_.score(s, at, count) * log2e;
+    if constexpr (R::changes_scores) return rule_.score(s, at, count);
     else return s;
   }
 

@@ -54,10 +54,11 @@ struct Tiled {
   template <class T, class Matrix>
   static bool is_finite(const Matrix& X) {
     using V = simd::Vector<T>;
-    V zero = T(0);
+    auto finite = V(T(0)) == T(0);
     for (Index i = 0; i < X.rows(); ++i)
-      simd::for_each_packet<T>(X.cols(), [&](Index j, Index n) { zero = fma(simd::load<V>(X.row(i).data() + j, n, T(0)), T(0), zero); });
-    return sum(zero) == T(0);
+      simd::for_each_packet<T>(
+          X.cols(), [&](Index j, Index n) { finite = finite & (abs(simd::load<V>(X.row(i).data() + j, n, T(0))) <= std::numeric_limits<T>::max()); });
+    return !any(!finite);
   }
 };
 

@@ -126,7 +126,6 @@ template <class T, Index n> Lanes<T, n> max(const Lanes<T, n>& a, const Other<T,
 template <class T, Index n> Lanes<T, n> min(const Lanes<T, n>& a, const Other<T, n>& b) { return Lanes<T, n>::of(packet::pmin(a.packet, b.packet)); }
 template <class T, Index n> Lanes<T, n> abs(const Lanes<T, n>& a) { return Lanes<T, n>::of(packet::pabs(a.packet)); }
 template <class T, Index n> Lanes<T, n> floor(const Lanes<T, n>& a) { return Lanes<T, n>::of(packet::pfloor(a.packet)); }
-template <class T, Index n> Lanes<T, n> sqrt(const Lanes<T, n>& a) { return Lanes<T, n>::of(packet::psqrt(a.packet)); }
 template <class T, Index n> bool any(const Mask<T, n>& a) { return packet::predux_any(a.packet); }
 template <class T, Index n> T sum(const Lanes<T, n>& a) { return packet::predux(a.packet); }
 template <class T, Index n> T largest(const Lanes<T, n>& a) { return packet::predux_max(a.packet); }
@@ -181,13 +180,14 @@ Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
   return Lanes<T, n>::of(std::bit_cast<typename Lanes<T, n>::Packet>(std::bit_cast<Integers>(shifted.packet) << (sizeof(T) == 4 ? 23 : 52)));
 }
 
-/// Keeps x in a register from here on: g++ otherwise reads it from memory again wherever it is used, and loads are what is scarce.
+/// Makes the compiler take x for a new value in a register: not to be read again from memory where g++ would, and loads are what is
+/// scarce; nor to be simplified together with what it was computed from.
 template <class T, Index n>
 void pin(Lanes<T, n>& x) {
 #if defined(__x86_64__) || defined(__i386__)
-  if constexpr (n > 1) asm("" : "+v"(x.packet));
+  asm("" : "+v"(x.packet));
 #elif defined(__aarch64__)
-  if constexpr (n > 1) asm("" : "+w"(x.packet));
+  asm("" : "+w"(x.packet));
 #endif
 }
 

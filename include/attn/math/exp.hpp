@@ -49,16 +49,24 @@ Lanes<T, n> exp2_series(const Lanes<T, n>& f) {
   return exp2_series(Array<Lanes<T, n>, 1>{{f}})[0];
 }
 
+/// a + b, not to be simplified with what comes before or after: x + shift − shift is x rounded to a whole number.
+template <class T, Index n>
+EIGEN_ALWAYS_INLINE Lanes<T, n> rounded_sum(const Lanes<T, n>& a, T b) {
+  Lanes<T, n> sum = a + b;
+  pin(sum);
+  return sum;
+}
+
 /// 2ˣ for x < 128 (float) or 1024 (double): the exponential of the kernels, whose powers are at most 0; in place, for several vectors.
 /// Numerics: exactly 0 for −inf and wherever the result would be subnormal, and a little before; NaN stays NaN.
 template <class T, Index n, Index N>
 EIGEN_ALWAYS_INLINE void exp2(Array<Lanes<T, n>, N>& x) {
-  const Lanes<T, n> shift = power_of_two_shift<T> - 1;
+  constexpr T shift = power_of_two_shift<T> - 1;
   Array<Lanes<T, n>, N> shifted;
 #pragma GCC unroll 4
-  for (Index i = 0; i < N; ++i) x[i] = max(x[i], ExpConstants<T>::lowest_power), shifted[i] = x[i] + shift;  // whose last bit counts ones: x is rounded
+  for (Index i = 0; i < N; ++i) x[i] = max(x[i], ExpConstants<T>::lowest_power), shifted[i] = rounded_sum(x[i], shift);
 #pragma GCC unroll 4
-  for (Index i = 0; i < N; ++i) x[i] = x[i] - (shifted[i] - shift);
+  for (Index i = 0; i < N; ++i) x[i] = x[i] - rounded_sum(shifted[i], -shift);
   const Array<Lanes<T, n>, N> series = exp2_series(x, T(2));
 #pragma GCC unroll 4
   for (Index i = 0; i < N; ++i) x[i] = fma(series[i], x[i], T(2)) * power_of_two(shifted[i]);  // 2·2^f · 2^(whole − 1): 0 for the lowest power
@@ -78,7 +86,7 @@ Lanes<T, n> exp(const Lanes<T, n>& x) {
   using C = ExpConstants<T>;
   constexpr T log2e = T(1.44269504088896340736);
   const Lanes<T, n> bounded = min(max(x, C::lowest), C::highest);
-  const Lanes<T, n> shift = power_of_two_shift<T>, whole = fma(bounded, log2e, shift) - shift;
+  const Lanes<T, n> whole = rounded_sum(rounded_sum(bounded * log2e, power_of_two_shift<T>), -power_of_two_shift<T>);
   const Lanes<T, n> f = fma(whole, -C::ln2_low, fma(whole, -C::ln2_high, bounded)) * log2e;
   Lanes<T, n> y = Lanes<T, n>::of(packet::pldexp(fma(exp2_series(f), f, T(1)).packet, whole.packet));
   y = select(x < C::lowest, T(0), y);
@@ -90,8 +98,8 @@ Lanes<T, n> exp(const Lanes<T, n>& x) {
 /// Numerics: e²ˣ − 1 = 2ⁿ·(2^f − 1) + (2ⁿ − 1) keeps every digit of a small x; within 4 ulp.
 template <class T, Index n>
 EIGEN_ALWAYS_INLINE Lanes<T, n> tanh(const Lanes<T, n>& x) {
-  const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * T(2 * 1.44269504088896340736), shift = power_of_two_shift<T>;
-  const Lanes<T, n> shifted = power + shift, f = power - (shifted - shift), two_to_whole = power_of_two(shifted);
+  const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * T(2 * 1.44269504088896340736), shifted = rounded_sum(power, power_of_two_shift<T>);
+  const Lanes<T, n> f = power - rounded_sum(shifted, -power_of_two_shift<T>), two_to_whole = power_of_two(shifted);
   const Lanes<T, n> less_one = fma(two_to_whole, exp2_series(f) * f, two_to_whole - T(1));
   return less_one / (less_one + T(2));
 }

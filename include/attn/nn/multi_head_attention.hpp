@@ -15,7 +15,7 @@ TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
 /// PyTorch's options. The head size is E = embed_dim / num_heads.
 struct MultiHeadAttentionOptions {
   Index embed_dim, num_heads;
-  std::optional<Index> num_kv_heads = std::nullopt;  ///< G, by default num_heads; must divide it
+  std::optional<Index> num_kv_heads = std::nullopt;               ///< G, by default num_heads; must divide it
   std::optional<Index> kdim = std::nullopt, vdim = std::nullopt;  ///< widths of key and value, by default embed_dim
   bool bias = true;
 };
@@ -38,7 +38,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   std::optional<Parameter<T, 1>> in_proj_bias;
   Linear<T> out_proj;
 
-  explicit MultiHeadAttention(const MultiHeadAttentionOptions& the_options, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  explicit MultiHeadAttention(const MultiHeadAttentionOptions& the_options,
+                              const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : options(checked(the_options)), attention(functor), out_proj({.in_features = D(), .out_features = D(), .bias = options.bias}) {
     if (kdim() == D() && vdim() == D()) {
       in_proj_weight.emplace(Shape<2>{query_rows() + 2 * key_rows(), D()});
@@ -49,7 +50,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     }
     if (options.bias) in_proj_bias.emplace(Shape<1>{query_rows() + 2 * key_rows()});
   }
-  MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random,
+                     const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : MultiHeadAttention(the_options, functor) {
     for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
       if (*weight) xavier_uniform((*weight)->edit(), random);
@@ -58,7 +60,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
 
   template <class Q, class K, class V, Rule R = NoMask>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    return Operand<Q>::finish(compute(Operand<Q>(query), Operand<K>(key), Operand<V>(value), [&](const auto& to, const auto&... qkv) { attention.into(to, qkv..., rule); }));
+    return Operand<Q>::finish(
+        compute(Operand<Q>(query), Operand<K>(key), Operand<V>(value), [&](const auto& to, const auto&... qkv) { attention.into(to, qkv..., rule); }));
   }
 
   /// `.output`, to the bit as without, and `.weights` (B, H, L, S), of each head its own.
@@ -89,7 +92,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Index G() const { return options.num_kv_heads.value_or(H()); }
   Index kdim() const { return options.kdim.value_or(D()); }
   Index vdim() const { return options.vdim.value_or(D()); }
-  Index query_rows() const { return D(); }          // H·E
+  Index query_rows() const { return D(); }            // H·E
   Index key_rows() const { return D() / H() * G(); }  // G·E
 
   static const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& o) {
@@ -98,7 +101,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     };
     const auto given = [](const char* option, Index value) { return option + (" = " + std::to_string(value)); };
     expect(o.num_heads > 0, given("num_heads", o.num_heads) + " must be at least 1");
-    expect(o.embed_dim > 0 && o.embed_dim % o.num_heads == 0, given("embed_dim", o.embed_dim) + " must be a positive multiple of " + given("num_heads", o.num_heads));
+    expect(o.embed_dim > 0 && o.embed_dim % o.num_heads == 0,
+           given("embed_dim", o.embed_dim) + " must be a positive multiple of " + given("num_heads", o.num_heads));
     const Index G = o.num_kv_heads.value_or(o.num_heads);
     expect(G > 0 && o.num_heads % G == 0, given("num_kv_heads", G) + " must divide " + given("num_heads", o.num_heads));
     expect(o.kdim.value_or(1) > 0, given("kdim", o.kdim.value_or(1)) + " must be at least 1");
@@ -107,9 +111,11 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   }
 
   /// x W^Q for all heads, or x W^K, x W^V: rows `begin` … `begin + rows` − 1 of in_proj_weight, or a weight of its own.
-  Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, const MadeFrom<PackedMatrix<T>>& packed, Index begin, Index rows) const {
+  Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, const MadeFrom<PackedMatrix<T>>& packed, Index begin,
+                       Index rows) const {
     const Parameter<T, 2>& weight = own ? *own : *in_proj_weight;
-    const auto W = packed.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(own ? weight.value().view() : weight.value().slice(0, begin, begin + rows)); });
+    const auto W =
+        packed.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(own ? weight.value().view() : weight.value().slice(0, begin, begin + rows)); });
     return in_proj_bias ? linear(x, *W, in_proj_bias->value().slice(0, begin, begin + rows)) : linear(x, *W, std::nullopt);
   }
 
@@ -130,8 +136,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const Shape<4> wanted{1, batch, length, width};
     if (x.shape() == wanted) return;
     const auto sequence = [](const Shape<4>& s) { return to_string(std::span(s).subspan(1)); };
-    throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(x.shape()) + " must be " + sequence(wanted) + ", the batch and length of what it goes with and " +
-                     option + " = " + std::to_string(width));
+    throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(x.shape()) + " must be " + sequence(wanted) +
+                     ", the batch and length of what it goes with and " + option + " = " + std::to_string(width));
   }
 
   MadeFrom<PackedMatrix<T>> packed_q_, packed_k_, packed_v_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/core/shape.hpp>
+#include <attn/math/exp.hpp>  // the functions that a rule's formula may use
 #include <attn/rules/positions.hpp>
 #include <concepts>
 #include <optional>

@@ -1,0 +1,80 @@
+#include <gtest/gtest.h>
+#include <attn/math/product.hpp>
+
+#include "support/plain_attention.hpp"
+#include "support/tensors.hpp"
+
+namespace {
+
+using attn::Index, attn::Tensor;
+
+template <class T>
+class Product : public testing::Test {
+ protected:
+  attn::Random random{5};
+  static double tolerance(Index k) { return (sizeof(T) == 4 ? 2.5e-6 : 5e-15) * (2 + std::sqrt(double(k))); }
+
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  static double gap(const Tensor<T, 2>& C, const Matrix& wanted) {
+    return C.size() == 0 ? 0 : (C.matrix().template cast<double>() - wanted).cwiseAbs().maxCoeff();
+  }
+};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(Product, Scalars);
+
+TYPED_TEST(Product, IsEigens) {
+  using T = TypeParam;
+  const Index width = attn::PackedMatrix<T>::width;
+  for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{
+           {1, 1, 1}, {3, 5, 2}, {4, 16, width}, {7, 65, width + 1}, {97, 33, 2 * width - 1}, {130, 600, 50}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
+    const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k}), D = normal<T, 2>(this->random, {m, n});
+    const auto bias = normal<T, 1>(this->random, {n});
+    const auto B = attn::PackedMatrix<T>::transposed(W);
+    EXPECT_EQ(B.rows(), k);
+    EXPECT_EQ(B.columns(), n);
+    typename TestFixture::Matrix AB = A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
+    const attn::LeftFactor<T> left{A.data(), k, 1};
+    Tensor<T, 2> C({m, n});
+    attn::parallel_multiply(left, m, B, {}, C.data(), n);
+    EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
+    attn::parallel_multiply(left, m, B, {bias.data()}, C.data(), n);
+    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()), this->tolerance(k)) << "with a bias";
+    C = D;
+    attn::parallel_multiply(left, m, B, {C.data(), n}, C.data(), n);
+    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k)) << "added to what is there";
+  }
+}
+
+TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesBetweenGaps) {
+  using T = TypeParam;
+  const Index m = 11, k = 20, n = 30;
+  const auto At = normal<T, 2>(this->random, {k, m + 3}), W = normal<T, 2>(this->random, {n, k});
+  Tensor<T, 2> C({m, n + 5});
+  C.flat().setConstant(9);
+  attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m, attn::PackedMatrix<T>::transposed(W), {}, C.data(), n + 5);
+  const typename TestFixture::Matrix wanted = At.matrix().leftCols(m).transpose().template cast<double>() * W.matrix().transpose().template cast<double>();
+  EXPECT_LT((C.matrix().leftCols(n).template cast<double>() - wanted).cwiseAbs().maxCoeff(), this->tolerance(k));
+  EXPECT_EQ(C.matrix().rightCols(5).minCoeff(), T(9));
+}
+
+TYPED_TEST(Product, OfARowHasTheSameBitsHoweverManyThereAre) {
+  using T = TypeParam;
+  const Index m = 203, k = 530, n = 2 * attn::PackedMatrix<T>::width + 5;
+  const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k});
+  const auto B = attn::PackedMatrix<T>::transposed(W);
+  Tensor<T, 2> all({m, n}), one({1, n});
+  attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, all.data(), n);
+  for (const Index row : {Index{0}, Index{1}, Index{96}, Index{150}, m - 1}) {
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data() + row * k, k, 1}, 1, B, {}, one.data(), n);
+    EXPECT_TRUE((one.view() == all.slice(0, row, row + 1))) << row;
+  }
+  for (const Index threads : {1, 2, 3, 8}) {
+    attn::set_num_threads(threads);
+    Tensor<T, 2> again({m, n});
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, again.data(), n);
+    EXPECT_TRUE(same_bits(again, all)) << threads << " threads";
+  }
+  attn::set_executor(attn::Pool{});
+}
+
+}  // namespace

@@ -1,0 +1,171 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <attn/attention/scaled_dot_product.hpp>
+#include <attn/core/random.hpp>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+#include "support/tensors.hpp"
+
+/// Attention cases drawn from a number: shapes, strides, values and a rule. The same number is the same case everywhere.
+namespace attention_cases {
+
+using attn::Index;
+
+/// A rule of a user's, plain: asked element by element.
+struct Recency {
+  double rate;
+  template <class T>
+  T score(T s, attn::Position at) const {
+    using std::tanh;
+    return T(5) * tanh(s / T(5)) - T(rate * double(at.query - at.key));
+  }
+};
+struct Strided {
+  Index step;
+  bool allows(attn::Position at) const { return at.key <= at.query && (at.query - at.key) % step == 0; }
+};
+/// The same in the form that is asked for a vector of queries.
+struct RecencyOfVectors {
+  double rate;
+  template <class T>
+  T score(T s, const auto& at) const {
+    using std::tanh;
+    return T(5) * tanh(s / T(5)) - T(rate) * T(at.query - at.key);
+  }
+};
+struct StridedOfVectors {
+  Index step;
+  auto allows(const auto& at) const { return at.key <= at.query && (at.query - at.key) % step == 0; }
+};
+
+struct Shape {
+  Index B, H, G, L, S, E, Ev;
+};
+
+template <class T>
+class Case {
+ public:
+  explicit Case(std::uint64_t number) : random_{number} {
+    const Index G = 1 + random_.index(2), groups = 1 + random_.index(2);
+    shape = {1 + random_.index(2), G * groups, G, length(), length(), size(), size()};
+    same_length_ = random_.index(2) == 0;
+    if (same_length_) shape.S = shape.L;
+    align_ = random_.index(2) == 0 ? attn::Align::upper_left : attn::Align::lower_right;
+    rule_ = random_.index(12);
+    q = Operand(random_, shape.B, shape.H, shape.L, shape.E), k = Operand(random_, shape.B, shape.G, shape.S, shape.E),
+    v = Operand(random_, shape.B, shape.G, shape.S, shape.Ev);
+    const double logits[] = {0, 0.1, 1, 1, 1, 10};  // of the scores, about
+    factor = logits[random_.index(6)];
+    for (T& x : q.memory) x *= T(factor);
+  }
+
+  Shape shape;
+  double factor;
+
+  /// A tensor within memory of its own: without gaps, or with the heads of a row side by side, or with gaps, from any address.
+  struct Operand {
+    Operand() = default;
+    Operand(attn::Random& random, Index B, Index H, Index L, Index E) {
+      const Index layout = random.index(3), gap = layout == 2 ? 1 + random.index(9) : 0;
+      offset = random.index(5);
+      shape = {B, H, L, E};
+      if (layout == 1) strides = {L * H * E, E, H * E, 1};
+      else strides = {H * L * (E + gap), L * (E + gap), E + gap, 1};
+      memory.resize(std::size_t(offset + B * H * L * (E + gap) + 1));
+      for (T& x : memory) x = random.normal<T>();
+    }
+    attn::TensorView<const T, 4> view() const { return {memory.data() + offset, shape, strides}; }
+    attn::TensorView<T, 4> view() { return {memory.data() + offset, shape, strides}; }
+
+    std::vector<T> memory{};
+    Index offset = 0;
+    attn::Shape<4> shape{}, strides{};
+  };
+  Operand q, k, v;
+
+  std::string describe() const {
+    const char* rules[] = {"NoMask",
+                           "Causal",
+                           "Padding",
+                           "Keep",
+                           "Bias",
+                           "SlidingWindow",
+                           "Softcap & Causal",
+                           "Alibi & Padding",
+                           "own rule",
+                           "own rule of vectors",
+                           "Causal & Padding & Keep",
+                           "Bias & SlidingWindow & Softcap"};
+    std::ostringstream text;
+    text << (sizeof(T) == 4 ? "float" : "double") << " B" << shape.B << " H" << shape.H << " G" << shape.G << " L" << shape.L << " S" << shape.S << " E"
+         << shape.E << " Ev" << shape.Ev << " strides " << attn::to_string(q.strides) << attn::to_string(k.strides) << attn::to_string(v.strides) << " offsets "
+         << q.offset << ' ' << k.offset << ' ' << v.offset << ", " << rules[rule_] << (align_ == attn::Align::upper_left ? ", upper left" : ", lower right")
+         << ", scores about " << factor;
+    return text.str();
+  }
+
+  /// Calls f with the rule.
+  template <class F>
+  void with_rule(F&& f) {
+    attn::Random random{random_.seed ^ 0x9E3779B97F4A7C15u};
+    const auto [B, H, G, L, S, E, Ev] = shape;
+    const attn::Causal causal{align_};
+    const attn::SlidingWindow window{.left = random.index(40), .right = random.index(40), .align = align_};
+    std::vector<Index> lengths;
+    for (Index b = 0; b < B; ++b) lengths.push_back(random.index(S + 1));
+    const attn::Padding padding(lengths);
+    const auto axis = [&](Index n) { return random.index(2) == 0 ? n : 1; };
+    const auto keep = [&] {
+      attn::Tensor<bool, 4> mask({axis(B), axis(H), axis(L), axis(S)});
+      for (Index i = 0; i < mask.size(); ++i) mask.data()[i] = random.index(3) > 0;
+      return attn::Keep{std::move(mask)};
+    };
+    const auto bias = [&] {
+      attn::Tensor<T, 4> table({axis(B), axis(H), axis(L), axis(S)});
+      random.normal(table);
+      for (Index i = 0; i < table.size(); ++i)
+        if (random.index(4) == 0) table.data()[i] = -std::numeric_limits<T>::infinity();
+      return attn::Bias{std::move(table)};
+    };
+    switch (rule_) {
+      case 0: return f(attn::NoMask{});
+      case 1: return f(causal);
+      case 2: return f(padding);
+      case 3: return f(keep());
+      case 4: return f(bias());
+      case 5: return f(window);
+      case 6: return f(attn::Softcap{2} & causal);
+      case 7: return f(attn::Alibi{attn::Alibi::slopes(H), align_} & padding);
+      case 8: return f(attn::combine(Recency{0.02}, Strided{1 + random.index(4)}));
+      case 9: return f(attn::combine(RecencyOfVectors{0.02}, StridedOfVectors{1 + random.index(4)}));
+      case 10: return f(causal & padding & keep());
+      default: return f(bias() & window & attn::Softcap{3});
+    }
+  }
+  attn::AttentionOptions options() const { return {.align = align_}; }
+
+ private:
+  /// 0 … 300, small ones more often: 192 is the end of a tile.
+  Index length() { return random_.index(4) == 0 ? random_.index(301) : random_.index(1 + random_.index(1 + random_.index(150))); }
+  Index size() {
+    const Index usual[] = {1, 8, 16, 20, 33, 64};
+    return random_.index(4) == 0 ? random_.index(90) : usual[random_.index(6)];
+  }
+
+  attn::Random random_;
+  bool same_length_;
+  attn::Align align_;
+  Index rule_;
+};
+
+/// As many cases as CI has time for; the variable ATTN_CASES says another number.
+inline std::uint64_t how_many() {
+  const char* number = std::getenv("ATTN_CASES");
+  return number ? std::strtoull(number, nullptr, 10) : 24000;
+}
+
+}  // namespace attention_cases
