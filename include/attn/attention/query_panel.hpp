@@ -12,22 +12,48 @@ constexpr Index query_panel_room(Index E, Index Ev) {
   return (Panel<T, 3>::room(E) + Panel<T, 3>::room(Ev) + 2) * panel_rows<T>;
 }
 
-/// A panel of queries on its way over the keys, in memory of `query_panel_room` numbers: Q (E columns of a panel), O (Ev columns), and of
-/// each query the largest score m so far and ℓ = Σ e^(s − m), in units of log 2.
-template <class T, int W, class R>
+/// Values of a tile of keys, and whether all of them are finite: then one that is masked is as good as none, 0 · V = 0.
+template <class T>
+class ValueTile {
+ public:
+  ValueTile(const typename HeadInput<T>::Matrix& V, Range keys) : V_(V), keys_(keys) {}
+
+  /// The values from the tile's key `begin` on, as the transposed left factor of Vᵀ Pᵀ.
+  LeftFactor<T> transposed(Index begin) const { return {V_.data() + (keys_.begin + begin) * V_.outerStride(), 1, V_.outerStride()}; }
+  bool first() const { return keys_.begin == 0; }
+  /// Looked at once, when it is asked.
+  bool finite() {
+    if (!finite_) {
+      using V = simd::Vector<T>;
+      auto finite = V(T(0)) == T(0);
+      for (Index j = keys_.begin; j < keys_.end; ++j)
+        simd::for_each_packet<T>(
+            V_.cols(), [&](Index e, Index n) { finite = finite & (abs(simd::load<V>(V_.row(j).data() + e, n, T(0))) <= std::numeric_limits<T>::max()); });
+      finite_ = !any(!finite);
+    }
+    return *finite_;
+  }
+
+ private:
+  const typename HeadInput<T>::Matrix& V_;
+  Range keys_;
+  std::optional<bool> finite_;
+};
+
+/// A panel of queries on its way over the keys, in memory of `query_panel_room` numbers: Q (E columns of a panel), O (Ev columns), and
+/// of each query the largest score m so far and ℓ = Σ e^(s − m), in units of log 2.
+template <class T, int W>
 class QueryPanel {
   using V = simd::Vector<T>;
   using Vectors = simd::Array<V, W>;
   using P = Panel<T, W>;
-  using Scores = ScoreTile<T, W, R>;
   static constexpr Index lanes = V::size;
   static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736), ln2 = T(0.69314718055994530942);
 
  public:
   /// The panel begins with row `row` of in.Q. `scores` is memory for the scores of a tile, with room for its keys.
-  QueryPanel(const HeadInput<T>& in, const R& rule, Index row, T* memory, T* scores)
+  QueryPanel(const HeadInput<T>& in, Index row, T* memory, T* scores)
       : in_(in),
-        rule_(rule),
         queries_{row, std::min(row + P::size, in.Q.rows())},
         Q_(memory),
         O_(Q_ + P::room(in.Q.cols()) * P::size),
@@ -43,20 +69,20 @@ class QueryPanel {
     if (in_.K.rows() == 0) std::fill(O_, m_, T(0));
   }
 
-  /// Takes in a tile of keys, which has a maximum m' and a sum ℓ' of its own   [FA2 Alg.1, lines 7–10]
-  ///   S = Q Kᵀ   m' = max S   P = e^(S − m')   ℓ' = Σ P
-  ///   m ← max(m, m')   ℓ ← e^(m_old − m) ℓ + e^(m' − m) ℓ'   O ← e^(m_old − m) O + e^(m' − m) P V
-  /// Numerics: a tile is summed from zero and then added, so that rounding errors do not grow with S. Where a key may be masked,
-  /// `values_finite()` is asked whether 0 · V is 0, as it must be.
-  template <class Finite>
-  void add(Range keys, const Finite& values_finite) {
-    const Scores scores(in_, rule_, queries_, Q_, keys, S_);
-    const bool first = keys.begin == 0;
-    if (scores.begin >= scores.end) {
-      if (first) std::fill(O_, m_, T(0));
-      return;
-    }
-    const bool unmasked_only = scores.masked && !values_finite();
+  /// S = Q Kᵀ   [FA2 Alg.1, line 8]
+  template <class R>
+  ScoreTile<T, W> scores(const R& rule, Range keys) const {
+    return {in_, rule, queries_, Q_, keys, S_};
+  }
+
+  /// Takes in a tile of keys, which has a maximum m' = max S and a sum ℓ' of its own   [FA2 Alg.1, lines 9–10]
+  ///   P = e^(S − m')   ℓ' = Σ P   m ← max(m, m')   ℓ ← e^(m_old − m) ℓ + e^(m' − m) ℓ'   O ← e^(m_old − m) O + e^(m' − m) P V
+  /// Numerics: a tile is summed from zero and then added, so that rounding errors do not grow with S. Where a key is masked, its
+  /// value is not seen, be it NaN.
+  void add(const ScoreTile<T, W>& scores, ValueTile<T>& values) {
+    const bool nothing = scores.begin >= scores.end, unmasked_only = !nothing && scores.masked && !values.finite();
+    if (values.first() && (nothing || unmasked_only)) std::fill(O_, m_, T(0));
+    if (nothing) return;
     Vectors old_factor, factor;
     for (int w = 0; w < W; ++w) {
       const V m_old = simd::load<V>(m_ + w * lanes), m_tile = log2e * simd::load<V>(scores.maximum.data + w * lanes), m = max(m_old, m_tile);
@@ -65,12 +91,10 @@ class QueryPanel {
       simd::store(m_ + w * lanes, m);
       simd::store(l_ + w * lanes, fma(simd::load<V>(l_ + w * lanes), old_factor[w], l_tile * factor[w]));
     }
-    const Index step = in_.V.outerStride();
-    const LeftFactor<T> values{in_.V.data() + (keys.begin + scores.begin) * step, 1, step};
-    if (first && unmasked_only) std::fill(O_, m_, T(0));
-    if (unmasked_only) add_unmasked_values(scores, values, old_factor, factor);
-    else if (first) set_values(scores, values);
-    else add_values(scores, values, old_factor, factor);
+    const LeftFactor<T> V_tile = values.transposed(scores.begin);
+    if (unmasked_only) add_unmasked_values(scores, V_tile, old_factor, factor);
+    else if (values.first()) set_values(scores, V_tile);
+    else add_values(scores, V_tile, old_factor, factor);
   }
 
   /// O ← O / ℓ   log Σ e^s = m + log ℓ   [FA2 Alg.1, lines 12–13]
@@ -82,8 +106,7 @@ class QueryPanel {
   }
 
   /// The weights of a tile of keys, when m and ℓ are those of all keys: P = e^(S − m) / ℓ.
-  void write_weights(Range keys, HeadOutput<T>& out) const {
-    const Scores scores(in_, rule_, queries_, Q_, keys, S_);
+  void write_weights(const ScoreTile<T, W>& scores, Range keys, HeadOutput<T>& out) const {
     auto weights = out.P->block(queries_.begin, keys.begin, queries_.size(), keys.size());
     weights.setZero();
     if (scores.begin >= scores.end) return;
@@ -107,7 +130,7 @@ class QueryPanel {
 
   /// P = 2^(log₂e · S − m), in place of S; returns Σ P, taken over every fourth key first, by its place in the tile.
   /// `mark`: a weight that is masked becomes −1, so that it is known from one that is too small.
-  V exponentials(const Scores& scores, int w, const V& m, bool mark) const {
+  V exponentials(const ScoreTile<T, W>& scores, int w, const V& m, bool mark) const {
     T* const S = S_ + w * lanes;
     simd::Array<V, 4> fours{{T(0), T(0), T(0), T(0)}};
     Index j = scores.begin;
@@ -129,7 +152,7 @@ class QueryPanel {
   }
 
   /// O ← P V
-  void set_values(const Scores& scores, const LeftFactor<T>& values) const {
+  void set_values(const ScoreTile<T, W>& scores, const LeftFactor<T>& values) const {
     multiply<W>(values, in_.V.cols(), S_ + scores.begin * P::size, P::size, scores.end - scores.begin, [O = O_](Index e, const RegisterBlock<T, W>& PV) {
 #pragma GCC unroll 16
       for (int r = 0; r < block_rows<W>; ++r)
@@ -138,7 +161,7 @@ class QueryPanel {
     });
   }
   /// O ← old_factor · O + factor · P V
-  void add_values(const Scores& scores, const LeftFactor<T>& values, const Vectors& old_factor, const Vectors& factor) const {
+  void add_values(const ScoreTile<T, W>& scores, const LeftFactor<T>& values, const Vectors& old_factor, const Vectors& factor) const {
     multiply<W>(values, in_.V.cols(), S_ + scores.begin * P::size, P::size, scores.end - scores.begin,
                 [O = O_, &old_factor, &factor](Index e, const RegisterBlock<T, W>& PV) {
 #pragma GCC unroll 16
@@ -152,7 +175,7 @@ class QueryPanel {
   }
 
   /// The same bits where V is finite; elsewhere a value that is masked, −1 in P, is left out.
-  void add_unmasked_values(const Scores& scores, const LeftFactor<T>& values, const Vectors& old_factor, const Vectors& factor) const {
+  void add_unmasked_values(const ScoreTile<T, W>& scores, const LeftFactor<T>& values, const Vectors& old_factor, const Vectors& factor) const {
     for (Index e = 0; e < in_.V.cols(); ++e)
       for (int w = 0; w < W; ++w) {
         V PV = T(0);
@@ -166,7 +189,6 @@ class QueryPanel {
   }
 
   const HeadInput<T>& in_;
-  const R& rule_;
   Range queries_;
   T *Q_, *O_, *m_, *l_, *S_;
 };

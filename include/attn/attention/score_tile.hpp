@@ -14,7 +14,7 @@ struct Range {
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys: in memory, those of one key after the other, W
 /// vectors each, with a query in each lane.
 /// Keys that the rule excludes for the whole panel are not computed: of the tile, `begin` … `end` − 1 count.
-template <class T, int W, class R>
+template <class T, int W>
 class ScoreTile {
   using V = simd::Vector<T>;
   static constexpr Index size = Panel<T, W>::size;
@@ -27,53 +27,56 @@ class ScoreTile {
   simd::Array<T, size> maximum;  ///< of each query; a NaN may be passed over: its weight is NaN as well
 
   /// `queries` are rows of in.Q, and `Q` is their panel, multiplied by the scale; `keys` are rows of in.K.
+  template <class R>
   ScoreTile(const HeadInput<T>& in, const R& rule, Range queries, const T* Q, Range keys, T* memory)
-      : S(memory), in_(in), rule_(rule), queries_(queries), Q_(Q), first_(keys.begin) {
+      : S(memory), in_(in), queries_(queries), Q_(Q), first_(keys.begin) {
     std::fill_n(maximum.data, size, none);
-    add(0, keys.size());
+    add(rule, 0, keys.size());
   }
 
  private:
   /// Keys that are allowed whole at once; others by halves, down to a block.
-  void add(Index from, Index to) {
+  template <class R>
+  void add(const R& rule, Index from, Index to) {
     constexpr Index rows = block_rows<W>;
-    const Cover cover = rule_.cover({in_.batch, in_.head, in_.row + queries_.begin, in_.row + queries_.end, first_ + from, first_ + to});
+    const Cover cover = rule.cover({in_.batch, in_.head, in_.row + queries_.begin, in_.row + queries_.end, first_ + from, first_ + to});
     if (cover == Cover::none) {
       if (end == 0) begin = to;
       else std::fill(S + from * size, S + to * size, none);
     } else if (cover == Cover::part && to - from > rows) {
       const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
-      add(from, middle), add(middle, to);
+      add(rule, from, middle), add(rule, middle, to);
     } else {
       end = to;
       if (cover == Cover::all && !R::changes_scores) {
-        multiply_keys(from, to, maximum.data);
+        multiply_keys(from, to, maximum);
       } else {
+        masked = true;
         simd::Array<T, size> before_rule{};
-        multiply_keys(from, to, before_rule.data);
-        apply_rule(from, to, cover);
+        multiply_keys(from, to, before_rule);
+        apply(rule, from, to, cover);
       }
     }
   }
 
   /// S = K Qᵀ, and the largest score of each query.
-  void multiply_keys(Index from, Index to, T* largest_so_far) const {
+  void multiply_keys(Index from, Index to, simd::Array<T, size>& largest_so_far) const {
     const Index step = in_.K.outerStride();
     multiply<W>(LeftFactor<T>{in_.K.data() + (first_ + from) * step, step, 1}, to - from, Q_, size, in_.Q.cols(),
-                [S = S + from * size, largest_so_far](Index j, const RegisterBlock<T, W>& C) {
+                [S = S + from * size, most = largest_so_far.data](Index j, const RegisterBlock<T, W>& C) {
 #pragma GCC unroll 16
                   for (int w = 0; w < W; ++w) {
-                    V m = simd::load<V>(largest_so_far + w * V::size);
+                    V m = simd::load<V>(most + w * V::size);
 #pragma GCC unroll 16
                     for (int r = 0; r < block_rows<W>; ++r) simd::store(S + (j + r) * size + w * V::size, C[r][w]), m = max(m, C[r][w]);
-                    simd::store(largest_so_far + w * V::size, m);
+                    simd::store(most + w * V::size, m);
                   }
                 });
   }
 
   /// Score changes act on the scaled scores, masks come last; what is masked in all lanes need not be changed.
-  void apply_rule(Index from, Index to, [[maybe_unused]] Cover cover) {
-    masked = true;
+  template <class R>
+  void apply(const R& rule, Index from, Index to, [[maybe_unused]] Cover cover) {
     for (Index lane = 0; lane < size; lane += V::size) {
       const Index row = queries_.begin + lane, count = std::clamp<Index>(queries_.end - row, 0, V::size);
       V m = simd::load<V>(maximum.data + lane);
@@ -81,10 +84,10 @@ class ScoreTile {
         const Positions<T> at{in_.batch, in_.head, {in_.row + row}, first_ + j};
         V s = simd::load<V>(S + j * size + lane);
         if (!R::masks || cover == Cover::all) {
-          s = changed(s, at, count);
+          s = rule.score(s, at, count);
         } else {
-          const auto allowed = rule_.allows(at, count);
-          s = !R::changes_scores || any(allowed) ? select(allowed, changed(s, at, count), none) : V(none);
+          const auto allowed = rule.allows(at, count);
+          s = !R::changes_scores || any(allowed) ? select(allowed, rule.score(s, at, count), none) : V(none);
         }
         simd::store(S + j * size + lane, s);
         m = max(m, s);
@@ -93,13 +96,7 @@ class ScoreTile {
     }
   }
 
-  V changed(const V& s, const Positions<T>& at, Index count) const {
-    if constexpr (R::changes_scores) return rule_.score(s, at, count);
-    else return s;
-  }
-
   const HeadInput<T>& in_;
-  const R& rule_;
   Range queries_;
   const T* Q_;
   Index first_;

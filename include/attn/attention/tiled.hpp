@@ -30,7 +30,7 @@ struct Tiled {
     const auto for_each_panel = [&](auto&& f) {
       T* memory = scratch + scores_room<T>();
       for (Index row = 0; row < in.Q.rows(); row += panel_rows<T>, memory += query_panel_room<T>(in.Q.cols(), in.V.cols()))
-        with_panel<T>(in.Q.rows() - row, [&]<int W>(Panel<T, W>) { f(QueryPanel<T, W, R>(in, rule, row, memory, scratch)); });
+        with_panel<T>(in.Q.rows() - row, [&]<int W>(Panel<T, W>) { f(QueryPanel<T, W>(in, row, memory, scratch)); });
     };
     const auto for_each_tile = [&](auto&& f) {
       for (Index j = 0; j < in.K.rows(); j += tile_keys) f(Range{j, std::min(j + tile_keys, in.K.rows())});
@@ -38,27 +38,17 @@ struct Tiled {
 
     for_each_panel([](auto&& panel) { panel.begin(); });
     for_each_tile([&](Range keys) {
-      std::optional<bool> known;
-      const auto values_finite = [&] { return known ? *known : *(known = is_finite<T>(in.V.middleRows(keys.begin, keys.size()))); };
-      for_each_panel([&](auto&& panel) { panel.add(keys, values_finite); });
+      ValueTile<T> values(in.V, keys);
+      for_each_panel([&](auto&& panel) { panel.add(panel.scores(rule, keys), values); });
     });
     for_each_panel([&](auto&& panel) { panel.finish(out); });
-    if (out.P) for_each_tile([&](Range keys) { for_each_panel([&](auto&& panel) { panel.write_weights(keys, out); }); });
+    if (out.P) for_each_tile([&](Range keys) { for_each_panel([&](auto&& panel) { panel.write_weights(panel.scores(rule, keys), keys, out); }); });
   }
 
  private:
   template <class T>
   static constexpr Index scores_room() {
     return Panel<T, 3>::room(tile_keys + simd::lanes<T>) * panel_rows<T>;
-  }
-  template <class T, class Matrix>
-  static bool is_finite(const Matrix& X) {
-    using V = simd::Vector<T>;
-    auto finite = V(T(0)) == T(0);
-    for (Index i = 0; i < X.rows(); ++i)
-      simd::for_each_packet<T>(
-          X.cols(), [&](Index j, Index n) { finite = finite & (abs(simd::load<V>(X.row(i).data() + j, n, T(0))) <= std::numeric_limits<T>::max()); });
-    return !any(!finite);
   }
 };
 
