@@ -52,7 +52,7 @@ class ScaledDotProductAttention {
   template <class Q, class K, class V, Rule R = NoMask>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
-    Tensor<typename Operand<Q>::Scalar, 4> output(call.heads.output_shape());
+    auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
     call.run(rule, output.view());
     return Operand<Q>::finish(std::move(output));
   }
@@ -69,7 +69,7 @@ class ScaledDotProductAttention {
   auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
     using T = typename Operand<Q>::Scalar;
-    Tensor<T, 4> output(call.heads.output_shape()), weights(call.heads.weights_shape());
+    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape()), weights = Tensor<T, 4>::for_overwrite(call.heads.weights_shape());
     const TensorView<T, 4> to = weights.view();
     call.run(rule, output.view(), &to);
     return WithWeights{Operand<Q>::finish(std::move(output)), Operand<Q>::finish(std::move(weights))};
@@ -80,8 +80,8 @@ class ScaledDotProductAttention {
   auto with_log_sum_exp(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
     using T = typename Operand<Q>::Scalar;
-    Tensor<T, 4> output(call.heads.output_shape());
-    Tensor<T, 3> log_sum_exp(call.heads.log_sum_exp_shape());
+    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape());
+    auto log_sum_exp = Tensor<T, 3>::for_overwrite(call.heads.log_sum_exp_shape());
     const TensorView<T, 3> to = log_sum_exp.view();
     call.run(rule, output.view(), nullptr, &to);
     return WithLogSumExp{Operand<Q>::finish(std::move(output)), Operand<Q>::finish(std::move(log_sum_exp))};

@@ -20,6 +20,8 @@ class Tensor {
   Tensor() = default;
   /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
   explicit Tensor(const Shape<N>& shape) : buffer_(checked_size(shape, sizeof(T))), shape_(shape) {}
+  /// Not zero but anything: for who writes every element before it is read.
+  static Tensor for_overwrite(const Shape<N>& shape) { return {Buffer<T>::for_overwrite(checked_size(shape, sizeof(T))), shape}; }
   Tensor(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept : buffer_(std::move(other.buffer_)), shape_(std::exchange(other.shape_, Shape<N>{})) {}
   Tensor& operator=(const Tensor&) = default;
@@ -89,6 +91,7 @@ class Tensor {
  private:
   template <class, int>
   friend class Tensor;
+  Tensor(Buffer<T>&& buffer, const Shape<N>& shape) : buffer_(std::move(buffer)), shape_(shape) {}
 
   Buffer<T> buffer_;  // before the shape: a copy that finds no memory changes neither
   Shape<N> shape_{};

@@ -59,20 +59,22 @@ void multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, Inde
       const Summand<T> sum = block > 0 ? Summand<T>{C, C_step} : start;
       const T* const from = sum.data ? sum.data + column : nullptr;
       with_panel<T>(columns, [&]<int W>(Panel<T, W>) {
-        multiply<W>(LeftFactor<T>{A.data + k * A.step, A.row_step, A.step}, rows, B.row(p, k), width, n,
-                    [rows, columns, from, step = sum.step, C = C + column, C_step](Index row, const RegisterBlock<T, W>& AB) {
-                      constexpr Index last_vector = (W - 1) * V::size;
+        const auto finish = [rows, columns, from, step = sum.step, C = C + column, C_step]<Index R>(Index row, const simd::Array<simd::Array<V, W>, R>& AB) {
+          constexpr Index last_vector = (W - 1) * V::size;
 #pragma GCC unroll 16
-                      for (int r = 0; r < block_rows<W>; ++r) {
-                        if (row + r >= rows) return;
-                        T* const to = C + (row + r) * C_step;
-                        const T* const plus = from + (row + r) * step;
+          for (Index r = 0; r < R; ++r) {
+            if (row + r >= rows) return;
+            T* const to = C + (row + r) * C_step;
+            const Index offset = (row + r) * step;
 #pragma GCC unroll 16
-                        for (int w = 0; w < W - 1; ++w) simd::store(to + w * V::size, from ? simd::load<V>(plus + w * V::size) + AB[r][w] : AB[r][w]);
-                        const Index left = columns - last_vector;
-                        simd::store(to + last_vector, left, from ? simd::load<V>(plus + last_vector, left, T(0)) + AB[r][W - 1] : AB[r][W - 1]);
-                      }
-                    });
+            for (int w = 0; w < W - 1; ++w) simd::store(to + w * V::size, from ? simd::load<V>(from + offset + w * V::size) + AB[r][w] : AB[r][w]);
+            const Index left = columns - last_vector;
+            simd::store(to + last_vector, left, from ? simd::load<V>(from + offset + last_vector, left, T(0)) + AB[r][W - 1] : AB[r][W - 1]);
+          }
+        };
+        const LeftFactor<T> A_block{A.data + k * A.step, A.row_step, A.step};
+        if (rows == 1) multiply<W, 1>(A_block, rows, B.row(p, k), width, n, finish);
+        else multiply<W>(A_block, rows, B.row(p, k), width, n, finish);
       });
     }
 }

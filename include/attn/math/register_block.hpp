@@ -17,23 +17,22 @@ template <int W>
 inline constexpr int block_rows = W == 1 ? 8 : 4;
 
 /// Rows of W vectors in registers.
-template <class T, int W>
-using RegisterBlock = simd::Array<simd::Array<simd::Vector<T>, W>, block_rows<W>>;
+template <class T, int W, int R = block_rows<W>>
+using RegisterBlock = simd::Array<simd::Array<simd::Vector<T>, W>, R>;
 
 /// W vectors of a product, wherever its rows are: every matrix product of the kernels is this one.
 ///
 ///   C_rw = Σ_k A_rk B_kw,   k = 0 … n − 1, one after the other, from zero
 ///
-/// R = block_rows<W> rows at a time are computed in registers, then finish(r, C) takes the block that begins with row r; where the
+/// R rows at a time are computed in registers, then finish(r, C) takes the block that begins with row r; where the
 /// last one has fewer rows, its last row stands for those that are missing. Each number of A is spread over a vector; a row of B
 /// is W vectors, and the next row `B_step` numbers further. What a lane holds depends on its column of B and its row of A alone,
-/// not on W or its place. Cost: R·W multiply-adds for R + W loads; not inlined, for the loop needs every register there is.
-template <int W, class T, class Finish>
+/// not on R, W or its place. Cost: R·W multiply-adds for R + W loads; not inlined, for the loop needs every register there is.
+template <int W, int R, class T, class Finish>
 [[gnu::noinline]] void multiply(const LeftFactor<T> A, Index rows, const T* B, Index B_step, Index n, const Finish finish) {
   using V = simd::Vector<T>;
-  constexpr int R = block_rows<W>;
   for (Index row = 0; row < rows; row += R) {
-    RegisterBlock<T, W> C;
+    RegisterBlock<T, W, R> C;
     simd::Array<const T*, R> a;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -59,6 +58,10 @@ template <int W, class T, class Finish>
     }
     finish(row, C);
   }
+}
+template <int W, class T, class Finish>
+void multiply(const LeftFactor<T>& A, Index rows, const T* B, Index B_step, Index n, const Finish& finish) {
+  multiply<W, block_rows<W>>(A, rows, B, B_step, n, finish);
 }
 
 }  // namespace attn::inline ATTN_ABI

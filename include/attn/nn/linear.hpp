@@ -15,7 +15,7 @@ Tensor<T, N> linear(const TensorView<const T, N>& x, const PackedMatrix<T>& weig
   if (shape.back() != weight.rows())
     throw ShapeError("Linear: input " + to_string(x.shape()) + " must have in_features = " + std::to_string(weight.rows()) + " on its last axis");
   shape.back() = weight.columns();
-  Tensor<T, N> y(shape);
+  Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
   const auto X = x.as_rows();
   parallel_multiply(LeftFactor<T>{X.data(), X.outerStride(), 1}, X.rows(), weight, Summand<T>{bias ? bias->data() : nullptr}, y.data(), shape.back());
   return y;

@@ -128,7 +128,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const Tensor<T, 3> q = project(query[0], q_proj_weight, packed_q_, 0, query_rows());
     const Tensor<T, 3> k = project(key[0], k_proj_weight, packed_k_, query_rows(), key_rows());
     const Tensor<T, 3> v = project(value[0], v_proj_weight, packed_v_, query_rows() + key_rows(), key_rows());
-    Tensor<T, 3> heads({query.shape()[1], query.shape()[2], D()});
+    auto heads = Tensor<T, 3>::for_overwrite({query.shape()[1], query.shape()[2], D()});
     attend(split_heads(heads.view(), H()), split_heads(q.view(), H()), split_heads(k.view(), G()), split_heads(v.view(), G()));
     return out_proj(heads).reshape({1, query.shape()[1], query.shape()[2], D()});
   }

@@ -1,0 +1,118 @@
+"""Races the library against PyTorch: the same inputs, alternating in one process, with equal threads.
+
+usage: python3 bench/against_pytorch.py [--library FILE] [--rounds N] [--threads 1 2] [--only TEXT]
+
+Each line is PyTorch's time over ours, so above 1 the library is faster: the median of the pairs, and the quartiles.
+`cmake --build --preset bench --target attn_against_pytorch` builds what it loads.
+"""
+import argparse
+import ctypes
+import pathlib
+import statistics
+import sys
+import time
+
+try:
+    import torch
+except ImportError:
+    sys.exit("against_pytorch.py: PyTorch is missing; pip install torch==2.13.0 brings it")
+
+default = pathlib.Path(__file__).resolve().parent.parent / "build/bench/bench/libattn_against_pytorch.so"
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--library", type=pathlib.Path, default=default)
+parser.add_argument("--rounds", type=int, default=21)
+parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+parser.add_argument("--only", default="", help="run the cases whose names contain this")
+arguments = parser.parse_args()
+if not arguments.library.exists():
+    sys.exit(f"against_pytorch.py: {arguments.library} is not there; build it by: "
+             "cmake --preset bench && cmake --build --preset bench --target attn_against_pytorch")
+
+library = ctypes.CDLL(str(arguments.library))
+library.attn_multi_head.restype = ctypes.c_void_p
+library.attn_multi_head_run.restype = ctypes.POINTER(ctypes.c_float)
+
+
+def pointer(tensor):
+    assert tensor.is_contiguous() and tensor.dtype == torch.float32
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def size(n):
+    return ctypes.c_ssize_t(n)
+
+
+def as_tensor(data, shape):
+    count = 1
+    for extent in shape:
+        count *= extent
+    return torch.frombuffer((ctypes.c_float * count).from_address(ctypes.addressof(data.contents)), dtype=torch.float32).reshape(shape)
+
+
+class Attention:
+    def __init__(self, B, H, L, E, causal):
+        self.name = f"attention B{B} H{H} L{L} E{E}{' causal' if causal else ''}"
+        self.q, self.k, self.v = (torch.randn(B, H, L, E) for _ in range(3))
+        self.o, self.causal = torch.empty(B, H, L, E), causal
+        self.sizes = [size(n) for n in (B, H, L, L, E)] + [ctypes.c_int(causal)]
+
+    def theirs(self):
+        return torch.nn.functional.scaled_dot_product_attention(self.q, self.k, self.v, is_causal=self.causal)
+
+    def ours(self):
+        library.attn_attend(*map(pointer, (self.q, self.k, self.v, self.o)), *self.sizes)
+        return self.o
+
+
+class MultiHead:
+    def __init__(self, B, L, D, H):
+        self.name = f"MultiheadAttention {B}x{L}x{D}, {H} heads, no weights"
+        self.layer, self.x = torch.nn.MultiheadAttention(D, H, batch_first=True).eval(), torch.randn(B, L, D)
+        state = [self.layer.in_proj_weight, self.layer.in_proj_bias, self.layer.out_proj.weight, self.layer.out_proj.bias]
+        self.handle = ctypes.c_void_p(library.attn_multi_head(size(D), size(H), *map(pointer, state)))
+
+    def theirs(self):
+        return self.layer(self.x, self.x, self.x, need_weights=False)[0]
+
+    def ours(self):
+        return as_tensor(library.attn_multi_head_run(self.handle, pointer(self.x), *map(size, self.x.shape)), self.x.shape)
+
+
+def time_of(call, repeats):
+    """Seconds of one call: the mean of `repeats`, after the threads of the other side have gone to sleep."""
+    time.sleep(0.003)
+    call()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def race(case, threads):
+    torch.set_num_threads(threads)
+    library.attn_set_threads(size(threads))
+    gap = (case.ours() - case.theirs()).abs().max().item()
+    assert gap < 2e-4, f"{case.name}: the results differ by {gap}"
+    repeats = max(1, int(0.01 / time_of(case.theirs, 1)))
+    theirs, ours = [], []
+    for _ in range(arguments.rounds):
+        theirs.append(time_of(case.theirs, repeats))
+        ours.append(time_of(case.ours, repeats))
+    ratios = sorted(t / o for t, o in zip(theirs, ours))
+    low, middle, high = (ratios[int(len(ratios) * share)] for share in (0.25, 0.5, 0.75))
+    print(f"| {case.name} | {threads} | {1e3 * statistics.median(theirs):.2f} | {1e3 * statistics.median(ours):.2f} | "
+          f"{middle:.2f} | {low:.2f}–{high:.2f} |", flush=True)
+
+
+torch.manual_seed(1)
+cases = [lambda L=L, causal=causal: Attention(1, 8, L, 64, causal) for causal in (False, True) for L in (512, 1024, 2048, 4096)]
+cases += [lambda: Attention(8, 8, 128, 64, False), lambda: MultiHead(8, 512, 512, 8), lambda: MultiHead(1, 128, 512, 8)]
+
+print(f"PyTorch {torch.__version__}, float, {arguments.rounds} pairs; times in ms, medians\n")
+print("| case | threads | PyTorch | attn | PyTorch / attn | quartiles |\n|---|---|---|---|---|---|")
+with torch.inference_mode():
+    for make in cases:
+        case = make()
+        if arguments.only in case.name:
+            for threads in arguments.threads:
+                race(case, threads)
