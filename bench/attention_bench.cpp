@@ -2,6 +2,9 @@
 // the core can do. `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
 #include <attn/attn.hpp>
 
+#include <fstream>
+#include <string>
+
 #include "peak.hpp"
 #include "plain_eigen.hpp"
 
@@ -56,6 +59,49 @@ void softcap(benchmark::State& state) { attend<float>(state, attn::Softcap{5}); 
 void own_rule(benchmark::State& state) { attend<float>(state, Recency{0.25}); }
 void own_rule_of_vectors(benchmark::State& state) { attend<float>(state, RecencyOfVectors{0.25}); }
 
+/// Two threads against one, alternating: the median of one thread's time over two threads'.
+void two_threads(benchmark::State& state) {
+  const Operands<float> x(state.range(0), state.range(1), state.range(2), state.range(3));
+  Tensor<float, 4> o(x.q.shape());
+  const bool causal = state.range(4) != 0;
+  const attn::ScaledDotProductAttention attention;
+  const auto with_threads = [&](Index threads) {
+    attn::set_num_threads(threads);
+    const auto call = [&] { causal ? attention.into(o, x.q, x.k, x.v, attn::Causal{}) : attention.into(o, x.q, x.k, x.v); };
+    call();
+    return seconds(call);
+  };
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const double one = with_threads(1), two = with_threads(2);
+    state.SetIterationTime(two);
+    ratios.push_back(one / two);
+  }
+  state.counters["one/two"] = median(ratios);
+  attn::set_executor(attn::Pool{});
+}
+
+/// Resident memory in MiB: now (VmRSS), and the most since the last reset (VmHWM); 0 where the system does not say.
+double resident(const std::string& which) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(which)) return std::stod(line.substr(which.size() + 1)) / 1024;
+  return 0;
+}
+
+/// 40,000 tokens, one head of 32, causal: what it takes beyond the inputs, the output included. (All scores would be 6.4 GB.)
+void long_sequence(benchmark::State& state) {
+  const Index L = 40000, E = 32;
+  attn::Random random{1};
+  Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E});
+  random.normal(q), random.normal(k), random.normal(v);
+  std::ofstream("/proc/self/clear_refs") << 5;  // from here on counts the most memory
+  const double before = resident("VmRSS:");
+  const attn::ScaledDotProductAttention attention;
+  for (auto _ : state) state.SetIterationTime(seconds([&] { benchmark::DoNotOptimize(attention(q, k, v, attn::Causal{}).data()); }));
+  state.counters["MiB"] = resident("VmHWM:") - before;
+}
+
 // batch, queries, keys, head size; always 8 heads
 void shapes(benchmark::internal::Benchmark* b) {
   for (const auto& [B, L, S, E] : std::vector<std::array<Index, 4>>{{1, 512, 512, 64},
@@ -76,6 +122,8 @@ BENCHMARK(tiled_causal)->Args({1, 1024, 1024, 64})->Args({1, 2048, 2048, 64})->A
 BENCHMARK(tiled_double)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(eigen)->Apply(shapes)->Apply(timed);
 BENCHMARK(reference)->Args({1, 512, 512, 64})->Args({1, 1024, 1024, 64})->Apply(timed);
+BENCHMARK(two_threads)->Args({1, 1024, 1024, 64, 0})->Args({1, 1024, 1024, 64, 1})->Args({1, 4096, 4096, 64, 1})->Args({8, 128, 128, 64, 0})->Apply(timed);
+BENCHMARK(long_sequence)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(softcap)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(own_rule)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(own_rule_of_vectors)->Args({1, 1024, 1024, 64})->Apply(timed);

@@ -1,5 +1,5 @@
 # Checks README.md: the first fenced block holds the two commands, and every row of the table of equations leads somewhere.
-# usage: cmake -D PROJECT_DIR=… [-D EXAMPLE=out.cpp] -P readme.cmake        (EXAMPLE: only write the example, once it differs)
+# usage: cmake -D PROJECT_DIR=… [-D SECTION=… -D EXAMPLE=out.cpp] -P readme.cmake     (EXAMPLE: only write the example of that section, once it differs)
 cmake_minimum_required(VERSION 3.25)
 file(READ ${PROJECT_DIR}/README.md readme)
 
@@ -36,7 +36,7 @@ function(fenced text language out)
 endfunction()
 
 if(DEFINED EXAMPLE)
-  section("In a program" text)
+  section("${SECTION}" text)
   fenced("${text}" cpp example)
   string(REPLACE "<semicolon>" ";" example "${example}")
   string(REPLACE "<open>" "[" example "${example}")

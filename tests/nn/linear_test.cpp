@@ -1,6 +1,8 @@
 #include <attn/nn/linear.hpp>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "support/expect_error.hpp"
 #include "support/plain_attention.hpp"
 #include "support/tensors.hpp"
@@ -48,6 +50,56 @@ TYPED_TEST(Linear, GivesTheSameBitsForAnyNumberOfThreads) {
     EXPECT_TRUE(same_bits(layer(x), one));
   }
   attn::set_executor(attn::Pool{});
+}
+
+TYPED_TEST(Linear, OfARowHasTheSameBitsHoweverManyThereAre) {
+  using T = TypeParam;
+  attn::Random random{4};
+  const attn::Linear<T> layer({.in_features = 50, .out_features = 30}, random);
+  const auto x = normal<T, 2>(random, {131, 50});
+  const Tensor<T, 2> all = layer(x);
+  for (const Index row : {0, 7, 96, 130}) EXPECT_TRUE((layer(x.slice(0, row, row + 1).copy()).view() == all.slice(0, row, row + 1))) << row;
+}
+
+/// Packed weights are made anew whichever way the weight was changed.
+TYPED_TEST(Linear, SeesEveryChangeOfItsWeight) {
+  using T = TypeParam;
+  attn::Random random{6};
+  attn::Linear<T> layer({.in_features = 4, .out_features = 3, .bias = false}, random);
+  const auto x = normal<T, 2>(random, {2, 4});
+  const auto is_right = [&] { return double((layer(x).matrix() - x.matrix() * layer.weight.value().matrix().transpose()).cwiseAbs().maxCoeff()) < 1e-6; };
+  EXPECT_TRUE(is_right());
+  layer.weight.edit()(1, 2) = 5;
+  EXPECT_TRUE(is_right()) << "edited";
+  for (const auto& p : layer.parameters()) p.edit()[3] = -7;
+  EXPECT_TRUE(is_right()) << "through parameters()";
+  const attn::Linear<T> other({.in_features = 4, .out_features = 3, .bias = false}, random);
+  layer.load_state_dict(other.state_dict());
+  EXPECT_TRUE(is_right()) << "loaded";
+  layer.weight = attn::Parameter<T, 2>({3, 4});
+  EXPECT_TRUE(is_right()) << "another parameter";
+  attn::Linear<T> copy = layer;
+  EXPECT_TRUE((copy(x) == layer(x)));
+  copy.weight.edit()(0, 0) = 9;
+  EXPECT_FALSE((copy(x) == layer(x))) << "a copy has a weight of its own";
+  EXPECT_TRUE(is_right());
+  layer = copy;
+  EXPECT_TRUE((copy(x) == layer(x)) && is_right()) << "assigned";
+}
+
+TYPED_TEST(Linear, MayBeUsedByThreadsAtOnce) {
+  using T = TypeParam;
+  attn::Random random{8};
+  attn::Linear<T> layer({.in_features = 40, .out_features = 30}, random);
+  const auto x = normal<T, 2>(random, {5, 40});
+  for (int round = 0; round < 20; ++round) {
+    layer.weight.edit()(0, 0) = T(round);  // the first thread that needs it packs it
+    std::vector<Tensor<T, 2>> results(4);
+    std::vector<std::thread> threads;
+    for (auto& result : results) threads.emplace_back([&] { result = std::as_const(layer)(x); });
+    for (auto& thread : threads) thread.join();
+    for (const auto& result : results) EXPECT_TRUE(same_bits(result, results[0]));
+  }
 }
 
 TEST(LinearStart, IsPyTorchs) {

@@ -42,6 +42,17 @@ struct StridedOfVectors {
   auto allows(const auto& at) const { return at.key <= at.query && (at.query - at.key) % step == 0; }
 };
 
+/// Every other band of keys, so that what is excluded lies between what is not.
+struct Bands {
+  Index width;
+  bool allows(attn::Position at) const { return at.key / width % 2 == 0; }
+  attn::Cover cover(attn::Tile t) const {
+    const Index first = t.key_begin / width, last = (t.key_end - 1) / width;
+    if (first != last) return attn::Cover::part;
+    return first % 2 == 0 ? attn::Cover::all : attn::Cover::none;
+  }
+};
+
 struct Shape {
   Index B, H, G, L, S, E, Ev;
 };
@@ -55,7 +66,7 @@ class Case {
     same_length_ = random_.index(2) == 0;
     if (same_length_) shape.S = shape.L;
     align_ = random_.index(2) == 0 ? attn::Align::upper_left : attn::Align::lower_right;
-    rule_ = random_.index(12);
+    rule_ = random_.index(13);
     q = Operand(random_, shape.B, shape.H, shape.L, shape.E), k = Operand(random_, shape.B, shape.G, shape.S, shape.E),
     v = Operand(random_, shape.B, shape.G, shape.S, shape.Ev);
     const double logits[] = {0, 0.1, 1, 1, 1, 10};  // of the scores, about
@@ -99,7 +110,8 @@ class Case {
                            "own rule",
                            "own rule of vectors",
                            "Causal & Padding & Keep",
-                           "Bias & SlidingWindow & Softcap"};
+                           "Bias & SlidingWindow & Softcap",
+                           "Bands"};
     std::ostringstream text;
     text << (sizeof(T) == 4 ? "float" : "double") << " B" << shape.B << " H" << shape.H << " G" << shape.G << " L" << shape.L << " S" << shape.S << " E"
          << shape.E << " Ev" << shape.Ev << " strides " << attn::to_string(q.strides) << attn::to_string(k.strides) << attn::to_string(v.strides) << " offsets "
@@ -143,7 +155,8 @@ class Case {
       case 8: return f(attn::combine(Recency{0.02}, Strided{1 + random.index(4)}));
       case 9: return f(attn::combine(RecencyOfVectors{0.02}, StridedOfVectors{1 + random.index(4)}));
       case 10: return f(causal & padding & keep());
-      default: return f(bias() & window & attn::Softcap{3});
+      case 11: return f(bias() & window & attn::Softcap{3});
+      default: return f(Bands{1 + random.index(30)});
     }
   }
   attn::AttentionOptions options() const { return {.align = align_}; }

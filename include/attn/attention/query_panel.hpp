@@ -18,6 +18,12 @@ class ValueTile {
  public:
   ValueTile(const typename HeadInput<T>::Matrix& V, Range keys) : V_(V), keys_(keys) {}
 
+  /// Has them brought near, while scores are computed.
+  void fetch() const {
+    constexpr Index cache_line = 64 / sizeof(T);
+    for (Index j = keys_.begin; j < keys_.end; ++j)
+      for (Index e = 0; e < V_.cols(); e += cache_line) __builtin_prefetch(V_.data() + j * V_.outerStride() + e);
+  }
   /// The values from the tile's key `begin` on, as the transposed left factor of Vᵀ Pᵀ.
   LeftFactor<T> transposed(Index begin) const { return {V_.data() + (keys_.begin + begin) * V_.outerStride(), 1, V_.outerStride()}; }
   bool first() const { return keys_.begin == 0; }

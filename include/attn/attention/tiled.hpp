@@ -29,8 +29,11 @@ struct Tiled {
   void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out, T* scratch) const {
     const auto for_each_panel = [&](auto&& f) {
       T* memory = scratch + scores_room<T>();
-      for (Index row = 0; row < in.Q.rows(); row += panel_rows<T>, memory += query_panel_room<T>(in.Q.cols(), in.V.cols()))
-        with_panel<T>(in.Q.rows() - row, [&]<int W>(Panel<T, W>) { f(QueryPanel<T, W>(in, row, memory, scratch)); });
+      for (Index row = 0; row < in.Q.rows(); memory += query_panel_room<T>(in.Q.cols(), in.V.cols()))
+        row += with_panel<T>(in.Q.rows() - row, [&]<int W>(Panel<T, W>) {
+          f(QueryPanel<T, W>(in, row, memory, scratch));
+          return Panel<T, W>::size;
+        });
     };
     const auto for_each_tile = [&](auto&& f) {
       for (Index j = 0; j < in.K.rows(); j += tile_keys) f(Range{j, std::min(j + tile_keys, in.K.rows())});
@@ -39,6 +42,9 @@ struct Tiled {
     for_each_panel([](auto&& panel) { panel.begin(); });
     for_each_tile([&](Range keys) {
       ValueTile<T> values(in.V, keys);
+      const bool excluded = rule.cover({in.batch, in.head, in.row, in.row + in.Q.rows(), keys.begin, keys.end}) == Cover::none;
+      if (excluded && !values.first()) return;
+      values.fetch();
       for_each_panel([&](auto&& panel) { panel.add(panel.scores(rule, keys), values); });
     });
     for_each_panel([&](auto&& panel) { panel.finish(out); });

@@ -66,13 +66,14 @@ struct Panel {
 template <class T>
 inline constexpr Index panel_rows = 3 * simd::lanes<T>;
 
-/// Calls f with the W of a panel for so many rows, 3 at most, as a constant.
+/// Calls f with the kind of panel that is best for the first of so many rows: W = 3, and at the end 2 or 1. (4 are twice 2: a single
+/// vector is slowest.) What is left, or less, is for the next panels.
 template <class T, class F>
-void with_panel(Index rows, F&& f) {
+auto with_panel(Index rows, F&& f) {
   const Index vectors = (rows + simd::lanes<T> - 1) / simd::lanes<T>;
-  if (vectors == 1) f(Panel<T, 1>{});
-  else if (vectors == 2) f(Panel<T, 2>{});
-  else f(Panel<T, 3>{});
+  if (vectors == 1) return f(Panel<T, 1>{});
+  if (vectors == 2 || vectors == 4) return f(Panel<T, 2>{});
+  return f(Panel<T, 3>{});
 }
 
 }  // namespace attn::inline ATTN_ABI
