@@ -42,7 +42,7 @@ class ScoreTile {
     const Cover cover = rule.cover({in_.batch, in_.head, in_.row + queries_.begin, in_.row + queries_.end, first_ + from, first_ + to});
     if (cover == Cover::none) {
       if (end == 0) begin = to;
-      else std::fill(S + from * size, S + to * size, none);
+      else std::fill(S + from * size, S + to * size, none), masked = true;
     } else if (cover == Cover::part && to - from > rows) {
       const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
       add(rule, from, middle), add(rule, middle, to);
