@@ -18,7 +18,9 @@
 #include <attn/core/random.hpp>
 #include <attn/core/state_dict.hpp>
 #include <attn/math/online_softmax.hpp>
-#include <attn/nn/multi_head_attention.hpp>
+#include <attn/nn/rms_norm.hpp>
 #include <attn/nn/self_attention.hpp>
-#include <attn/position/sinusoidal.hpp>
+#include <attn/nn/summary.hpp>
+#include <attn/nn/transformer.hpp>
+#include <attn/position/rotary.hpp>
 #include <attn/version.hpp>

@@ -9,7 +9,8 @@
 namespace attn::inline ATTN_ABI {
 
 /// Anything that tensors of T can be loaded from by name: a StateDict, a safetensors file.
-/// `read` fills a span of exactly as many elements as the shape has, converted to T; it throws where it cannot.
+/// `read` fills a span of exactly as many elements as the shape has, converted to T; it throws where it cannot. A source where a value
+/// may be lost has `check<T>(name)` as well, which throws where `read` would, so that a layer is changed whole or not at all.
 template <class S, class T>
 concept StateSource = requires(const S& source, const std::string& name, std::span<T> to) {
   { source.names() } -> std::convertible_to<std::vector<std::string>>;

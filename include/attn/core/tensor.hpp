@@ -150,6 +150,15 @@ auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tens
   return result;
 }
 
+/// A view's elements as a tensor of their own; a tensor as it is.
+template <class T, int N>
+auto to_tensor(const TensorView<T, N>& view) {
+  return view.copy();
+}
+template <class T, int N>
+const Tensor<T, N>& to_tensor(const Tensor<T, N>& tensor) {
+  return tensor;
+}
 /// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the way back.
 template <class Derived>
 Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::MatrixBase<Derived>& matrix) {

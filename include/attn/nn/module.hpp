@@ -28,7 +28,8 @@ class Module {
   }
 
   /// Takes the parameters from the entries of `source` whose names begin with `prefix`, which must be exactly this layer's.
-  /// Errors: ShapeError naming every missing, unexpected and misshapen entry; the layer is then as it was.
+  /// Errors: ShapeError naming every missing, unexpected and misshapen entry; what the source throws for a value that T cannot hold. The
+  /// layer is then as it was.
   template <StateSource<T> Source>
   void load_state_dict(const Source& source, std::string_view prefix = "") {
     std::string missing, unexpected, misshapen;
@@ -52,6 +53,8 @@ class Module {
     if (!(missing.empty() && unexpected.empty() && misshapen.empty()))
       throw ShapeError(std::string(Layer::kind) + ": the state dict must have exactly this layer's entries; missing: " + (missing.empty() ? "none" : missing) +
                        "; unexpected: " + (unexpected.empty() ? "none" : unexpected) + "; misshapen: " + (misshapen.empty() ? "none" : misshapen));
+    if constexpr (requires { source.template check<T>(std::string()); })
+      for (const auto& p : own) source.template check<T>(std::string(prefix) + p.name);
     for (const auto& p : own) source.read(std::string(prefix) + p.name, p.edit());
   }
 

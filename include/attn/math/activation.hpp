@@ -1,0 +1,49 @@
+#pragma once
+
+#include <attn/math/elementwise.hpp>
+#include <attn/math/normal.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// What stands between the two linear layers of a feed-forward network. `gelu_tanh` is PyTorch's `approximate="tanh"`; `swiglu` has a
+/// linear layer more, which the silu of the first gates.
+enum class Activation { relu, gelu, gelu_tanh, silu, swiglu };
+
+/// max(0, x); NaN stays NaN.
+template <class T, int N>
+Tensor<T, N> relu(Tensor<T, N> x) {
+  return map_elements(std::move(x), [](const auto& v) { return select(v < T(0), T(0), v); });
+}
+/// x · Φ(x), Φ the normal distribution's share below x   [Hendrycks16 §2]
+template <class T, int N>
+Tensor<T, N> gelu(Tensor<T, N> x) {
+  return map_elements(std::move(x), [](const auto& v) { return v * normal_cdf(v); });
+}
+/// ½ · x · (1 + tanh(√(2/π) · (x + 0.044715 x³)))   [Hendrycks16 §2]
+template <class T, int N>
+Tensor<T, N> gelu_tanh(Tensor<T, N> x) {
+  return map_elements(std::move(x), [](const auto& v) {
+    const auto inner = T(0.79788456080286535588) * fma(T(0.044715) * v * v, v, v);
+    return T(0.5) * v * (T(1) + tanh(inner));
+  });
+}
+/// x · σ(x) = x / (1 + e^(−x))   [Elfwing17; Hendrycks16 §4]
+template <class T, int N>
+Tensor<T, N> silu(Tensor<T, N> x) {
+  return map_elements(std::move(x), [](const auto& v) { return v / (T(1) + exp(-v)); });
+}
+
+/// The one that is named, of those with one operand. `x` may be anything that has them: they are called unqualified.
+template <class X>
+auto activate(Activation activation, X&& x) {
+  switch (activation) {
+    case Activation::relu: return relu(std::forward<X>(x));
+    case Activation::gelu: return gelu(std::forward<X>(x));
+    case Activation::gelu_tanh: return gelu_tanh(std::forward<X>(x));
+    case Activation::silu:
+    case Activation::swiglu: break;
+  }
+  return silu(std::forward<X>(x));
+}
+
+}  // namespace attn::inline ATTN_ABI

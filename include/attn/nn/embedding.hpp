@@ -1,0 +1,57 @@
+#pragma once
+
+#include <attn/nn/initialise.hpp>
+#include <attn/nn/module.hpp>
+#include <attn/nn/option.hpp>
+#include <cmath>
+#include <optional>
+
+namespace attn::inline ATTN_ABI {
+
+/// PyTorch's options, and the factor that the rows are multiplied by in use: √embedding_dim, as the paper says; 1 as PyTorch's.
+struct EmbeddingOptions {
+  Index num_embeddings, embedding_dim;
+  std::optional<double> scale = std::nullopt;
+};
+
+/// Row ids(…) of `weight` (num_embeddings, embedding_dim), times √embedding_dim: ids (…) give (…, embedding_dim)   [Vaswani17 §3.4]
+/// Zero without a Random; with one, normal with a standard deviation of 1 / scale, so that what is used has 1.
+/// Errors: OptionError for sizes below 1, a scale that is not finite and positive, and an id outside the vocabulary.
+template <class T>
+class Embedding : public Module<Embedding<T>, T> {
+ public:
+  static constexpr const char* kind = "Embedding";
+  Parameter<T, 2> weight;
+  double scale;
+
+  explicit Embedding(const EmbeddingOptions& options) : scale(options.scale.value_or(std::sqrt(static_cast<double>(options.embedding_dim)))) {
+    expect_option(options.num_embeddings >= 1, kind, "num_embeddings", options.num_embeddings, "at least 1");
+    expect_option(options.embedding_dim >= 1, kind, "embedding_dim", options.embedding_dim, "at least 1");
+    expect_option(scale > 0 && std::isfinite(scale), kind, "scale", scale, "positive and finite");
+    weight = Parameter<T, 2>({options.num_embeddings, options.embedding_dim});
+  }
+  Embedding(const EmbeddingOptions& options, Random& random) : Embedding(options) { random.normal(weight.edit(), 0, 1 / scale); }
+
+  template <int N>
+  Tensor<T, N + 1> operator()(const Tensor<Index, N>& ids) const {
+    const auto [vocabulary, width] = weight.value().shape();
+    Shape<N + 1> shape;
+    std::copy(ids.shape().begin(), ids.shape().end(), shape.begin());
+    shape.back() = width;
+    for (const Index id : std::span(ids.data(), static_cast<std::size_t>(ids.size())))
+      if (id < 0 || id >= vocabulary)
+        throw OptionError("Embedding: token id " + std::to_string(id) + " must be at least 0 and below the vocabulary's size, " + std::to_string(vocabulary));
+    auto rows = Tensor<T, N + 1>::for_overwrite(shape);
+    const auto from = weight.value().matrix();
+    auto to = rows.as_rows();
+    for (Index i = 0; i < ids.size(); ++i) to.row(i) = from.row(ids.data()[i]) * static_cast<T>(scale);
+    return rows;
+  }
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    visitor("weight", self.weight);
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

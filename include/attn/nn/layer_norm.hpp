@@ -1,0 +1,51 @@
+#pragma once
+
+#include <attn/math/layer_norm.hpp>
+#include <attn/nn/module.hpp>
+#include <attn/nn/option.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// PyTorch's options: the width of the rows, and ε.
+struct LayerNormOptions {
+  Index normalized_shape;
+  double eps = 1e-5;
+  bool bias = true;
+};
+
+/// y = (x − E[x]) / √(Var[x] + ε) ∘ weight + bias for every row x: (…, D) to (…, D), as PyTorch's `LayerNorm` over the last axis.
+/// `weight` begins with 1, `bias` with 0. Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
+template <class T>
+class LayerNorm : public Module<LayerNorm<T>, T> {
+ public:
+  static constexpr const char* kind = "LayerNorm";
+  Parameter<T, 1> weight;
+  std::optional<Parameter<T, 1>> bias;
+  double eps;
+
+  explicit LayerNorm(const LayerNormOptions& options) : eps(options.eps) {
+    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape, "at least 1");
+    expect_option(eps >= 0 && std::isfinite(eps), kind, "eps", eps, "at least 0 and finite");
+    weight = Parameter<T, 1>({options.normalized_shape});
+    weight.edit().flat().setOnes();
+    if (options.bias) bias.emplace(weight.value().shape());
+  }
+
+  template <int N>
+  Tensor<T, N> operator()(Tensor<T, N> x) const {
+    if (bias) return layer_norm(std::move(x), weight.value(), bias->value().view(), eps);
+    return layer_norm(std::move(x), weight.value(), std::nullopt, eps);
+  }
+  template <class U, int N>
+  Tensor<T, N> operator()(const TensorView<U, N>& x) const {
+    return (*this)(x.copy());
+  }
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    visitor("weight", self.weight);
+    if (self.bias) visitor("bias", *self.bias);
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

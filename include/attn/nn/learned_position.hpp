@@ -1,0 +1,45 @@
+#pragma once
+
+#include <attn/core/random.hpp>
+#include <attn/nn/module.hpp>
+#include <attn/nn/option.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+struct LearnedPositionOptions {
+  Index max_length, d_model;
+};
+
+/// PE(pos) = row pos of `weight` (max_length, d_model), which is learned; "nearly identical results"   [Vaswani17 Table 3 (E); Gehring17 §3.1]
+/// Zero without a Random, as a layer about to be loaded is; with one, N(0, 0.02²), as Hugging Face's BERT and GPT-2 start.
+/// Errors: OptionError for sizes below 1.
+template <class T>
+class LearnedPosition : public Module<LearnedPosition<T>, T> {
+ public:
+  static constexpr const char* kind = "LearnedPosition";
+  Parameter<T, 2> weight;
+
+  explicit LearnedPosition(const LearnedPositionOptions& options) {
+    expect_option(options.max_length >= 1, kind, "max_length", options.max_length, "at least 1");
+    expect_option(options.d_model >= 1, kind, "d_model", options.d_model, "at least 1");
+    weight = Parameter<T, 2>({options.max_length, options.d_model});
+  }
+  LearnedPosition(const LearnedPositionOptions& options, Random& random) : LearnedPosition(options) { random.normal(weight.edit(), 0, 0.02); }
+
+  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), where they lie in `weight`.
+  /// Errors: OptionError if they are not all below max_length.
+  TensorView<const T, 2> operator()(Index length, Index offset = 0) const {
+    const Index max_length = weight.value().shape()[0];
+    if (length < 0 || offset < 0 || length > max_length - offset)
+      throw OptionError("LearnedPosition: length = " + std::to_string(length) + " and offset = " + std::to_string(offset) +
+                        " must be at least 0 and together at most max_length = " + std::to_string(max_length));
+    return weight.value().slice(0, offset, offset + length);
+  }
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    visitor("weight", self.weight);
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

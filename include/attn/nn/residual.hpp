@@ -1,0 +1,20 @@
+#pragma once
+
+#include <attn/nn/dropout.hpp>
+#include <attn/nn/layer_norm.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// What stands around every sublayer: LayerNorm(x + Dropout(Sublayer(x)))   [Vaswani17 §3.1, §5.4]
+/// or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
+struct Residual {
+  Dropout dropout;
+  bool norm_first;
+
+  template <class X, class T, class Sublayer>
+  auto operator()(const X& x, const LayerNorm<T>& norm, Sublayer&& sublayer) const {
+    return norm_first ? x + dropout(sublayer(norm(x))) : norm(x + dropout(sublayer(x)));
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI

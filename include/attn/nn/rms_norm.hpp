@@ -1,0 +1,46 @@
+#pragma once
+
+#include <attn/math/rms_norm.hpp>
+#include <attn/nn/module.hpp>
+#include <attn/nn/option.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// PyTorch's options; ε is by default the smallest step from 1 of the number T.
+struct RMSNormOptions {
+  Index normalized_shape;
+  std::optional<double> eps = std::nullopt;
+};
+
+/// y = x / √(Σ x² / D + ε) ∘ weight for every row x: (…, D) to (…, D), as PyTorch's `RMSNorm` over the last axis. `weight` begins with 1.
+/// Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
+template <class T>
+class RMSNorm : public Module<RMSNorm<T>, T> {
+ public:
+  static constexpr const char* kind = "RMSNorm";
+  Parameter<T, 1> weight;
+  double eps;
+
+  explicit RMSNorm(const RMSNormOptions& options) : eps(options.eps.value_or(static_cast<double>(std::numeric_limits<T>::epsilon()))) {
+    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape, "at least 1");
+    expect_option(eps >= 0 && std::isfinite(eps), kind, "eps", eps, "at least 0 and finite");
+    weight = Parameter<T, 1>({options.normalized_shape});
+    weight.edit().flat().setOnes();
+  }
+
+  template <int N>
+  Tensor<T, N> operator()(Tensor<T, N> x) const {
+    return rms_norm(std::move(x), weight.value(), eps);
+  }
+  template <class U, int N>
+  Tensor<T, N> operator()(const TensorView<U, N>& x) const {
+    return (*this)(x.copy());
+  }
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    visitor("weight", self.weight);
+  }
+};
+
+}  // namespace attn::inline ATTN_ABI
