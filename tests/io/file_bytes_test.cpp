@@ -49,6 +49,23 @@ TEST(FileBytes, APipeIsRead) {
   EXPECT_EQ(text(file), want);
 }
 
+TEST(FileBytes, AreTheSameAfterTheyWereReleased) {
+  const TemporaryFolder folder;
+  std::string want(300'000, '\0');
+  for (std::size_t i = 0; i < want.size(); ++i) want[i] = static_cast<char>(i * i % 251);
+  put(folder / "a", want);
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::thread writer([&] { put(folder / "pipe", want); });
+  for (const char* name : {"a", "pipe"}) {
+    const attn::FileBytes file(folder / name, "test");
+    for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000}, {0, 0}, {300'000, 0}, {1, 1}, {70'000, 130'000}, {299'999, 1}}) {
+      file.release(file.bytes().subspan(begin, size));
+      EXPECT_EQ(text(file), want) << name << " " << begin;
+    }
+  }
+  writer.join();
+}
+
 TEST(FileBytes, SaysWhyThereAreNone) {
   const TemporaryFolder folder;
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder / "no", "load"); }),

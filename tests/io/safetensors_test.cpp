@@ -2,7 +2,9 @@
 #include "../support/temporary_folder.hpp"
 
 #include <attn/core/nested.hpp>
+#include <attn/io/name_map.hpp>
 #include <attn/io/safetensors.hpp>
+#include <attn/nn/linear.hpp>
 #include <cmath>
 #include <limits>
 
@@ -142,6 +144,28 @@ TEST(SafeTensors, SaysWhyAFileCannotBeRead) {
             "load_safetensors: cannot read \"" + (folder / "no").string() + "\": No such file or directory");
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::load_safetensors(folder.path); }),
             "load_safetensors: cannot read \"" + folder.path.string() + "\": Is a directory");
+}
+
+TEST(SafeTensors, WhereAValueIsLostALayerStaysAsItWas) {
+  const TemporaryFolder folder;
+  attn::Tensor<double, 2> weight({2, 3});
+  weight.flat().setConstant(0.5);
+  attn::Tensor<double, 1> bias({2});
+  bias(1) = 1e300;
+  attn::SafeTensorsWriter().add("weight", weight).add("bias", bias).save(folder / "wide.safetensors");
+  const attn::SafeTensors file = attn::load_safetensors(folder / "wide.safetensors");
+  attn::Random random{1};
+  attn::Linear<float> layer({.in_features = 3, .out_features = 2}, random);
+  const attn::StateDict<float> before = layer.state_dict();
+  const attn::NameMap same({});
+  for (const bool mapped : {false, true}) {
+    const std::string sentence = sentence_of<attn::FileError>([&] { mapped ? layer.load_state_dict(same(file)) : layer.load_state_dict(file); });
+    EXPECT_NE(sentence.find("\"bias\""), std::string::npos) << sentence;
+    EXPECT_TRUE(std::ranges::equal(layer.state_dict().values("weight"), before.values("weight")));
+  }
+  attn::Linear<double> wide({.in_features = 3, .out_features = 2});
+  wide.load_state_dict(file);
+  EXPECT_EQ(wide.bias->value()(1), 1e300);
 }
 
 TEST(SafeTensors, CopiesAndMovesKeepTheFile) {

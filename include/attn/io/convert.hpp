@@ -40,4 +40,8 @@ std::optional<To> convert(From from) {
   }
 }
 
+/// Whether a From can always be read as a To: the same type, or a floating number that is not wider.
+template <class To, class From>
+constexpr bool is_always_kept = std::is_same_v<To, From> || (std::is_floating_point_v<To> && !std::is_integral_v<From> && sizeof(From) <= sizeof(To));
+
 }  // namespace attn::inline ATTN_ABI

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/core/error.hpp>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -32,6 +34,11 @@ class FileBytes {
 
   std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
 
+  /// Gives the memory of a part that was read back to the system, which brings the bytes in again where they are looked at once more.
+  void release(std::span<const std::byte> part) const {
+    if (mapped_ && !part.empty()) unload(part);
+  }
+
  private:
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -46,10 +53,17 @@ class FileBytes {
     if (start == MAP_FAILED) return false;
     data_ = {static_cast<const std::byte*>(start), [size](const std::byte* data) { munmap(const_cast<std::byte*>(data), size); }};
     size_ = size;
-    return true;
+    return mapped_ = true;
+  }
+  void unload(std::span<const std::byte> part) const {
+    constexpr std::uintptr_t step = 1 << 16;  // a multiple of every page, and what Linux brings in around one that is missing
+    const auto start = reinterpret_cast<std::uintptr_t>(data_.get()), at = reinterpret_cast<std::uintptr_t>(part.data());
+    const std::uintptr_t begin = std::max(start, at / step * step), end = std::min(start + size_, (at + part.size() + step - 1) / step * step);
+    madvise(const_cast<std::byte*>(data_.get()) + (begin - start), end - begin, MADV_DONTNEED);
   }
 #else
   bool map(std::FILE*) { return false; }
+  void unload(std::span<const std::byte>) const {}
 #endif
 
   bool read(std::FILE* file) {
@@ -64,6 +78,7 @@ class FileBytes {
 
   std::shared_ptr<const std::byte> data_;
   std::size_t size_ = 0;
+  bool mapped_ = false;
 };
 
 }  // namespace attn::inline ATTN_ABI

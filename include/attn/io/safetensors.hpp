@@ -1,7 +1,6 @@
 #pragma once
 
-#include <attn/io/convert.hpp>
-#include <attn/io/file_bytes.hpp>
+#include <attn/io/numbers.hpp>
 #include <attn/io/safetensors_header.hpp>
 #include <attn/io/safetensors_writer.hpp>
 
@@ -32,7 +31,7 @@ class SafeTensors {
       throw ShapeError(where(name) + " must have the number of axes that is asked for, " + std::to_string(N) + ", but has the shape " + to_string(stored));
     Shape<N> shape;
     std::copy(stored.begin(), stored.end(), shape.begin());
-    Tensor<T, N> result(shape);
+    auto result = Tensor<T, N>::for_overwrite(shape);
     read(name, std::span<T>(result.data(), static_cast<std::size_t>(result.size())));
     return result;
   }
@@ -52,19 +51,12 @@ class SafeTensors {
     const SafeTensorsEntry& entry = find(name);
     if (static_cast<Index>(to.size()) != checked_size(entry.shape))
       throw ShapeError(where(name) + " must be read into as many values as its shape " + to_string(entry.shape) + " has, not " + std::to_string(to.size()));
-    const std::byte* from = content_->data.data() + entry.begin;
-    with_type(entry.dtype, [&]<class Stored>(Stored) {
-      if constexpr (std::is_same_v<Stored, T> && !std::is_same_v<T, bool>) {
-        if (!to.empty()) std::memcpy(to.data(), from, to.size_bytes());
-      } else {
-        for (std::size_t i = 0; i < to.size(); ++i, from += sizeof(Stored)) {
-          const Stored value = load_number<Stored>(from);
-          const std::optional<T> converted = convert<T>(value);
-          if (!converted) lost<T>(name, entry.dtype, value, i);
-          to[i] = *converted;
-        }
-      }
-    });
+    numbers(entry).read(to, where(name));
+  }
+  /// Throws where reading the whole entry as T would.
+  template <class T>
+  void check(const std::string& name) const {
+    numbers(find(name)).template check<T>(where(name));
   }
 
  private:
@@ -79,26 +71,35 @@ class SafeTensors {
   explicit SafeTensors(Content content) : content_(std::make_shared<const Content>(std::move(content))) {}
 
   std::string where(const std::string& name) const { return "SafeTensors: " + in_quotes(name) + " of \"" + content_->path + "\""; }
+  FileNumbers numbers(const SafeTensorsEntry& entry) const {
+    return {content_->file, content_->data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin)), entry.dtype};
+  }
   const SafeTensorsEntry& find(const std::string& name) const {
     if (const auto at = content_->header.entries.find(name); at != content_->header.entries.end()) return at->second;
     const std::string meant = closest(name, names());
-    throw FileError("SafeTensors: \"" + content_->path + "\" has no entry " + in_quotes(name) +
-                    (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
-  }
-  template <class T, class Stored>
-  [[noreturn]] void lost(const std::string& name, Dtype dtype, Stored value, std::size_t at) const {
-    const char* kind = std::is_floating_point_v<T> ? "F" : std::is_signed_v<T> ? "I" : "U";
-    const std::string type = std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
-    char number[32];
-    if constexpr (std::is_integral_v<Stored>) std::snprintf(number, sizeof number, "%lld", static_cast<long long>(value));
-    else std::snprintf(number, sizeof number, "%.17g", static_cast<double>(value));
-    throw FileError(where(name) + " has the " + to_string(dtype) + " " + number + " at index " + std::to_string(at) + ", which " + type + " cannot hold");
+    throw FileError("SafeTensors: \"" + content_->path + "\" has no entry " + in_quotes(name) + (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
   }
 
   std::shared_ptr<const Content> content_;
 };
 
 static_assert(StateSource<SafeTensors, float> && StateSource<SafeTensors, double>);
+
+/// Refuses what torch.save writes with the line that makes a safetensors file of it. (The length at the start of a safetensors
+/// file may be the same bytes, but is followed by a brace.) Errors: FileError, a sentence that begins with `where`.
+inline void refuse_pickle(std::string_view bytes, const std::filesystem::path& path, const std::string& where) {
+  const bool zip = bytes.starts_with("PK\3\4"), bare = bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0;
+  if (!(zip || bare) || (bytes.size() > 8 && bytes[8] == '{')) return;
+  const auto quoted = [](std::string text) {  // for a shell
+    for (std::size_t at = 0; (at = text.find('\'', at)) != text.npos; at += 4) text.replace(at, 1, "'\\''");
+    return "'" + text + "'";
+  };
+  auto converted = path;
+  converted.replace_extension(path.extension() == ".safetensors" ? ".converted.safetensors" : ".safetensors");
+  throw FileError(where + ": the file is a pickle" + (zip ? " in a zip" : "") + ", which is a program and is not run; what torch.save wrote is converted by: " +
+                  "python3 -c \"import sys, torch; from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for k, v in " +
+                  "torch.load(sys.argv[1], 'cpu', weights_only=True).items()}, sys.argv[2])\" " + quoted(path.string()) + " " + quoted(converted.string()));
+}
 
 /// Opens a safetensors file and checks everything that the format demands: 8 bytes of length, a header of at most 100,000,000
 /// bytes of strict JSON without a key twice, known types, and data that the entries fill without holes or overlaps to the end.
@@ -108,6 +109,7 @@ inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   const std::string where = "load_safetensors: \"" + path.string() + "\"";
   FileBytes file(path, "load_safetensors");
   const std::span<const std::byte> bytes = file.bytes();
+  refuse_pickle({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, where);
   constexpr std::size_t prefix = sizeof(std::uint64_t);
   if (bytes.size() < prefix) throw FileError(where + ": the file has " + std::to_string(bytes.size()) + " bytes and must have at least 8");
   std::uint64_t length = 0;
@@ -115,8 +117,8 @@ inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   if (length > SafeTensorsHeader::longest)
     throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most " + std::to_string(SafeTensorsHeader::longest));
   if (length > bytes.size() - prefix)
-    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most the " +
-                    std::to_string(bytes.size() - prefix) + " bytes after it");
+    throw FileError(where + ": the header's length " + std::to_string(length) + " must be at most the " + std::to_string(bytes.size() - prefix) +
+                    " bytes after it");
   const auto header = bytes.subspan(prefix, static_cast<std::size_t>(length));
   const auto data = bytes.subspan(prefix + header.size());
   SafeTensorsHeader entries = SafeTensorsHeaderReader(where).read({reinterpret_cast<const char*>(header.data()), header.size()});
