@@ -1,0 +1,82 @@
+#include "examples/word_piece.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cstdint>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/expect_error.hpp"
+#include "support/temporary_folder.hpp"
+
+// Against Hugging Face's tokenizer: tests/data/make_word_piece_cases.py.
+
+using attn::Index;
+
+namespace {
+
+const nlohmann::json& golden() {
+  static const nlohmann::json file = nlohmann::json::parse(std::ifstream(ATTN_TESTS_DATA "/word_piece_cases.json"));
+  return file;
+}
+const WordPiece& tokenizer() {
+  static const WordPiece result = load_word_piece(ATTN_TESTS_DATA "/word_piece_vocab.txt");
+  return result;
+}
+
+std::string pieces(const std::string& text, std::size_t longest = 256) {
+  std::string result;
+  for (const Index id : tokenizer()(text, longest)) result += (result.empty() ? "" : " ") + tokenizer().piece(id);
+  return result;
+}
+
+}  // namespace
+
+TEST(WordPiece, IsTheReferenceTokenizerOnTextsOfAllKinds) {
+  ASSERT_GE(golden()["cases"].size(), 80u);
+  for (const auto& example : golden()["cases"]) EXPECT_EQ(pieces(example["text"]), example["pieces"].get<std::string>()) << example["text"].dump();
+}
+
+TEST(WordPiece, ReadsEveryCodePointAsTheReferenceTokenizer) {
+  for (char32_t plane = 0; plane < 17; ++plane) {
+    std::uint64_t hash = 0xCBF29CE484222325;
+    const auto add = [&](const std::string& text) {
+      for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+    };
+    for (char32_t c = plane << 16; c < (plane + 1) << 16; ++c) {
+      if (c >= 0xD800 && c < 0xE000) continue;
+      for (const std::u32string& word : bert_words(std::u32string{U'a', c, U'b'})) add(attn::plot::encode_utf8(word) + ' ');
+      add("\n");
+    }
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+    EXPECT_EQ(text, golden()["planes"][plane].get<std::string>()) << "plane " << static_cast<int>(plane);
+  }
+}
+
+TEST(WordPiece, KeepsBothEndsHoweverFewPiecesMayStay) {
+  EXPECT_EQ(pieces("the cat sat", 5), "[CLS] the cat sat [SEP]");
+  EXPECT_EQ(pieces("the cat sat", 4), "[CLS] the cat [SEP]");
+  EXPECT_EQ(pieces("the cat sat", 2), "[CLS] [SEP]");
+}
+
+TEST(WordPiece, ReadsBytesThatAreNotUtf8AsNothing) {
+  EXPECT_EQ(pieces("the c\xff"
+                   "at \xed\xa0\x80sat"),
+            "[CLS] the cat sat [SEP]");
+}
+
+TEST(WordPiece, NamesWhatItsVocabularyLacks) {
+  EXPECT_EQ(sentence_of<attn::FileError>([] { WordPiece({"[UNK]", "[SEP]", "a"}); }), "WordPiece: the vocabulary must have the piece [CLS]");
+  const TemporaryFolder folder;
+  const std::string path = (folder / "vocab.txt").string();
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }), "load_word_piece: cannot read \"" + path + '"');
+  put(path, "[UNK]\n[CLS]\n");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }), "load_word_piece: \"" + path + "\" must have the piece [SEP]");
+}
+
+TEST(WordPiece, ReadsLinesWithEitherEnd) {
+  const TemporaryFolder folder;
+  put(folder / "vocab.txt", "[UNK]\r\n[CLS]\r\n[SEP]\r\na\r\n##b");
+  EXPECT_EQ(load_word_piece(folder / "vocab.txt")("AB c"), (std::vector<Index>{1, 3, 4, 0, 2}));
+}
