@@ -6,10 +6,13 @@ namespace {
 using attn::Index;
 using View = attn::TensorView<const float, 4>;
 
-struct Layer {
-  attn::MultiHeadAttention<float> attention;
+template <class Layer>
+struct Module {
+  Layer layer;
   attn::Tensor<float, 3> y{};
 };
+using MultiHead = Module<attn::MultiHeadAttention<float>>;
+using Encoder = Module<attn::TransformerEncoder<float>>;
 
 attn::TensorView<const float, 3> sequence(const float* x, Index B, Index L, Index D) { return {x, {B, L, D}}; }
 
@@ -27,22 +30,35 @@ void attn_attend(const float* q, const float* k, const float* v, float* o, Index
   else attend.into(to, query, key, value);
 }
 
-void* attn_multi_head(Index D, Index H, const float* in_weight, const float* in_bias, const float* out_weight, const float* out_bias) {
-  auto* layer = new Layer{attn::MultiHeadAttention<float>({.embed_dim = D, .num_heads = H})};
-  attn::StateDict<float> state;
-  const auto set = [&](const char* name, std::vector<Index> shape, const float* values, Index size) {
-    state.set(name, std::move(shape), {values, static_cast<std::size_t>(size)});
-  };
-  set("in_proj_weight", {3 * D, D}, in_weight, 3 * D * D), set("in_proj_bias", {3 * D}, in_bias, 3 * D);
-  set("out_proj.weight", {D, D}, out_weight, D * D), set("out_proj.bias", {D}, out_bias, D);
-  layer->attention.load_state_dict(state);
-  return layer;
+void* attn_state() { return new attn::StateDict<float>; }
+void attn_state_set(void* state, const char* name, const Index* shape, Index rank, const float* values) {
+  const std::vector<Index> extents(shape, shape + rank);
+  static_cast<attn::StateDict<float>*>(state)->set(name, extents, {values, static_cast<std::size_t>(attn::checked_size(extents))});
+}
+
+void* attn_multi_head(const void* state, Index D, Index H) {
+  auto* made = new MultiHead{attn::MultiHeadAttention<float>({.embed_dim = D, .num_heads = H})};
+  made->layer.load_state_dict(*static_cast<const attn::StateDict<float>*>(state));
+  return made;
 }
 /// Returns the output (B, L, D), which the layer keeps until the next call.
 const float* attn_multi_head_run(void* handle, const float* x, Index B, Index L, Index D) {
-  auto* layer = static_cast<Layer*>(handle);
+  auto* made = static_cast<MultiHead*>(handle);
   const auto input = sequence(x, B, L, D);
-  layer->y = layer->attention(input, input, input);
-  return layer->y.data();
+  made->y = made->layer(input, input, input);
+  return made->y.data();
+}
+
+void* attn_encoder(const void* state, Index D, Index H, Index F, Index N, int gelu) {
+  const attn::TransformerLayerOptions layer{
+      .d_model = D, .nhead = H, .dim_feedforward = F, .activation = gelu ? attn::Activation::gelu : attn::Activation::relu};
+  auto* made = new Encoder{attn::TransformerEncoder<float>({.layer = layer, .num_layers = N})};
+  made->layer.load_state_dict(*static_cast<const attn::StateDict<float>*>(state));
+  return made;
+}
+const float* attn_encoder_run(void* handle, const float* x, Index B, Index L, Index D) {
+  auto* made = static_cast<Encoder*>(handle);
+  made->y = made->layer(sequence(x, B, L, D));
+  return made->y.data();
 }
 }

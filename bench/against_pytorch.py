@@ -29,8 +29,10 @@ if not arguments.library.exists():
              "cmake --preset bench && cmake --build --preset bench --target attn_against_pytorch")
 
 library = ctypes.CDLL(str(arguments.library))
-library.attn_multi_head.restype = ctypes.c_void_p
-library.attn_multi_head_run.restype = ctypes.POINTER(ctypes.c_float)
+for function in (library.attn_state, library.attn_multi_head, library.attn_encoder):
+    function.restype = ctypes.c_void_p
+for function in (library.attn_multi_head_run, library.attn_encoder_run):
+    function.restype = ctypes.POINTER(ctypes.c_float)
 
 
 def pointer(tensor):
@@ -40,6 +42,15 @@ def pointer(tensor):
 
 def size(n):
     return ctypes.c_ssize_t(n)
+
+
+def state_of(module):
+    """The library's state dict with the values of a PyTorch module."""
+    state = ctypes.c_void_p(library.attn_state())
+    for name, value in module.state_dict().items():
+        shape = (ctypes.c_ssize_t * value.dim())(*value.shape)
+        library.attn_state_set(state, name.encode(), shape, size(value.dim()), pointer(value))
+    return state
 
 
 def as_tensor(data, shape):
@@ -68,14 +79,28 @@ class MultiHead:
     def __init__(self, B, L, D, H):
         self.name = f"MultiheadAttention {B}x{L}x{D}, {H} heads, no weights"
         self.layer, self.x = torch.nn.MultiheadAttention(D, H, batch_first=True).eval(), torch.randn(B, L, D)
-        state = [self.layer.in_proj_weight, self.layer.in_proj_bias, self.layer.out_proj.weight, self.layer.out_proj.bias]
-        self.handle = ctypes.c_void_p(library.attn_multi_head(size(D), size(H), *map(pointer, state)))
+        self.handle = ctypes.c_void_p(library.attn_multi_head(state_of(self.layer), size(D), size(H)))
 
     def theirs(self):
         return self.layer(self.x, self.x, self.x, need_weights=False)[0]
 
     def ours(self):
         return as_tensor(library.attn_multi_head_run(self.handle, pointer(self.x), *map(size, self.x.shape)), self.x.shape)
+
+
+class Encoder:
+    def __init__(self, name, B, L, D, H, F, N, activation):
+        self.name = f"{name}, B{B} L{L}"
+        layer = torch.nn.TransformerEncoderLayer(D, H, F, activation=activation, batch_first=True)
+        self.layer, self.x = torch.nn.TransformerEncoder(layer, N, enable_nested_tensor=False).eval(), torch.randn(B, L, D)
+        sizes = map(size, (D, H, F, N))
+        self.handle = ctypes.c_void_p(library.attn_encoder(state_of(self.layer), *sizes, ctypes.c_int(activation == "gelu")))
+
+    def theirs(self):
+        return self.layer(self.x)
+
+    def ours(self):
+        return as_tensor(library.attn_encoder_run(self.handle, pointer(self.x), *map(size, self.x.shape)), self.x.shape)
 
 
 def time_of(call, repeats):
@@ -107,6 +132,8 @@ def race(case, threads):
 torch.manual_seed(1)
 cases = [lambda L=L, causal=causal: Attention(1, 8, L, 64, causal) for causal in (False, True) for L in (512, 1024, 2048, 4096)]
 cases += [lambda: Attention(8, 8, 128, 64, False), lambda: MultiHead(8, 512, 512, 8), lambda: MultiHead(1, 128, 512, 8)]
+cases += [lambda B=B: Encoder("encoder of 6 layers, 512 wide, 8 heads, 2048 inner, relu", B, 128, 512, 8, 2048, 6, "relu") for B in (8, 1)]
+cases += [lambda: Encoder("encoder of MiniLM's sizes: 6 layers, 384 wide, 12 heads, 1536 inner, gelu", 1, 128, 384, 12, 1536, 6, "gelu")]
 
 print(f"PyTorch {torch.__version__}, float, {arguments.rounds} pairs; times in ms, medians\n")
 print("| case | threads | PyTorch | attn | PyTorch / attn | quartiles |\n|---|---|---|---|---|---|")
