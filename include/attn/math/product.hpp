@@ -79,12 +79,13 @@ void multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, Inde
     }
 }
 
-/// The whole product, in parallel: by rows, and by columns where there are few rows; then some columns of B are used for all rows before
-/// the next, so that weights that lie far away are read once.
+/// The whole product, in parallel, by blocks of rows and of columns, about 64 of them: enough to share. Some columns of B are used for all
+/// rows before the next, so that weights that lie far away are read once.
 template <class T>
 void parallel_multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, const Summand<T>& start, T* C, Index C_step) {
-  constexpr Index most_rows = 96, few_blocks = 4, few_panels = 4;
-  const Index row_blocks = (rows + most_rows - 1) / most_rows, column_blocks = row_blocks > few_blocks ? 1 : (B.panels() + few_panels - 1) / few_panels;
+  constexpr Index most_rows = 96, fewest_panels = 4;
+  const Index row_blocks = (rows + most_rows - 1) / most_rows, wanted = std::max<Index>(64, 8 * num_threads());
+  const Index column_blocks = std::min((B.panels() + fewest_panels - 1) / fewest_panels, row_blocks > 0 ? (wanted + row_blocks - 1) / row_blocks : 0);
   parallel_for(row_blocks * column_blocks, [&](Index task) {
     const Index row = task % row_blocks * most_rows, block = task / row_blocks;
     multiply(LeftFactor<T>{A.data + row * A.row_step, A.row_step, A.step}, std::min(most_rows, rows - row), B, block * B.panels() / column_blocks,
