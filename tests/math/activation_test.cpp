@@ -31,7 +31,8 @@ double worst(const Tensor<T, 1>& y, F&& expected) {
   double most = 0;
   for (Index i = 0; i < x.size(); ++i) {
     const long double want = expected((long double)(x(i)));
-    const double error = double(std::abs((long double)(y(i)) - want) / std::max<long double>(1, std::abs(want)) / std::numeric_limits<T>::epsilon());
+    const double error =
+        double(std::abs((long double)(y(i)) - want) / std::max<long double>(1, std::abs(want)) / (long double)(std::numeric_limits<T>::epsilon()));
     most = error <= most ? most : error;  // a NaN is the worst
   }
   return most;

@@ -18,18 +18,19 @@ class Norms : public testing::Test {
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Norms, Scalars);
 
-/// Both formulas in plain loops and double.
+/// Both formulas in plain loops and long double.
 template <class T>
 Tensor<double, 3> plain_norm(const Tensor<T, 3>& x, const Tensor<T, 1>& w, const Tensor<T, 1>* b, double eps, bool centred) {
+  using Wide = long double;
   const Index D = x.shape()[2];
   Tensor<double, 3> y(x.shape());
   for (Index r = 0; r < x.size(); r += D) {
-    long double mean = 0, squares = 0;
-    for (Index d = 0; d < D && centred; ++d) mean += x.data()[r + d];
-    mean /= D;
-    for (Index d = 0; d < D; ++d) squares += (x.data()[r + d] - mean) * (x.data()[r + d] - mean);
-    for (Index d = 0; d < D; ++d)
-      y.data()[r + d] = double((x.data()[r + d] - mean) / std::sqrt(squares / D + (long double)(eps)) * w(d) + (b ? (*b)(d) : T(0)));
+    const auto at = [&](Index d) { return static_cast<Wide>(x.data()[r + d]); };
+    Wide mean = 0, squares = 0;
+    for (Index d = 0; d < D && centred; ++d) mean += at(d) / static_cast<Wide>(D);
+    for (Index d = 0; d < D; ++d) squares += (at(d) - mean) * (at(d) - mean);
+    const Wide deviation = std::sqrt(squares / static_cast<Wide>(D) + static_cast<Wide>(eps));
+    for (Index d = 0; d < D; ++d) y.data()[r + d] = double((at(d) - mean) / deviation * static_cast<Wide>(w(d)) + static_cast<Wide>(b ? (*b)(d) : T(0)));
   }
   return y;
 }
