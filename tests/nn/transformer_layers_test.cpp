@@ -29,6 +29,8 @@ TEST(TransformerEncoder, IsThePapersFigure) {
       const auto causal = plain::encoder(x, encoder, [](Index, Index, Index i, Index j) { return j <= i; });
       EXPECT_LT(largest_gap(encoder(x, attn::Causal{}), causal), 1e-12);
       EXPECT_TRUE(same_bits(encoder(x.view(), attn::Causal{}), encoder(x, attn::Causal{}))) << "a view";
+      const auto part = x.slice(1, 1, 4);  // rows that do not follow each other evenly
+      EXPECT_TRUE(same_bits(encoder.layers[0](part), encoder.layers[0](part.copy()))) << "a part of each sequence";
       EXPECT_TRUE(same_bits(encoder(x[1].copy()), encoder(x)[1].copy())) << "one sequence, without the batch axis";
     }
 }
@@ -130,9 +132,12 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
   };
   EXPECT_EQ(with([](auto& o) { o.layer.nhead = 4; }), "MultiHeadAttention: embed_dim = 6 must be a positive multiple of num_heads = 4");
   EXPECT_EQ(with([](auto& o) { o.layer.dim_feedforward = 0; }), "FeedForward: dim_feedforward = 0 must be at least 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }), "Dropout: dropout = 1.000000 must be at least 0 and below 1");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }), "Dropout: dropout = 1 must be at least 0 and below 1");
   EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 18), "Dropout: dropout =");
-  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }), "LayerNorm: eps = -1.000000 must be at least 0 and finite");
+  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }), "LayerNorm: eps = -1 must be at least 0 and finite");
+  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }), "LayerNorm: eps = -1e-09 must be at least 0 and finite");
+  EXPECT_EQ(with([](auto& o) { o.layer.d_k = Index{1} << 62; }),
+            "MultiHeadAttention: num_heads = 2 of a head size 4611686018427387904 must be fewer than 64 bits can count");
   EXPECT_EQ(with([](auto& o) { o.num_layers = -1; }), "TransformerEncoder: num_layers = -1 must be at least 0");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = 0; }), "MultiHeadAttention: d_k = 0 must be at least 1");
   const Encoder encoder({.layer = layer, .num_layers = 1});
@@ -140,6 +145,10 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
               encoder(Tensor<float, 3>({1, 2, 5}));
             }),
             "MultiHeadAttention: query (1, 2, 5) must be (1, 2, 6), the batch and length of what it goes with and embed_dim = 6");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              encoder.layers[0](Tensor<float, 4>({2, 3, 5, 6}));
+            }),
+            "MultiHeadAttention: query (2, 3, 5, 6) must be (3, 5, 6), the batch and length of what it goes with and embed_dim = 6");
   const attn::TransformerDecoder<float> decoder({.layer = layer, .num_layers = 1});
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               decoder(Tensor<float, 3>({2, 2, 6}), Tensor<float, 3>({1, 2, 6}));

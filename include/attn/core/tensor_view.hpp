@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <attn/core/shape.hpp>
+#include <optional>
 #include <type_traits>
 
 namespace attn::inline ATTN_ABI {
@@ -102,13 +103,20 @@ class TensorView {
   MatrixMap as_rows() const
     requires(N >= 2)
   {
+    const std::optional<MatrixMap> rows = even_rows();
+    if (!rows) throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) + " must let the rows follow each other evenly");
+    return *rows;
+  }
+  /// The same, or nothing where they do not: of a part of each sequence of a batch.
+  std::optional<MatrixMap> even_rows() const
+    requires(N >= 2)
+  {
     Index rows = 1, step = strides_[rank - 2];
     for (std::size_t axis = rank - 1; axis-- > 0; rows *= shape_[axis]) {
       if (rows == 1 && shape_[axis] > 1) step = strides_[axis];  // axes of extent 1 have no neighbours to be apart from
-      if (shape_[axis] > 1 && strides_[axis] != rows * step && size() > 0)
-        throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) + " must let the rows follow each other evenly");
+      if (shape_[axis] > 1 && strides_[axis] != rows * step && size() > 0) return std::nullopt;
     }
-    return {data_, rows, shape_[rank - 1], Eigen::OuterStride<>(step)};
+    return MatrixMap(data_, rows, shape_[rank - 1], Eigen::OuterStride<>(step));
   }
 
   /// The whole as one vector. The view must be without gaps.

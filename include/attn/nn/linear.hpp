@@ -15,9 +15,13 @@ Tensor<T, N> linear(const TensorView<const T, N>& x, const PackedMatrix<T>& weig
   if (shape.back() != weight.rows())
     throw ShapeError("Linear: input " + to_string(x.shape()) + " must have in_features = " + std::to_string(weight.rows()) + " on its last axis");
   shape.back() = weight.columns();
+  const auto X = x.even_rows();
+  if (!X) {
+    const Tensor<T, N> copy = x.copy();
+    return linear(copy.view(), weight, bias);
+  }
   Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
-  const auto X = x.as_rows();
-  parallel_multiply(LeftFactor<T>{X.data(), X.outerStride(), 1}, X.rows(), weight, Summand<T>{bias ? bias->data() : nullptr}, y.data(), shape.back());
+  parallel_multiply(LeftFactor<T>{X->data(), X->outerStride(), 1}, X->rows(), weight, Summand<T>{bias ? bias->data() : nullptr}, y.data(), shape.back());
   return y;
 }
 /// The same with W (out, in) as it is, packed for this call.

@@ -122,6 +122,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     expect(o.d_v.value_or(1) > 0, given("d_v", o.d_v.value_or(1)) + " must be at least 1");
     const Index G = o.num_kv_heads.value_or(o.num_heads);
     expect(G > 0 && o.num_heads % G == 0, given("num_kv_heads", G) + " must divide " + given("num_heads", o.num_heads));
+    for (const Index E : {o.d_k.value_or(1), o.d_v.value_or(1)})
+      expect(E <= std::numeric_limits<Index>::max() / (4 * o.num_heads),
+             given("num_heads", o.num_heads) + " of a head size " + std::to_string(E) + " must be fewer than 64 bits can count");
     expect(o.kdim.value_or(1) > 0, given("kdim", o.kdim.value_or(1)) + " must be at least 1");
     expect(o.vdim.value_or(1) > 0, given("vdim", o.vdim.value_or(1)) + " must be at least 1");
     return o;
@@ -163,7 +166,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   static void expect(const TensorView<const T, 4>& x, const char* argument, Index batch, Index length, const char* option, Index width) {
     const Shape<4> wanted{1, batch, length, width};
     if (x.shape() == wanted) return;
-    const auto sequence = [](const Shape<4>& s) { return to_string(std::span(s).subspan(1)); };
+    const auto sequence = [](const Shape<4>& s) { return s[0] == 1 ? to_string(std::span(s).subspan(1)) : to_string(s); };
     throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(x.shape()) + " must be " + sequence(wanted) +
                      ", the batch and length of what it goes with and " + option + " = " + std::to_string(width));
   }

@@ -16,7 +16,6 @@ struct Stack {
   template <std::same_as<Random>... R>
   Stack(const TransformerStackOptions& options, const char* kind, R&... random) {
     expect_option(options.num_layers >= 0, kind, "num_layers", options.num_layers, "at least 0");
-    layers.reserve(static_cast<std::size_t>(options.num_layers));
     for (Index i = 0; i < options.num_layers; ++i) layers.emplace_back(options.layer, random...);
     if (options.final_norm) norm.emplace(options.layer.norm());
   }
