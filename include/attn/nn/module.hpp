@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/core/state_dict.hpp>
-#include <attn/nn/parameter.hpp>
+#include <attn/core/parameter.hpp>
 #include <string_view>
 
 namespace attn::inline ATTN_ABI {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <attn/core/tensor.hpp>
+#include <attn/core/gradient.hpp>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -19,13 +19,13 @@ class Stamp {
   std::uint64_t number_ = 0;
 };
 
-/// A tensor that a layer learns. After each change its stamp is another, so that what is made from the value, such as packed
-/// weights, is made anew when it is used next.
+/// A tensor that a layer learns, and its gradient, which has no memory before it is needed. After each change its stamp is another, so
+/// that what is made from the value, such as packed weights, is made anew when it is used next.
 template <class T, int N>
 class Parameter {
  public:
   Parameter() = default;
-  explicit Parameter(const Shape<N>& shape) : value_(shape) { stamp_.renew(); }
+  explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { stamp_.renew(); }
 
   const Tensor<T, N>& value() const { return value_; }
   /// The value, to be changed now. Call it again for a later change: one through a reference that was kept is not noticed.
@@ -34,12 +34,14 @@ class Parameter {
     return value_;
   }
   const Stamp& stamp() const { return stamp_; }
+  Gradient<T, N>& gradient() { return gradient_; }
 
  private:
   template <class>
   friend class NamedParameter;
 
   Tensor<T, N> value_;
+  Gradient<T, N> gradient_;
   Stamp stamp_;
 };
 
@@ -74,6 +76,23 @@ class MadeFrom {
   mutable Stamp stamp_;
 };
 
+/// A parameter's gradient, under its name: a range of as many numbers as the parameter has, zeros where nothing has arrived.
+template <class T>
+class NamedGradient {
+ public:
+  explicit NamedGradient(AnyGradient<T>& gradient) : gradient_(&gradient) {}
+
+  /// Whether nothing has arrived since it was made or cleared.
+  bool empty() const { return gradient_->empty(); }
+  void clear() const { gradient_->clear(); }
+  std::span<T> values() const { return gradient_->values(); }
+  operator std::span<const T>() const { return values(); }
+
+ private:
+  AnyGradient<T>* gradient_;
+};
+struct NoGradient {};
+
 /// A parameter under its full name, "self_attn.in_proj_weight", whatever its number of axes; valid as long as the layer.
 /// U is T where the layer may be changed, const T where not.
 template <class U>
@@ -85,12 +104,15 @@ class NamedParameter {
   std::string name;
   std::vector<Index> shape;
   std::span<const T> value;
+  /// Of a layer that may be changed.
+  [[no_unique_address]] std::conditional_t<changeable, NamedGradient<T>, NoGradient> grad;
 
   template <class P>
   NamedParameter(std::string full_name, P& parameter)
       : name(std::move(full_name)),
         shape(parameter.value().shape().begin(), parameter.value().shape().end()),
         value(parameter.value_.data(), static_cast<std::size_t>(parameter.value_.size())),
+        grad(gradient_of(parameter)),
         data_(parameter.value_.data()),
         stamp_(&parameter.stamp_) {}
 
@@ -103,6 +125,12 @@ class NamedParameter {
   }
 
  private:
+  template <class P>
+  static auto gradient_of(P& parameter) {
+    if constexpr (changeable) return NamedGradient<T>(parameter.gradient());
+    else return NoGradient{};
+  }
+
   U* data_;
   std::conditional_t<changeable, Stamp, const Stamp>* stamp_;
 };
