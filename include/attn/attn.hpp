@@ -13,6 +13,7 @@
 /// asked for by name.
 
 #include <attn/attention/scaled_dot_product.hpp>
+#include <attn/autograd/cross_entropy.hpp>
 #include <attn/core/nested.hpp>
 #include <attn/core/print.hpp>
 #include <attn/core/random.hpp>

@@ -16,6 +16,12 @@ struct HeadInput {
   Index batch, head, row;
 };
 
+/// Rows, of queries or of keys, from `begin` up to but without `end`.
+struct Range {
+  Index begin = 0, end = 0;
+  Index size() const { return end - begin; }
+};
+
 /// Where a kernel writes: O (Br×Ev), and where they are asked for the weights P (Br×S) and the Br log-sum-exps.
 template <class T>
 struct HeadOutput {
@@ -23,6 +29,24 @@ struct HeadOutput {
   Matrix O;
   std::optional<Matrix> P;
   T* log_sum_exp;
+};
+
+/// What backward reads besides the input, all of a head: O (L×Ev), dO and the L log-sum-exps; and what it writes: dQ (L×E) is overwritten
+/// with what comes of some keys, to the rows of dK (S×E) and dV (S×Ev) of these keys their part is added.
+template <class T>
+struct HeadGradient {
+  typename HeadInput<T>::Matrix O, dO;
+  const T* log_sum_exp;
+  mutable typename HeadOutput<T>::Matrix dQ, dK, dV;
+};
+
+/// What backward reads besides the heads of a call, and where it writes: shapes are those of output, query, key and value.
+template <class T>
+struct HeadsGradient {
+  TensorView<const T, 4> output;
+  TensorView<const T, 3> log_sum_exp;
+  TensorView<const T, 4> d_output;
+  TensorView<T, 4> d_query, d_key, d_value;
 };
 
 /// All heads of a call: query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), output (B, H, L, Ev). Query head h reads
@@ -68,6 +92,45 @@ struct Heads {
       if (weights) out.P.emplace(part(*weights, h));
       kernel(in, rule, out, scratch);
     });
+  }
+
+  /// The backward pass. A task has the heads of a group and a part of their keys, which it adds to alone; what each part of the keys gives
+  /// dQ is kept apart, and added up part by part. The parts depend on the shapes alone, so that threads change no bit.
+  template <class Kernel, Rule R>
+  void backward(const Kernel& kernel, const Bound<R>& rule, const HeadsGradient<T>& to) const {
+    const auto [B, H, L, E] = query.shape();
+    const Index G = key.shape()[1], S = key.shape()[2], Ev = value.shape()[3], group = G > 0 ? H / G : 0;
+    if (B * H * L == 0 || S == 0) {
+      for (const auto& gradient : {to.d_query, to.d_key, to.d_value}) fill_zero(gradient);
+      return;
+    }
+    const Index parts = kernel.template key_parts<T>(B * G, S, B * H * L * E), size = (S + parts - 1) / parts;
+    Tensor<T, 5> others({parts - 1, B, H, L, E});
+    parallel_for<T>(B * G * parts, kernel.template backward_scratch<T>(E, Ev, S), [&, G = G, L = L, E = E](Index task, T* scratch) {
+      const Index part = task / (B * G), b = task % (B * G) / G, g = task % G;
+      const Range keys{part * size, std::min(S, (part + 1) * size)};
+      if (keys.begin >= keys.end) return;
+      auto dK = to.d_key.matrix(b, g), dV = to.d_value.matrix(b, g);
+      dK.middleRows(keys.begin, keys.size()).setZero(), dV.middleRows(keys.begin, keys.size()).setZero();
+      for (Index h = g * group; h < (g + 1) * group; ++h) {
+        const HeadInput<T> in{query.matrix(b, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, 0};
+        kernel.backward(in, rule,
+                        HeadGradient<T>{to.output.matrix(b, h), to.d_output.matrix(b, h), &to.log_sum_exp(b, h, 0),
+                                        part == 0 ? to.d_query.matrix(b, h) : others.matrix(part - 1, b, h), dK, dV},
+                        keys, scratch);
+      }
+    });
+    if (parts > 1)
+      parallel_for(B * H, [&, H = H](Index task) {
+        auto dQ = to.d_query.matrix(task / H, task % H);
+        for (Index part = 1; part < parts; ++part) dQ += others.matrix(part - 1, task / H, task % H);
+      });
+  }
+
+ private:
+  static void fill_zero(const TensorView<T, 4>& view) {
+    for (Index b = 0; b < view.shape()[0]; ++b)
+      for (Index h = 0; h < view.shape()[1]; ++h) view.matrix(b, h).setZero();
   }
 };
 

@@ -71,6 +71,9 @@ class Operand<X> {
   Eigen::Ref<const RowMajor, Eigen::Unaligned, Eigen::OuterStride<>> x_;
 };
 
+template <class... X>
+concept Operands = (requires { typename Operand<X>::Scalar; } && ...);
+
 /// Calls `write` with a (1, 1, L, Ev) view for what a caller gave as output: a tensor, a view of one, or a writable Eigen
 /// object, into which other layouts than row-major are copied afterwards.
 template <class X, class Write>

@@ -41,6 +41,43 @@ struct Reference {
     }
   }
 
+  template <class T>
+  Index backward_scratch(Index, Index, Index S) const {
+    return 3 * S;
+  }
+  /// With s = rule(scale · Q Kᵀ) and its derivative s′:
+  ///   dV = Pᵀ dO   dP = dO Vᵀ   dS = P ∘ (dP − Σ_k P_k dP_k) ∘ s′ · scale   dQ = dS K   dK = dSᵀ Q
+  template <class T, class R>
+  void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys, T* scratch) const {
+    const auto& [Q, K, V, scale, batch, head, row] = in;
+    constexpr T none = -std::numeric_limits<T>::infinity();
+    const Index S = keys.size();
+    T *const s = scratch, *const slope = s + S, *const p = slope + S;
+    for (Index i = 0; i < Q.rows(); ++i) {
+      to.dQ.row(i).setZero();
+      T D = 0;  // Σ_k P_k dP_k, over all keys: that of the weighted sum
+      for (Index e = 0; e < V.cols(); ++e) D += to.dO(i, e) * to.O(i, e);
+      for (Index j = 0; j < S; ++j) {
+        const Position at{batch, head, row + i, keys.begin + j};
+        const Dual<T> changed = rule.allows(at) ? rule.score(Dual<T>(scale * dot(Q, i, K, keys.begin + j), T(1)), at) : Dual<T>(none);
+        s[j] = changed.value, slope[j] = changed.slope;
+        p[j] = s[j] == none ? T(0) : std::exp(s[j] - to.log_sum_exp[i]);
+      }
+      for (Index j = 0; j < S; ++j) {
+        if (s[j] == none) continue;
+        const Index key = keys.begin + j;
+        const T dS = p[j] * (dot(to.dO, i, V, key) - D) * slope[j] * scale;
+        to.dV.row(key) += p[j] * to.dO.row(i);
+        to.dK.row(key) += dS * Q.row(i);
+        to.dQ.row(i) += dS * K.row(key);
+      }
+    }
+  }
+  template <class T>
+  Index key_parts(Index, Index, Index) const {
+    return 1;
+  }
+
  private:
   /// Σ_e A_ie B_je, in the order of e.
   template <class Matrix>

@@ -50,6 +50,7 @@ class ScaledDotProductAttention {
   explicit ScaledDotProductAttention(AttentionOptions the_options = {}, Kernel the_kernel = {}) : options(the_options), kernel(the_kernel) {}
 
   template <class Q, class K, class V, Rule R = NoMask>
+    requires Operands<Q, K, V>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
     auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
@@ -57,11 +58,21 @@ class ScaledDotProductAttention {
     return Operand<Q>::finish(std::move(output));
   }
 
-  /// Writes where the caller says, without another copy where that is row-major. `output` must not overlap the operands.
+  /// Operands of which some are variables: recorded, as whoever knows them says.
+  template <class Q, class K, class V, Rule R = NoMask>
+    requires(!Operands<Q, K, V>)
+  auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
+    return attend(*this, query, key, value, rule);
+  }
+
+  /// Writes where the caller says, without another copy where that is row-major. `output` must not overlap the operands. It may be
+  /// WithLogSumExp{output, log_sum_exp}, the second a view of (B, H, L): then both are written.
   template <class O, class Q, class K, class V, Rule R = NoMask>
   void into(O&& output, const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
-    write_to(output, call.heads.output_shape(), [&](const auto& to) { call.run(rule, to); });
+    const Shape<4> shape = call.heads.output_shape();
+    if constexpr (requires { output.log_sum_exp; }) write_to(output.output, shape, [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
+    else write_to(output, shape, [&](const auto& to) { call.run(rule, to); });
   }
 
   /// `.output`, to the bit as without, and `.weights`: P = softmax(Q Kᵀ / √d_k), (B, H, L, S).
@@ -85,6 +96,16 @@ class ScaledDotProductAttention {
     const TensorView<T, 3> to = log_sum_exp.view();
     call.run(rule, output.view(), nullptr, &to);
     return WithLogSumExp{Operand<Q>::finish(std::move(output)), Operand<Q>::finish(std::move(log_sum_exp))};
+  }
+
+  /// dQ, dK and dV of query, key and value, all as (B, H, L, E), from dO and what forward gave   [FA2 Alg.2]
+  ///   D = Σ dO ∘ O   P = e^(S − log-sum-exp)   dV = Pᵀ dO   dS = P ∘ (dO Vᵀ − D) ∘ rule′(S)   dQ = scale · dS K   dK = scale · dSᵀ Q
+  /// Rows that attend to nothing get 0, and so does what is masked.
+  template <class T, Rule R>
+  void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value, const R& rule,
+                const HeadsGradient<T>& gradient) const {
+    const Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
+    call.heads.backward(kernel, Bound<R>(rule, call.heads.scores(), options.align), gradient);
   }
 
  private:

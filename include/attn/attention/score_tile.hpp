@@ -5,12 +5,6 @@
 
 namespace attn::inline ATTN_ABI {
 
-/// Rows, of queries or of keys, from `begin` up to but without `end`.
-struct Range {
-  Index begin = 0, end = 0;
-  Index size() const { return end - begin; }
-};
-
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys: in memory, those of one key after the other, W
 /// vectors each, with a query in each lane.
 /// Keys that the rule excludes for the whole panel are not computed: of the tile, `begin` … `end` − 1 count.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/attention/query_panel.hpp>
+#include <attn/attention/reference.hpp>
 
 namespace attn::inline ATTN_ABI {
 
@@ -49,6 +50,19 @@ struct Tiled {
     });
     for_each_panel([&](auto&& panel) { panel.finish(out); });
     if (out.P) for_each_tile([&](Range keys) { for_each_panel([&](auto&& panel) { panel.write_weights(panel.scores(rule, keys), keys, out); }); });
+  }
+
+  template <class T>
+  Index key_parts(Index, Index, Index) const {
+    return 1;
+  }
+  template <class T>
+  Index backward_scratch(Index, Index, Index S) const {
+    return 3 * S;
+  }
+  template <class T, class R>
+  void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys, T* scratch) const {
+    Reference{}.backward(in, rule, to, keys, scratch);
   }
 
  private:

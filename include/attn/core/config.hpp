@@ -5,7 +5,8 @@
 
 // A masked score is −∞ and its weight exactly 0; rounding is done by adding and subtracting a large number.
 #if (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
-#error "attn: -ffast-math lets the compiler assume that there are no infinities, which masks are made of; compile the files that include attn without it (without -Ofast, -ffinite-math-only, -funsafe-math-optimizations and -fassociative-math too)"
+#error \
+    "attn: -ffast-math lets the compiler assume that there are no infinities, which masks are made of; compile the files that include attn without it (without -Ofast, -ffinite-math-only, -funsafe-math-optimizations and -fassociative-math too)"
 #endif
 
 /// Checks of the library's own invariants and of element indices. Define it before the first include to route it

@@ -23,9 +23,9 @@ struct Current {
   ~Current();
 };
 
-constinit inline std::mutex mutex;  // guards the next two
+constinit inline std::mutex mutex;   // guards the next two
 constinit inline bool over = false;  // static objects are being destroyed: loops run on their callers from now on
-inline Current current;  // none until the first loop
+inline Current current;              // none until the first loop
 constinit inline thread_local bool in_task = false;
 
 inline Current::~Current() {

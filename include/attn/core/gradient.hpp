@@ -10,11 +10,11 @@ template <class T>
 class AnyGradient {
  public:
   virtual ~AnyGradient() = default;
-  /// Whether nothing has arrived: then it is 0, and takes no memory.
+  /// Whether nothing has arrived: then it is 0.
   virtual bool empty() const = 0;
   /// The numbers in row-major order; of an empty gradient, zeros that are made now.
   virtual std::span<T> values() = 0;
-  /// Nothing has arrived.
+  /// Nothing has arrived. The memory is kept for what will.
   virtual void clear() = 0;
 
  protected:
@@ -23,7 +23,7 @@ class AnyGradient {
   AnyGradient& operator=(const AnyGradient&) = default;
 };
 
-/// dL/dx of a tensor x, what a number L changes by with each of x's elements. It has memory from the first that arrives; what arrives is added.
+/// dL/dx of a tensor x: what a number L changes by with each of x's elements. What arrives is added; before the first it has no memory.
 template <class T, int N>
 class Gradient final : public AnyGradient<T> {
  public:
@@ -32,19 +32,25 @@ class Gradient final : public AnyGradient<T> {
 
   const Shape<N>& shape() const { return shape_; }
   bool empty() const override { return !arrived_; }
-  void clear() override { value_ = {}, arrived_ = false; }
+  void clear() override { arrived_ = false; }
   std::span<T> values() override {
     Tensor<T, N>& all = sum();
     return {all.data(), static_cast<std::size_t>(all.size())};
   }
 
-  /// To be added to, in place.
+  /// What has arrived, to be added to in place.
   Tensor<T, N>& sum() {
-    if (!std::exchange(arrived_, true)) value_ = Tensor<T, N>(shape_);
+    if (!arrived_) overwrite().flat().setZero();
+    return value_;
+  }
+  /// Memory for who writes every number of it, whatever had arrived.
+  Tensor<T, N>& overwrite() {
+    if (value_.shape() != shape_) value_ = Tensor<T, N>::for_overwrite(shape_);
+    arrived_ = true;
     return value_;
   }
   void add(Tensor<T, N> dx) {
-    if (!std::exchange(arrived_, true)) value_ = std::move(dx);
+    if (empty()) value_ = std::move(dx), arrived_ = true;
     else value_.flat() += dx.flat();
   }
   /// What has arrived, given away.

@@ -138,12 +138,14 @@ class TensorText {
         }
         line += word + ' ';
       };
-      for_shown(view.shape()[0], [&](Index i) { add(format_(view(i))); }, [&] { add("..."); });
+      for_shown(
+          view.shape()[0], [&](Index i) { add(format_(view(i))); }, [&] { add("..."); });
       line.pop_back();
       text += line;
     } else {
       const auto next = [&] { text += (text.empty() ? "" : std::string(N - 1, '\n')) + indent; };
-      for_shown(view.shape()[0], [&](Index i) { next(), text += brackets(view[i], indent + ' ', width - 1); }, [&] { next(), text += "..."; });
+      for_shown(
+          view.shape()[0], [&](Index i) { next(), text += brackets(view[i], indent + ' ', width - 1); }, [&] { next(), text += "..."; });
     }
     return '[' + text.substr(indent.size()) + ']';
   }

@@ -32,7 +32,7 @@ inline double box_muller(std::uint64_t radius, std::uint64_t angle) {
   const auto octant = static_cast<unsigned>(angle >> 61);
   const std::uint64_t whole = std::uint64_t{1} << 53, part = (angle >> 8) % whole;
   const double x = static_cast<double>(octant % 2 == 0 ? part : whole - part) * 0x1p-53;  // to the nearest axis, in eighths of a turn
-  constexpr double eighth = std::numbers::pi / 4, eighth_low = 3.061616997868383e-17;  // π/4 in two pieces
+  constexpr double eighth = std::numbers::pi / 4, eighth_low = 3.061616997868383e-17;     // π/4 in two pieces
   const double phi = eighth * x, phi_low = std::fma(eighth, x, -phi) + eighth_low * x;
   const bool sine = octant % 4 == 1 || octant % 4 == 2, negative = octant >= 2 && octant < 6;
   const double sin = std::sin(phi), cos = std::cos(phi);

@@ -73,6 +73,11 @@ template <class T, Index n>
 struct Mask {
   typename Register<T, n>::type packet;
 
+  explicit operator bool() const
+    requires(n == 1)
+  {
+    return packet::predux_any(packet);
+  }
   friend Mask operator&(const Mask& a, const Mask& b) { return {packet::pand(a.packet, b.packet)}; }
   friend Mask operator|(const Mask& a, const Mask& b) { return {packet::por(a.packet, b.packet)}; }
   friend Mask operator!(const Mask& a) { return {packet::pandnot(packet::ptrue(a.packet), a.packet)}; }

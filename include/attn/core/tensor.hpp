@@ -150,7 +150,7 @@ auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tens
   return result;
 }
 
-/// A view's elements as a tensor of their own; a tensor as it is.
+/// A view's elements as a tensor of their own; a tensor as it is, given up or not.
 template <class T, int N>
 auto to_tensor(const TensorView<T, N>& view) {
   return view.copy();
@@ -158,6 +158,10 @@ auto to_tensor(const TensorView<T, N>& view) {
 template <class T, int N>
 const Tensor<T, N>& to_tensor(const Tensor<T, N>& tensor) {
   return tensor;
+}
+template <class T, int N>
+Tensor<T, N>&& to_tensor(Tensor<T, N>&& tensor) {
+  return std::move(tensor);
 }
 /// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the way back.
 template <class Derived>

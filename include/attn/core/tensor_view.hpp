@@ -22,6 +22,7 @@ class TensorView {
 
  public:
   using Scalar = std::remove_const_t<T>;
+  static constexpr int axes = N;
   using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
   template <class Plain>

@@ -117,7 +117,7 @@ class ThreadPool {
   Task task_;
   Index count_ = 0;
   alignas(64) std::atomic<Index> next_{0};
-  alignas(64) std::atomic<int> gate_{closed};  // workers inside, plus `closed` unless there is a loop to share
+  alignas(64) std::atomic<int> gate_{closed};        // workers inside, plus `closed` unless there is a loop to share
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts the loops; what workers sleep on
   std::atomic<bool> stop_{false};
 };

@@ -14,10 +14,27 @@ template <class T, int N>
 Tensor<T, N> relu(Tensor<T, N> x) {
   return map_elements(std::move(x), [](const auto& v) { return select(v < T(0), T(0), v); });
 }
+/// dx = dy where x > 0, else 0.
+template <class T, int N>
+Tensor<T, N> relu_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
+  return map_elements(
+      std::move(dy), [](const auto& g, const auto& v) { return select(v <= T(0), T(0), g); }, x);
+}
 /// x · Φ(x), Φ the normal distribution's share below x   [Hendrycks16 §2]
 template <class T, int N>
 Tensor<T, N> gelu(Tensor<T, N> x) {
   return map_elements(std::move(x), [](const auto& v) { return v * normal_cdf(v); });
+}
+/// dx = dy · (Φ(x) + x φ(x)), φ(x) = e^(−x²/2) / √(2π)
+template <class T, int N>
+Tensor<T, N> gelu_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
+  return map_elements(
+      std::move(dy),
+      [](const auto& g, const auto& v) {
+        const auto density = T(0.39894228040143267794) * exp(T(-0.5) * v * v);
+        return g * fma(v, density, normal_cdf(v));
+      },
+      x);
 }
 /// ½ · x · (1 + tanh(√(2/π) · (x + 0.044715 x³)))   [Hendrycks16 §2]
 template <class T, int N>
@@ -27,10 +44,33 @@ Tensor<T, N> gelu_tanh(Tensor<T, N> x) {
     return T(0.5) * v * (T(1) + tanh(inner));
   });
 }
+/// dx = dy · ½ (1 + t + x (1 − t²) u′), t = tanh u, u = √(2/π) · (x + 0.044715 x³)
+template <class T, int N>
+Tensor<T, N> gelu_tanh_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
+  return map_elements(
+      std::move(dy),
+      [](const auto& g, const auto& v) {
+        constexpr T root = T(0.79788456080286535588);
+        const auto t = tanh(root * fma(T(0.044715) * v * v, v, v)), slope = root * fma(T(3 * 0.044715) * v, v, T(1));
+        return g * T(0.5) * fma(v * (T(1) - t * t), slope, T(1) + t);
+      },
+      x);
+}
 /// x · σ(x) = x / (1 + e^(−x))   [Elfwing17; Hendrycks16 §4]
 template <class T, int N>
 Tensor<T, N> silu(Tensor<T, N> x) {
   return map_elements(std::move(x), [](const auto& v) { return v / (T(1) + exp(-v)); });
+}
+/// dx = dy · σ(x) (1 + x (1 − σ(x)))
+template <class T, int N>
+Tensor<T, N> silu_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
+  return map_elements(
+      std::move(dy),
+      [](const auto& g, const auto& v) {
+        const auto sigma = T(1) / (T(1) + exp(-v));
+        return g * sigma * fma(v, T(1) - sigma, T(1));
+      },
+      x);
 }
 
 /// The one that is named, of those with one operand. `x` may be anything that has them: they are called unqualified.

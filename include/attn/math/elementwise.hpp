@@ -49,6 +49,16 @@ Tensor<T, N> add_to_each(Tensor<T, N> x, const std::type_identity_t<TensorView<c
   return x;
 }
 
+/// Its backward for p: dp = Σ_b dy_b.
+template <class T, int N>
+Tensor<T, N - 1> add_to_each_backward(const Tensor<T, N>& dy) {
+  Shape<N - 1> shape;
+  std::copy(dy.shape().begin() + 1, dy.shape().end(), shape.begin());
+  Tensor<T, N - 1> dp(shape);
+  for (Index b = 0; b < dy.shape()[0]; ++b) dp.flat() += dy[b].flat();
+  return dp;
+}
+
 /// The product element by element, a ∘ b. Errors: ShapeError.
 template <class T, int N>
 Tensor<T, N> operator*(Tensor<T, N> a, const Tensor<T, N>& b) {

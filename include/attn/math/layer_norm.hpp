@@ -1,31 +1,63 @@
 #pragma once
 
-#include <attn/math/rows.hpp>
+#include <attn/math/norm_rows.hpp>
 #include <cmath>
 
 namespace attn::inline ATTN_ABI {
 
-/// y = (x − E[x]) / √(Var[x] + ε) ∘ w + b for every row x, on its last axis; in place where x is given up   [Ba16 Eq.4]
-/// w and b have a number for each column; without b nothing is added. Var is Σ(x − E[x])² / D, as PyTorch's.
+/// E[x] and 1 / √(Var[x] + ε) of a row. Var is Σ(x − E[x])² / D, as PyTorch's.
 /// Numerics: the mean is subtracted before anything is squared, so that a large mean costs no digits.
+template <class T>
+struct RowMoments {
+  using V = simd::Vector<T>;
+  V mean, share;
+
+  RowMoments(const T* row, Index D, double eps) : mean(row_sum<T>(D, [&](Index i, Index n) { return simd::load<V>(row + i, n, T(0)); }) / static_cast<T>(D)) {
+    const T squares = row_sum<T>(D, [&](Index i, Index n) {
+      const V d = simd::load<V>(row + i, n, mean.first()) - mean;
+      return d * d;
+    });
+    share = static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(D) + eps));
+  }
+};
+
+/// y = x̂ ∘ w + b, x̂ = (x − E[x]) / √(Var[x] + ε), for every row x, on its last axis; in place where x is given up   [Ba16 Eq.4]
+/// w and b have a number for each column; without b nothing is added.
 /// Errors: ShapeError if the rows are not as wide as w.
 template <class T, int N>
 Tensor<T, N> layer_norm(Tensor<T, N> x, const Tensor<T, 1>& w, const std::type_identity_t<std::optional<TensorView<const T, 1>>>& b, double eps) {
   using V = simd::Vector<T>;
   const Index D = row_width(x, w, "LayerNorm");
   for_each_row(x, [&](T* row) {
-    const V mean = row_sum<T>(D, [&](Index i, Index n) { return simd::load<V>(row + i, n, T(0)); }) / static_cast<T>(D);
-    const T squares = row_sum<T>(D, [&](Index i, Index n) {
-      const V d = simd::load<V>(row + i, n, mean.first()) - mean;
-      return d * d;
-    });
-    const V share = static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(D) + eps));
+    const RowMoments<T> of(row, D, eps);
     simd::for_each_packet<T>(D, [&](Index i, Index n) {
       const V shift = b ? simd::load<V>(b->data() + i, n, T(0)) : V(T(0));
-      simd::store(row + i, n, fma((simd::load<V>(row + i, n, T(0)) - mean) * share, simd::load<V>(w.data() + i, n, T(0)), shift));
+      simd::store(row + i, n, fma((simd::load<V>(row + i, n, T(0)) - of.mean) * of.share, simd::load<V>(w.data() + i, n, T(0)), shift));
     });
   });
   return x;
+}
+
+/// With g = dy ∘ w:  dx = (g − E[g] − x̂ E[g ∘ x̂]) / √(Var[x] + ε)   dw = Σ dy ∘ x̂   db = Σ dy
+template <class T, int N>
+NormGradients<T, N> layer_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
+  using V = simd::Vector<T>;
+  const Index D = w.size();
+  return norm_backward(std::move(dy), x, [&, D](T* dy_row, const T* row, T* dw, T* db) {
+    const RowMoments<T> of(row, D, eps);
+    V g_sum = T(0), g_x_sum = T(0);
+    const auto normalised = [&](Index i, Index n) { return (simd::load<V>(row + i, n, of.mean.first()) - of.mean) * of.share; };
+    simd::for_each_packet<T>(D, [&](Index i, Index n) {
+      const V x_hat = normalised(i, n), d = simd::load<V>(dy_row + i, n, T(0)), g = d * simd::load<V>(w.data() + i, n, T(0));
+      g_sum += g, g_x_sum += g * x_hat;
+      add_to<T>(dw + i, n, d * x_hat), add_to<T>(db + i, n, d);
+    });
+    const V g_mean = sum(g_sum) / static_cast<T>(D), g_x_mean = sum(g_x_sum) / static_cast<T>(D);
+    simd::for_each_packet<T>(D, [&](Index i, Index n) {
+      const V g = simd::load<V>(dy_row + i, n, T(0)) * simd::load<V>(w.data() + i, n, T(0));
+      simd::store(dy_row + i, n, (g - g_mean - normalised(i, n) * g_x_mean) * of.share);
+    });
+  });
 }
 
 }  // namespace attn::inline ATTN_ABI

@@ -7,33 +7,76 @@
 namespace attn::inline ATTN_ABI {
 
 /// The right factor B (k × n) of products, packed: panels of its columns, as many as a register block is wide, each with its k rows
-/// one after the other, so that a product reads it straight on. The last panel is filled up with 0.
+/// one after the other, so that a product reads it straight on. The last panel is filled up with 0. It refers to memory.
+template <class T>
+struct RightFactor {
+  static constexpr Index width = panel_rows<T>;
+
+  const T* data;
+  Index rows, columns, panel_size;
+
+  Index panels() const { return panels(columns); }
+  static constexpr Index panels(Index columns) { return (columns + width - 1) / width; }
+  /// Numbers of a panel, with room for its being packed by squares.
+  static constexpr Index room(Index rows) { return Panel<T, 3>::room(rows) * width; }
+  /// Row k of panel p, and from there on the rows after it.
+  const T* row(Index p, Index k) const { return data + p * panel_size + k * width; }
+
+  /// Packs panel p of Wᵀ, from a matrix W (n × k), into its place.
+  template <class Matrix>
+  static void pack_transposed(const Matrix& W, Index p, T* data) {
+    Panel<T, 3>::pack(W.middleRows(p * width, std::min(width, W.rows() - p * width)), T(1), data + p * room(W.cols()));
+  }
+  /// Packs panel p of B, multiplied by a factor.
+  template <class Matrix>
+  static void pack(const Matrix& B, T factor, Index p, T* data) {
+    using V = simd::Vector<T>;
+    const Index column = p * width, columns = std::min(width, B.cols() - column);
+    T* to = data + p * room(B.rows());
+    for (Index k = 0; k < B.rows(); ++k, to += width)
+      for (Index j = 0; j < width; j += V::size)
+        simd::store(to + j,
+                    factor * (j < columns ? simd::load<V>(B.data() + k * B.outerStride() + column + j, std::min(V::size, columns - j), T(0)) : V(T(0))));
+  }
+};
+
+/// A right factor in memory of its own.
 template <class T>
 class PackedMatrix {
  public:
-  static constexpr Index width = panel_rows<T>;
+  static constexpr Index width = RightFactor<T>::width;
 
   PackedMatrix() = default;
   /// B = Wᵀ: of a layer's weight (out, in) as PyTorch keeps it.
   static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
     PackedMatrix B(weight.shape()[1], weight.shape()[0]);
     const auto W = weight.matrix();
-    for (Index p = 0; p < B.panels(); ++p)
-      Panel<T, 3>::pack(W.middleRows(p * width, std::min(width, B.columns() - p * width)), T(1), B.memory_.data() + p * B.panel_size());
+    for (Index p = 0; p < B.factor_.panels(); ++p) RightFactor<T>::pack_transposed(W, p, B.memory_.data());
+    return B;
+  }
+  /// The same two, in parallel: of Wᵀ, and of B as it is.
+  static PackedMatrix parallel_transposed(const TensorView<const T, 2>& weight) {
+    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
+    const auto W = weight.matrix();
+    parallel_for(B.factor_.panels(), [&](Index p) { RightFactor<T>::pack_transposed(W, p, B.memory_.data()); });
+    return B;
+  }
+  template <class Matrix>
+  static PackedMatrix parallel(const Matrix& X) {
+    PackedMatrix B(X.rows(), X.cols());
+    parallel_for(B.factor_.panels(), [&](Index p) { RightFactor<T>::pack(X, T(1), p, B.memory_.data()); });
     return B;
   }
 
-  Index rows() const { return rows_; }
-  Index columns() const { return columns_; }
-  Index panels() const { return (columns_ + width - 1) / width; }
-  /// Row k of panel p, and from there on the rows after it.
-  const T* row(Index p, Index k) const { return memory_.data() + p * panel_size() + k * width; }
+  Index rows() const { return factor_.rows; }
+  Index columns() const { return factor_.columns; }
+  operator RightFactor<T>() const { return {memory_.data(), factor_.rows, factor_.columns, factor_.panel_size}; }
 
  private:
-  PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), memory_(panels() * panel_size()) {}
-  Index panel_size() const { return Panel<T, 3>::room(rows_) * width; }
+  PackedMatrix(Index rows, Index columns)
+      : factor_{nullptr, rows, columns, RightFactor<T>::room(rows)}, memory_(Buffer<T>::for_overwrite(factor_.panels() * factor_.panel_size)) {}
 
-  Index rows_ = 0, columns_ = 0;
+  RightFactor<T> factor_{nullptr, 0, 0, 0};
   Buffer<T> memory_;
 };
 
@@ -49,13 +92,13 @@ struct Summand {
 /// The sum over k is taken in blocks, each from zero, and the blocks one after the other, so that rounding errors do not grow with k;
 /// what a row gets does not depend on how many rows there are.
 template <class T>
-void multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, Index first, Index last, const Summand<T>& start, T* C, Index C_step) {
+void multiply(const LeftFactor<T>& A, Index rows, const RightFactor<T>& B, Index first, Index last, const Summand<T>& start, T* C, Index C_step) {
   using V = simd::Vector<T>;
-  constexpr Index width = PackedMatrix<T>::width, deepest = 512;
-  const Index blocks = std::max<Index>(1, (B.rows() + deepest - 1) / deepest), depth = (B.rows() + blocks - 1) / blocks;
+  constexpr Index width = RightFactor<T>::width, deepest = 512;
+  const Index blocks = std::max<Index>(1, (B.rows + deepest - 1) / deepest), depth = (B.rows + blocks - 1) / blocks;
   for (Index p = first; p < last; ++p)
     for (Index block = 0; block < blocks; ++block) {
-      const Index k = block * depth, n = std::min(depth, B.rows() - k), column = p * width, columns = std::min(width, B.columns() - column);
+      const Index k = block * depth, n = std::min(depth, B.rows - k), column = p * width, columns = std::min(width, B.columns - column);
       const Summand<T> sum = block > 0 ? Summand<T>{C, C_step} : start;
       const T* const from = sum.data ? sum.data + column : nullptr;
       with_panel<T>(columns, [&]<int W>(Panel<T, W>) {
@@ -82,7 +125,8 @@ void multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, Inde
 /// The whole product, in parallel, by blocks of rows and of columns, about 64 of them: enough to share. Some columns of B are used for all
 /// rows before the next, so that weights that lie far away are read once.
 template <class T>
-void parallel_multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B, const Summand<T>& start, T* C, Index C_step) {
+void parallel_multiply(const LeftFactor<T>& A, Index rows, const std::type_identity_t<RightFactor<T>>& B, const std::type_identity_t<Summand<T>>& start, T* C,
+                       Index C_step) {
   constexpr Index most_rows = 96, fewest_panels = 4;
   const Index row_blocks = (rows + most_rows - 1) / most_rows, wanted = std::max<Index>(64, 8 * num_threads());
   const Index column_blocks = std::min((B.panels() + fewest_panels - 1) / fewest_panels, row_blocks > 0 ? (wanted + row_blocks - 1) / row_blocks : 0);

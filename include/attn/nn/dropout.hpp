@@ -1,11 +1,12 @@
 #pragma once
 
-#include <attn/core/tensor.hpp>
+#include <attn/autograd/elementwise.hpp>
 #include <attn/nn/option.hpp>
 
 namespace attn::inline ATTN_ABI {
 
-/// Drops numbers with probability p where a model is trained [Srivastava14]. A plain tensor means inference: it passes as it is.
+/// Drops each number with probability p, and multiplies those that stay by 1 / (1 − p), where a model is trained [Srivastava14]: of a
+/// variable whose tape has a Random. A plain tensor means inference: it passes as it is.
 /// Errors: OptionError unless 0 ≤ p < 1.
 struct Dropout {
   double p = 0;
@@ -15,6 +16,10 @@ struct Dropout {
   template <class T, int N>
   Tensor<T, N> operator()(Tensor<T, N> x) const {
     return x;
+  }
+  template <class T, int N>
+  Variable<T, N> operator()(const Variable<T, N>& x) const {
+    return drop(x, p);
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/autograd/embedding.hpp>
 #include <attn/nn/initialise.hpp>
 #include <attn/nn/module.hpp>
 #include <attn/nn/option.hpp>
@@ -32,20 +33,14 @@ class Embedding : public Module<Embedding<T>, T> {
   }
   Embedding(const EmbeddingOptions& options, Random& random) : Embedding(options) { random.normal(weight.edit(), 0, 1 / scale); }
 
-  template <int N>
-  Tensor<T, N + 1> operator()(const Tensor<Index, N>& ids) const {
-    const auto [vocabulary, width] = weight.value().shape();
-    Shape<N + 1> shape;
-    std::copy(ids.shape().begin(), ids.shape().end(), shape.begin());
-    shape.back() = width;
-    for (const Index id : std::span(ids.data(), static_cast<std::size_t>(ids.size())))
-      if (id < 0 || id >= vocabulary)
-        throw OptionError("Embedding: token id " + std::to_string(id) + " must be at least 0 and below the vocabulary's size, " + std::to_string(vocabulary));
-    auto rows = Tensor<T, N + 1>::for_overwrite(shape);
-    const auto from = weight.value().matrix();
-    auto to = rows.as_rows();
-    for (Index i = 0; i < ids.size(); ++i) to.row(i) = from.row(ids.data()[i]) * static_cast<T>(scale);
-    return rows;
+  template <class Self, int N>
+  static Tensor<T, N + 1> forward(Self& self, const Tensor<Index, N>& ids) {
+    return forward(self, Inference{}, ids);
+  }
+  /// With a tape, which records it: a variable. `how` is the tape, or Inference.
+  template <class Self, class How, int N>
+  static auto forward(Self& self, How&& how, const Tensor<Index, N>& ids) {
+    return embed(ids, beside(how, self.weight), self.scale);
   }
 
   template <class Self, class Visitor>

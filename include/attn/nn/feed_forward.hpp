@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/math/activation.hpp>
 #include <attn/nn/dropout.hpp>
 #include <attn/nn/linear.hpp>
 
@@ -36,11 +35,11 @@ class FeedForward : public Module<FeedForward<T>, T> {
       linear3.emplace(LinearOptions{.in_features = o.d_model, .out_features = o.dim_feedforward, .bias = o.bias}, random...);
   }
 
-  template <class X>
-  auto operator()(const X& x) const {
-    auto inner = activate(activation, linear1(x));
-    if (linear3) inner = std::move(inner) * (*linear3)(x);
-    return linear2(dropout(std::move(inner)));
+  template <class Self, class X>
+  static auto forward(Self& self, const X& x) {
+    auto inner = activate(self.activation, self.linear1(x));
+    if (self.linear3) inner = std::move(inner) * (*self.linear3)(x);
+    return self.linear2(self.dropout(std::move(inner)));
   }
 
   template <class Self, class Visitor>

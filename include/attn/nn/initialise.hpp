@@ -1,7 +1,7 @@
 #pragma once
 
-#include <attn/core/random.hpp>
 #include <attn/core/parameter.hpp>
+#include <attn/core/random.hpp>
 #include <cmath>
 
 namespace attn::inline ATTN_ABI {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/math/layer_norm.hpp>
+#include <attn/autograd/norms.hpp>
 #include <attn/nn/module.hpp>
 #include <attn/nn/option.hpp>
 
@@ -31,14 +31,9 @@ class LayerNorm : public Module<LayerNorm<T>, T> {
     if (options.bias) bias.emplace(weight.value().shape());
   }
 
-  template <int N>
-  Tensor<T, N> operator()(Tensor<T, N> x) const {
-    if (bias) return layer_norm(std::move(x), weight.value(), bias->value().view(), eps);
-    return layer_norm(std::move(x), weight.value(), std::nullopt, eps);
-  }
-  template <class U, int N>
-  Tensor<T, N> operator()(const TensorView<U, N>& x) const {
-    return (*this)(x.copy());
+  template <class Self, class X>
+  static auto forward(Self& self, X&& x) {
+    return layer_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), beside(x, self.bias), self.eps);
   }
 
   template <class Self, class Visitor>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/autograd/shape.hpp>
 #include <attn/core/random.hpp>
 #include <attn/nn/module.hpp>
 #include <attn/nn/option.hpp>
@@ -26,19 +27,34 @@ class LearnedPosition : public Module<LearnedPosition<T>, T> {
   }
   LearnedPosition(const LearnedPositionOptions& options, Random& random) : LearnedPosition(options) { random.normal(weight.edit(), 0, 0.02); }
 
-  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), where they lie in `weight`.
+  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), a view of where they lie in `weight`; with a tape, a variable.
   /// Errors: OptionError if they are not all below max_length.
-  TensorView<const T, 2> operator()(Index length, Index offset = 0) const {
-    const Index max_length = weight.value().shape()[0];
-    if (length < 0 || offset < 0 || length > max_length - offset)
-      throw OptionError("LearnedPosition: length = " + std::to_string(length) + " and offset = " + std::to_string(offset) +
-                        " must be at least 0 and together at most max_length = " + std::to_string(max_length));
-    return weight.value().slice(0, offset, offset + length);
+  template <class Self>
+  static auto forward(Self& self, Index length, Index offset = 0) {
+    return forward(self, Inference{}, length, offset);
+  }
+  template <class Self>
+  static TensorView<const T, 2> forward(Self& self, Inference, Index length, Index offset = 0) {
+    self.check(length, offset);
+    return std::as_const(self).weight.value().slice(0, offset, offset + length);
+  }
+  template <class Self>
+  static Variable<T, 2> forward(Self& self, Tape<T>& tape, Index length, Index offset = 0) {
+    self.check(length, offset);
+    return rows(tape.parameter(self.weight), offset, offset + length);
   }
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
     visitor("weight", self.weight);
+  }
+
+ private:
+  void check(Index length, Index offset) const {
+    const Index max_length = weight.value().shape()[0];
+    if (length < 0 || offset < 0 || length > max_length - offset)
+      throw OptionError("LearnedPosition: length = " + std::to_string(length) + " and offset = " + std::to_string(offset) +
+                        " must be at least 0 and together at most max_length = " + std::to_string(max_length));
   }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <attn/core/state_dict.hpp>
 #include <attn/core/parameter.hpp>
+#include <attn/core/state_dict.hpp>
 #include <string_view>
 
 namespace attn::inline ATTN_ABI {
@@ -12,10 +12,25 @@ namespace attn::inline ATTN_ABI {
 ///   template <class Self, class Visitor>
 ///   static void visit(Self& self, Visitor&& visitor) { visitor("weight", self.weight); … visitor("norm1", self.norm1); … }
 ///
-/// parameters and layers alike, and has from it the names, the state and its loading.
+/// parameters and layers alike, and has from it the names, the state and its loading; and once what it computes,
+///
+///   template <class Self, class X>
+///   static auto forward(Self& self, const X& x) { return …; }
+///
+/// which is what `layer(x)` gives, for tensors, and for variables, recorded: then Self must not be const for its parameters to get
+/// gradients (see Tape).
 template <class Layer, class T>
 class Module {
  public:
+  template <class... Inputs>
+  auto operator()(Inputs&&... inputs) const {
+    return Layer::forward(static_cast<const Layer&>(*this), std::forward<Inputs>(inputs)...);
+  }
+  template <class... Inputs>
+  auto operator()(Inputs&&... inputs) {
+    return Layer::forward(static_cast<Layer&>(*this), std::forward<Inputs>(inputs)...);
+  }
+
   /// Every parameter, in the order of the model.
   std::vector<NamedParameter<T>> parameters() { return collect<T>(static_cast<Layer&>(*this)); }
   std::vector<NamedParameter<const T>> parameters() const { return collect<const T>(static_cast<const Layer&>(*this)); }

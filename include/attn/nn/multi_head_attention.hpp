@@ -1,17 +1,11 @@
 #pragma once
 
-#include <attn/attention/scaled_dot_product.hpp>
+#include <attn/autograd/attention.hpp>
+#include <attn/autograd/shape.hpp>
 #include <attn/nn/key_value_cache.hpp>
 #include <attn/nn/linear.hpp>
 
 namespace attn::inline ATTN_ABI {
-
-/// (B, L, H·E) seen as H heads (B, H, L, E), where it lies.
-template <class T>
-TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
-  const Index E = heads > 0 ? x.shape()[2] / heads : 0;
-  return {x.data(), {x.shape()[0], heads, x.shape()[1], E}, {x.strides()[0], E, x.strides()[1], 1}};
-}
 
 /// PyTorch's options, and the paper's head sizes: d_k of queries and keys, d_v of values, each by default embed_dim / num_heads.
 struct MultiHeadAttentionOptions {
@@ -60,19 +54,25 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     fan_in_uniform(out_proj.weight.edit(), H() * d_v(), random);
   }
 
-  template <class Q, class K, class V, Rule R = NoMask>
-  auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    return attend_to(query, key, value, [&](const auto& to, const auto&... qkv) { attention.into(to, qkv..., rule); });
+  template <class Self, class Q, class K, class V, Rule R = NoMask>
+  static auto forward(Self& self, const Q& query, const K& key, const V& value, const R& rule = {}) {
+    return self.with_sequences(query, key, value, [&](const auto& q, const auto& k, const auto& v) {
+      return self.out_proj(self.side_by_side()(self.attention, project_queries(self, q), project_keys(self, k), project_values(self, v), rule));
+    });
   }
 
   /// `.output`, to the bit as without, and `.weights` (B, H, L, S), of each head its own.
   template <class Q, class K, class V, Rule R = NoMask>
   auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     Tensor<T, 4> weights;
-    auto output = attend_to(query, key, value, [&](const auto& to, const auto&... qkv) {
-      auto both = attention.with_weights(qkv..., rule);
-      copy(both.output.view(), to);
+    auto output = with_sequences(query, key, value, [&](const auto& q, const auto& k, const auto& v) {
+      const Tensor<T, 3> projected[] = {project_queries(*this, q), project_keys(*this, k), project_values(*this, v)};
+      auto both =
+          attention.with_weights(split_heads(projected[0].view(), H()), split_heads(projected[1].view(), G()), split_heads(projected[2].view(), G()), rule);
+      auto heads = Tensor<T, 3>::for_overwrite({q.shape()[0], q.shape()[1], H() * d_v()});
+      copy(both.output.view(), split_heads(heads.view(), H()));
       weights = std::move(both.weights);
+      return out_proj(heads);
     });
     return WithWeights{std::move(output), std::move(weights)};
   }
@@ -80,11 +80,12 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   /// A cache for keys and values of B sequences; what `append` has projected, `attend` looks at, to the same bits as the call above.
   KeyValueCache<T> cache(Index batch, Index capacity) const { return {batch, capacity, key_rows(), value_rows()}; }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
-    cache.append(project_keys(key).view(), project_values(value).view());
+    cache.append(project_keys(*this, key.view()).view(), project_values(*this, value.view()).view());
   }
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {}) const {
-    return attend_to(query.view(), cache.view(), [&](const auto& to, const auto&... qkv) { attention.into(to, qkv..., rule); });
+    const Tensor<T, 3> q = project_queries(*this, query.view());
+    return out_proj(side_by_side()(attention, q.view(), cache.view().keys, cache.view().values, rule));
   }
 
   template <class Self, class Visitor>
@@ -130,38 +131,56 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return o;
   }
 
-  /// x W^Q for all heads, or x W^K, x W^V: rows `begin` … `begin + rows` − 1 of in_proj_weight, or a weight of its own.
-  Tensor<T, 3> project(const TensorView<const T, 3>& x, const std::optional<Parameter<T, 2>>& own, const MadeFrom<PackedMatrix<T>>& packed, Index begin,
-                       Index rows) const {
-    const Parameter<T, 2>& weight = own ? *own : *in_proj_weight;
-    const auto W =
-        packed.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(own ? weight.value().view() : weight.value().slice(0, begin, begin + rows)); });
-    return in_proj_bias ? linear(x, *W, in_proj_bias->value().slice(0, begin, begin + rows)) : linear(x, *W, std::nullopt);
+  SideBySide side_by_side() const { return {H(), G()}; }
+
+  /// x W^Q for all heads, x W^K, x W^V: rows of in_proj_weight, or a weight of its own.
+  template <class Self, class X>
+  static auto project_queries(Self& self, const X& x) {
+    return project(self, x, self.q_proj_weight, self.queries_, {0, self.query_rows()});
+  }
+  template <class Self, class X>
+  static auto project_keys(Self& self, const X& x) {
+    return project(self, x, self.k_proj_weight, self.keys_, {self.query_rows(), self.query_rows() + self.key_rows()});
+  }
+  template <class Self, class X>
+  static auto project_values(Self& self, const X& x) {
+    const Index begin = self.query_rows() + self.key_rows();
+    return project(self, x, self.v_proj_weight, self.values_, {begin, begin + self.value_rows()});
+  }
+  template <class Self, class X, class Own>
+  static auto project(Self& self, const X& x, Own& own, const Projection<T>& projection, const Range& rows) {
+    const RowsOfParameter bias{self.in_proj_bias, rows.begin, rows.end};
+    return own ? projection(x, RowsOfParameter{*own, 0, rows.size()}, bias) : projection(x, RowsOfParameter{*self.in_proj_weight, rows.begin, rows.end}, bias);
   }
 
-  Tensor<T, 3> project_keys(const TensorView<const T, 3>& x) const { return project(x, k_proj_weight, packed_k_, query_rows(), key_rows()); }
-  Tensor<T, 3> project_values(const TensorView<const T, 3>& x) const { return project(x, v_proj_weight, packed_v_, query_rows() + key_rows(), value_rows()); }
-
-  /// Any operands, which must fit each other.
-  template <class Q, class K, class V, class Attend>
-  auto attend_to(const Q& query_operand, const K& key_operand, const V& value_operand, Attend&& attend) const {
-    const Operand<Q> q(query_operand);
-    const Operand<K> k(key_operand);
-    const Operand<V> v(value_operand);
-    const TensorView<const T, 4> query = q.heads(), key = k.heads(), value = v.heads();  // (1, B, L, D) …
+  /// compute(q, k, v) of operands of any kind, which must fit each other, as sequences (B, L, D), (B, S, kdim), (B, S, vdim): views, or
+  /// variables where one of them is a variable. The result, (B, L, D), gets the query's kind.
+  template <class Q, class K, class V, class Compute>
+  auto with_sequences(const Q& query_operand, const K& key_operand, const V& value_operand, Compute&& compute) const {
+    if constexpr (AnyVariable<Q, K, V>) {
+      auto& tape = tape_of(query_operand, key_operand, value_operand);
+      const auto query = on_tape(tape, query_operand), key = on_tape(tape, key_operand), value = on_tape(tape, value_operand);
+      using Sequences = Operand<std::remove_cvref_t<decltype(query.value())>>;
+      expect(Sequences(query.value()).heads(), Sequences(key.value()).heads(), Sequences(value.value()).heads());
+      if constexpr (decltype(query.value().view())::axes == 2) {
+        const auto one = [](const auto& x) { return reshape(x, {1, x.shape()[0], x.shape()[1]}); };
+        return reshape(compute(one(query), one(key), one(value)), {query.shape()[0], D()});
+      } else {
+        return compute(query, key, value);
+      }
+    } else {
+      const Operand<Q> q(query_operand);
+      const Operand<K> k(key_operand);
+      const Operand<V> v(value_operand);
+      const TensorView<const T, 4> query = q.heads(), key = k.heads(), value = v.heads();  // (1, B, L, D) …
+      expect(query, key, value);
+      return Operand<Q>::finish(compute(query[0], key[0], value[0]).reshape({1, query.shape()[1], query.shape()[2], D()}));
+    }
+  }
+  void expect(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value) const {
     expect(query, "query", query.shape()[1], query.shape()[2], "embed_dim", D());
     expect(key, "key", query.shape()[1], key.shape()[2], "kdim", kdim());
     expect(value, "value", query.shape()[1], key.shape()[2], "vdim", vdim());
-    const Tensor<T, 3> projected_keys = project_keys(key[0]), projected_values = project_values(value[0]);
-    return Operand<Q>::finish(
-        attend_to(query[0], {projected_keys.view(), projected_values.view()}, attend).reshape({1, query.shape()[1], query.shape()[2], D()}));
-  }
-  template <class Attend>
-  Tensor<T, 3> attend_to(const TensorView<const T, 3>& query, const KeysAndValues<T>& to, Attend&& attend) const {
-    const Tensor<T, 3> q = project(query, q_proj_weight, packed_q_, 0, query_rows());
-    auto heads = Tensor<T, 3>::for_overwrite({query.shape()[0], query.shape()[1], H() * d_v()});
-    attend(split_heads(heads.view(), H()), split_heads(q.view(), H()), split_heads(to.keys, G()), split_heads(to.values, G()));
-    return out_proj(heads);
   }
   static void expect(const TensorView<const T, 4>& x, const char* argument, Index batch, Index length, const char* option, Index width) {
     const Shape<4> wanted{1, batch, length, width};
@@ -171,7 +190,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
                      ", the batch and length of what it goes with and " + option + " = " + std::to_string(width));
   }
 
-  MadeFrom<PackedMatrix<T>> packed_q_, packed_k_, packed_v_;
+  Projection<T> queries_, keys_, values_;
 };
 
 }  // namespace attn::inline ATTN_ABI

@@ -11,8 +11,8 @@ struct Residual {
   Dropout dropout;
   bool norm_first;
 
-  template <class X, class T, class Sublayer>
-  auto operator()(const X& x, const LayerNorm<T>& norm, Sublayer&& sublayer) const {
+  template <class X, class Norm, class Sublayer>
+  auto operator()(const X& x, Norm& norm, Sublayer&& sublayer) const {
     return norm_first ? x + dropout(sublayer(norm(x))) : norm(x + dropout(sublayer(x)));
   }
 };

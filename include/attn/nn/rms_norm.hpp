@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/math/rms_norm.hpp>
+#include <attn/autograd/norms.hpp>
 #include <attn/nn/module.hpp>
 #include <attn/nn/option.hpp>
 
@@ -28,13 +28,9 @@ class RMSNorm : public Module<RMSNorm<T>, T> {
     weight.edit().flat().setOnes();
   }
 
-  template <int N>
-  Tensor<T, N> operator()(Tensor<T, N> x) const {
-    return rms_norm(std::move(x), weight.value(), eps);
-  }
-  template <class U, int N>
-  Tensor<T, N> operator()(const TensorView<U, N>& x) const {
-    return (*this)(x.copy());
+  template <class Self, class X>
+  static auto forward(Self& self, X&& x) {
+    return rms_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), self.eps);
   }
 
   template <class Self, class Visitor>

@@ -23,9 +23,9 @@ class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
   SelfAttention(const SelfAttentionOptions& options, Random& random, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : multi_head(with_one_source(options), random, functor) {}
 
-  template <class X, Rule R = NoMask>
-  auto operator()(const X& x, const R& rule = {}) const {
-    return multi_head(x, x, x, rule);
+  template <class Self, class X, Rule R = NoMask>
+  static auto forward(Self& self, const X& x, const R& rule = {}) {
+    return self.multi_head(x, x, x, rule);
   }
   /// `.output`, to the bit as without, and `.weights` (B, H, L, L).
   template <class X, Rule R = NoMask>

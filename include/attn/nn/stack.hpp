@@ -21,10 +21,10 @@ struct Stack {
   }
 
   /// x through every layer: `step(layer, x)`, and the norm.
-  template <class X, class Step>
-  X pass(X x, Step&& step) const {
-    for (const Layer& layer : layers) x = step(layer, x);
-    return norm ? (*norm)(std::move(x)) : std::move(x);
+  template <class Self, class X, class Step>
+  static X pass(Self& self, X x, Step&& step) {
+    for (auto& layer : self.layers) x = step(layer, x);
+    return self.norm ? (*self.norm)(std::move(x)) : std::move(x);
   }
 
   template <class Self, class Visitor>

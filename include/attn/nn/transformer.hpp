@@ -28,6 +28,7 @@ struct TransformerOptions {
 /// The whole model, tokens to logits   [Vaswani17 §3, Figure 1]:
 ///
 ///   model(source, target, Padding{lengths})      source (B, S), target (B, L) give logits (B, L, V) of the token after each
+///   model(tape, source, target, Padding{lengths})     the same, recorded
 ///   model.generate(source, Padding{lengths}, {.start = 1, .end = 2, .max_length = 50})
 ///
 /// The rule is the source's: for the encoder's attention and for the decoder's to it. The target's is Causal{}.
@@ -65,22 +66,33 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
     (xavier_uniform_matrices(decoder.parameters(), random), ...);
   }
 
-  template <Rule R = NoMask>
-  Tensor<T, 3> operator()(const Tensor<Index, 2>& source, const Tensor<Index, 2>& target, const R& source_rule = {}) const {
-    return decode(target, encode(source, source_rule), source_rule);
+  template <class Self, Rule R = NoMask>
+  static auto forward(Self& self, const Tensor<Index, 2>& source, const Tensor<Index, 2>& target, const R& source_rule = {}) {
+    return forward(self, Inference{}, source, target, source_rule);
+  }
+  template <class Self, class How, Rule R = NoMask>
+    requires(!std::same_as<std::remove_cvref_t<How>, Tensor<Index, 2>>)
+  static auto forward(Self& self, How&& how, const Tensor<Index, 2>& source, const Tensor<Index, 2>& target, const R& source_rule = {}) {
+    return decode(self, how, target, encode(self, how, source, source_rule), source_rule);
   }
 
   /// The memory (B, S, D) of a source (B, S).
   template <Rule R = NoMask>
   Tensor<T, 3> encode(const Tensor<Index, 2>& source, const R& source_rule = {}) const {
-    return encoder(embed(source_embedding ? *source_embedding : target_embedding, source_position, source), source_rule);
+    return encode(*this, Inference{}, source, source_rule);
+  }
+  template <Rule R = NoMask>
+  Variable<T, 3> encode(Tape<T>& tape, const Tensor<Index, 2>& source, const R& source_rule = {}) {
+    return encode(*this, tape, source, source_rule);
   }
   /// The logits (B, L, V) of the token after each of target (B, L).
   template <Rule R = NoMask>
   Tensor<T, 3> decode(const Tensor<Index, 2>& target, const Tensor<T, 3>& memory, const R& source_rule = {}) const {
-    if (target.shape()[0] != memory.shape()[0])
-      throw ShapeError("Transformer: target " + to_string(target.shape()) + " must have the source's batch B = " + std::to_string(memory.shape()[0]));
-    return logits(decoder(embed(target_embedding, target_position, target), memory, Causal{}, source_rule));
+    return decode(*this, Inference{}, target, memory, source_rule);
+  }
+  template <Rule R = NoMask>
+  Variable<T, 3> decode(Tape<T>& tape, const Tensor<Index, 2>& target, const Variable<T, 3>& memory, const R& source_rule = {}) {
+    return decode(*this, tape, target, memory, source_rule);
   }
 
   /// Decoding by one's own choice of tokens: `steps(tokens, parents)` gives the logits (B·beam, V) after each sequence has got its token,
@@ -98,8 +110,8 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
       if (step > 0) cache.select(parents);
       Tensor<Index, 2> last({static_cast<Index>(tokens.size()), 1});
       std::copy(tokens.begin(), tokens.end(), last.data());
-      const auto x = embed(target_embedding, target_position, last, step);
-      return logits(decoder.step(x, cache, Causal{Align::lower_right}, AtStep<R>(rule, step++))).reshape({last.size(), options.target_vocabulary});
+      const auto x = embed(*this, Inference{}, target_embedding, target_position, last, step);
+      return logits(*this, decoder.step(x, cache, Causal{Align::lower_right}, AtStep<R>(rule, step++))).reshape({last.size(), options.target_vocabulary});
     };
   }
 
@@ -134,21 +146,35 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
     return o;
   }
 
-  /// Embedding and position, and the dropout of their sum   [Vaswani17 §5.4]
-  Tensor<T, 3> embed(const Embedding<T>& embedding, const std::optional<LearnedPosition<T>>& learned, const Tensor<Index, 2>& tokens, Index offset = 0) const {
-    const Index length = tokens.shape()[1];
-    const Tensor<T, 2> position = learned ? (*learned)(length, offset).copy() : sinusoidal<T>(length, options.layer.d_model, offset);
-    return dropout(add_to_each(embedding(tokens), position));
+  /// `how` is a tape, or Inference.
+  template <class Self, class How, Rule R>
+  static auto encode(Self& self, How&& how, const Tensor<Index, 2>& source, const R& source_rule) {
+    return self.encoder(embed(self, how, self.source_embedding ? *self.source_embedding : self.target_embedding, self.source_position, source), source_rule);
+  }
+  template <class Self, class How, class Memory, Rule R>
+  static auto decode(Self& self, How&& how, const Tensor<Index, 2>& target, const Memory& memory, const R& source_rule) {
+    if (target.shape()[0] != memory.shape()[0])
+      throw ShapeError("Transformer: target " + to_string(target.shape()) + " must have the source's batch B = " + std::to_string(memory.shape()[0]));
+    return logits(self, self.decoder(embed(self, how, self.target_embedding, self.target_position, target), memory, Causal{}, source_rule));
   }
 
-  Tensor<T, 3> logits(const Tensor<T, 3>& x) const {
-    if (output) return (*output)(x);
-    const auto& weight = target_embedding.weight;
-    return linear(x.view(), *packed_output_.get(weight.stamp(), [&] { return PackedMatrix<T>::transposed(weight.value()); }), std::nullopt);
+  /// Embedding and position, and the dropout of their sum   [Vaswani17 §5.4]
+  template <class Self, class How, class E, class P>
+  static auto embed(Self& self, How&& how, E& embedding, P& learned, const Tensor<Index, 2>& tokens, Index offset = 0) {
+    const Index length = tokens.shape()[1];
+    const auto x = embedding(how, tokens);
+    return self.dropout(learned ? add_to_each(x, (*learned)(how, length, offset)) : add_to_each(x, sinusoidal<T>(length, self.options.layer.d_model, offset)));
+  }
+
+  template <class Self, class X>
+  static auto logits(Self& self, const X& x) {
+    if (self.output) return (*self.output)(x);
+    std::optional<Parameter<T, 1>> no_bias;
+    return self.tied_(x, self.target_embedding.weight, no_bias);
   }
   std::optional<Align> decoder_align() const { return decoder.layers.empty() ? std::nullopt : decoder.layers.front().multihead_attn.attention.options.align; }
 
-  MadeFrom<PackedMatrix<T>> packed_output_;
+  Projection<T> tied_;
 };
 
 }  // namespace attn::inline ATTN_ABI

@@ -36,10 +36,11 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
         norm3(options.norm()),
         residual{Dropout(options.dropout), options.norm_first} {}
 
-  template <class X, class M, Rule R = NoMask, Rule RM = NoMask>
-  auto operator()(const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) const {
-    return forward(
-        tgt, [&](const auto& x) { return self_attn(x, x, x, tgt_rule); }, [&](const auto& x) { return multihead_attn(x, memory, memory, memory_rule); });
+  template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
+  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) {
+    return sublayers(
+        self, tgt, [&](const auto& x) { return self.self_attn(x, x, x, tgt_rule); },
+        [&](const auto& x) { return self.multihead_attn(x, memory, memory, memory_rule); });
   }
 
   /// A cache of `capacity` positions for `beam` sequences for each of memory (B, S, D), which is in it.
@@ -61,7 +62,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       return multihead_attn.attend(x.reshape({B, B > 0 ? x.shape()[0] * x.shape()[1] / B : 0, D}).copy(), cache.memory, memory_rule)
           .reshape({x.shape()[0], x.shape()[1], D});
     };
-    return forward(tgt, attend_to_self, attend_to_memory);
+    return sublayers(*this, tgt, attend_to_self, attend_to_memory);
   }
 
   template <class Self, class Visitor>
@@ -75,11 +76,11 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
   }
 
  private:
-  template <class X, class AttendToSelf, class AttendToMemory>
-  auto forward(const X& tgt, AttendToSelf&& attend_to_self, AttendToMemory&& attend_to_memory) const {
-    const auto x = residual(tgt, norm1, attend_to_self);
-    const auto y = residual(x, norm2, attend_to_memory);
-    return residual(y, norm3, feed_forward);
+  template <class Self, class X, class AttendToSelf, class AttendToMemory>
+  static auto sublayers(Self& self, const X& tgt, AttendToSelf&& attend_to_self, AttendToMemory&& attend_to_memory) {
+    const auto x = self.residual(tgt, self.norm1, attend_to_self);
+    const auto y = self.residual(x, self.norm2, attend_to_memory);
+    return self.residual(y, self.norm3, self.feed_forward);
   }
 };
 
@@ -104,9 +105,9 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>, publ
   template <std::same_as<Random>... R>
   explicit TransformerDecoder(const TransformerStackOptions& options, R&... random) : Stack<T, TransformerDecoderLayer<T, Kernel>>(options, kind, random...) {}
 
-  template <class X, class M, Rule R = NoMask, Rule RM = NoMask>
-  auto operator()(const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) const {
-    return this->pass(to_tensor(tgt), [&](const auto& layer, const auto& x) { return layer(x, memory, tgt_rule, memory_rule); });
+  template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
+  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) {
+    return Self::pass(self, to_tensor(tgt), [&](auto& layer, const auto& x) { return layer(x, memory, tgt_rule, memory_rule); });
   }
 
   /// For decoding step by step, up to `capacity` positions of `beam` sequences for each of the memory's, whose keys and values are
@@ -120,7 +121,7 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>, publ
   template <Rule R, Rule RM = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule, const RM& memory_rule = {}) const {
     auto layer_cache = cache.layers.begin();
-    return this->pass(tgt, [&](const auto& layer, const auto& x) { return layer.step(x, *layer_cache++, tgt_rule, memory_rule); });
+    return this->pass(*this, tgt, [&](const auto& layer, const auto& x) { return layer.step(x, *layer_cache++, tgt_rule, memory_rule); });
   }
 };
 

@@ -27,10 +27,10 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
         norm2(options.norm()),
         residual{Dropout(options.dropout), options.norm_first} {}
 
-  template <class X, Rule R = NoMask>
-  auto operator()(const X& src, const R& rule = {}) const {
-    const auto x = residual(src, norm1, [&](const auto& y) { return self_attn(y, y, y, rule); });
-    return residual(x, norm2, feed_forward);
+  template <class Self, class X, Rule R = NoMask>
+  static auto forward(Self& self, const X& src, const R& rule = {}) {
+    const auto x = self.residual(src, self.norm1, [&](const auto& y) { return self.self_attn(y, y, y, rule); });
+    return self.residual(x, self.norm2, self.feed_forward);
   }
 
   template <class Self, class Visitor>
@@ -52,9 +52,9 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>, publ
   template <std::same_as<Random>... R>
   explicit TransformerEncoder(const TransformerStackOptions& options, R&... random) : Stack<T, TransformerEncoderLayer<T, Kernel>>(options, kind, random...) {}
 
-  template <class X, Rule R = NoMask>
-  auto operator()(const X& src, const R& rule = {}) const {
-    return this->pass(to_tensor(src), [&](const auto& layer, const auto& x) { return layer(x, rule); });
+  template <class Self, class X, Rule R = NoMask>
+  static auto forward(Self& self, const X& src, const R& rule = {}) {
+    return Self::pass(self, to_tensor(src), [&](auto& layer, const auto& x) { return layer(x, rule); });
   }
 };
 

@@ -27,7 +27,8 @@ class Broadcast {
     const Shape<4> wanted{scores.batch, scores.heads, scores.queries, scores.keys};
     for (std::size_t axis = 0; axis < 4; ++axis)
       if (shape_[axis] != 1 && shape_[axis] != wanted[axis])
-        throw ShapeError(std::string(function) + ": shape " + to_string(shape_) + " must be that of the scores (B, H, L, S) = " + to_string(wanted) + ", or 1, on each axis");
+        throw ShapeError(std::string(function) + ": shape " + to_string(shape_) + " must be that of the scores (B, H, L, S) = " + to_string(wanted) +
+                         ", or 1, on each axis");
   }
   const T& operator()(Position at) const { return data_[at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3]]; }
 

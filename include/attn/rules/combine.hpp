@@ -55,8 +55,8 @@ class Bound<Combined<R...>> {
   typename Ramp<T>::Mask allows(const Positions<T>& at, Index count) const {
     return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); }, rules_);
   }
-  template <class T>
-  simd::Vector<T> score(simd::Vector<T> s, const Positions<T>& at, Index count) const {
+  template <class S, class T>
+  S score(S s, const Positions<T>& at, Index count) const {
     std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
     return s;
   }

@@ -16,7 +16,8 @@ class Padding {
 
   void check(const ScoreShape& shape) const {
     if (static_cast<Index>(lengths().size()) != shape.batch)
-      throw ShapeError("Padding: " + std::to_string(lengths().size()) + " lengths must be one for each of the B = " + std::to_string(shape.batch) + " sequences");
+      throw ShapeError("Padding: " + std::to_string(lengths().size()) + " lengths must be one for each of the B = " + std::to_string(shape.batch) +
+                       " sequences");
     for (const Index length : lengths())
       if (length < 0 || length > shape.keys)
         throw ShapeError("Padding: length " + std::to_string(length) + " must be at least 0 and at most the key length S = " + std::to_string(shape.keys));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/core/shape.hpp>
+#include <attn/math/dual.hpp>
 #include <attn/math/exp.hpp>  // the functions that a rule's formula may use
 #include <attn/rules/positions.hpp>
 #include <concepts>
@@ -43,6 +44,7 @@ struct ScoreShape {
 /// for a vector of queries at once: T is then simd::Vector, at.query a Ramp, and `T(at.query - at.key)` their distances. Lanes
 /// after the last query are asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose tanh and
 /// exp are fast. In both cases functions are called unqualified, after `using std::tanh;`.
+/// Gradients: `score` is asked with Dual numbers for its derivative, so that it must be a template to be trained through.
 template <class R>
 concept Masks = requires(const R& rule, Position at) {
   { rule.allows(at) } -> std::convertible_to<bool>;
@@ -55,13 +57,10 @@ template <class R, class T>
 concept MasksVectors = requires(const R& rule, const Positions<T>& at) {
   { rule.allows(at) } -> std::same_as<typename Ramp<T>::Mask>;
 };
-template <class R, class T>
-concept ChangesVectors = requires(const R& rule, simd::Vector<T> s, const Positions<T>& at) {
-  { rule.score(s, at) } -> std::same_as<simd::Vector<T>>;
-};
-template <class R, class T>
-concept ChangesSingles = requires(const R& rule, simd::Single<T> s, Position at) {
-  { rule.score(s, at) } -> std::same_as<simd::Single<T>>;
+/// Whether scores of the kind S can be asked for at places At: S is a number, a vector, or a Dual of one.
+template <class R, class S, class At>
+concept ChangesAs = requires(const R& rule, S s, const At& at) {
+  { rule.score(s, at) } -> std::same_as<S>;
 };
 template <class R>
 concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
@@ -95,11 +94,15 @@ class Bound {
     if constexpr (Masks<R>) return rule_.allows(shifted(at));
     else return true;
   }
-  template <class T>
-  T score(T s, Position at) const {
+  /// S is a number, or a Dual of one.
+  template <class S>
+  S score(S s, Position at) const {
     if constexpr (!ChangesScores<R>) return s;
-    else if constexpr (std::same_as<decltype(rule_.score(s, at)), T>) return rule_.score(s, shifted(at));
-    else return static_cast<T>(rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
+    else if constexpr (ChangesAs<R, S, Position>) return rule_.score(s, shifted(at));
+    else {
+      static_assert(std::is_convertible_v<S, double>, "the score of a rule must be a template, T score(T s, …), to be differentiated");
+      return static_cast<S>(rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
+    }
   }
   /// The same for `count` queries and one key; lanes after them hold anything.
   template <class T>
@@ -107,18 +110,12 @@ class Bound {
     if constexpr (MasksVectors<R, T>) return rule_.allows(shifted(at));
     else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
   }
-  template <class T>
-  simd::Vector<T> score(const simd::Vector<T>& s, const Positions<T>& at, [[maybe_unused]] Index count) const {
+  /// S is simd::Vector<T>, or a Dual of it.
+  template <class S, class T>
+  S score(const S& s, const Positions<T>& at, [[maybe_unused]] Index count) const {
     if constexpr (!ChangesScores<R>) return s;
-    else if constexpr (ChangesVectors<R, T>) return rule_.score(s, shifted(at));
-    else {
-      simd::Array<T, simd::lanes<T>> before;
-      simd::store(before.data, s);
-      return lanes<T>(count, [&](Index i) -> T {
-        if constexpr (ChangesSingles<R, T>) return rule_.score(simd::Single<T>(before[i]), shifted(lane(at, i)));
-        else return score(before[i], lane(at, i));
-      });
-    }
+    else if constexpr (ChangesAs<R, S, Positions<T>>) return rule_.score(s, shifted(at));
+    else return score_lanes(s, at, count);
   }
   Cover cover(Tile tile) const {
     tile.query_begin += offset_, tile.query_end += offset_;
@@ -145,6 +142,31 @@ class Bound {
     simd::Array<T, simd::lanes<T>> lane{};
     for (Index i = 0; i < count; ++i) lane[i] = f(i);
     return simd::load<simd::Vector<T>>(lane.data);
+  }
+
+  /// A number as a rule is asked with it, one at a time.
+  template <class T>
+  static auto single(T s) {
+    if constexpr (ChangesAs<R, simd::Single<T>, Position>) return simd::Single<T>(s);
+    else return s;
+  }
+  template <class T>
+  simd::Vector<T> score_lanes(const simd::Vector<T>& s, const Positions<T>& at, Index count) const {
+    simd::Array<T, simd::lanes<T>> before;
+    simd::store(before.data, s);
+    return lanes<T>(count, [&](Index i) { return T(score(single(before[i]), lane(at, i))); });
+  }
+  template <class T>
+  Dual<simd::Vector<T>> score_lanes(const Dual<simd::Vector<T>>& s, const Positions<T>& at, Index count) const {
+    simd::Array<T, simd::lanes<T>> value, slope, new_slope{};
+    simd::store(value.data, s.value), simd::store(slope.data, s.slope);
+    const simd::Vector<T> new_value = lanes<T>(count, [&](Index i) {
+      using Number = decltype(single(T()));
+      const Dual<Number> changed = score(Dual<Number>(value[i], slope[i]), lane(at, i));
+      new_slope[i] = T(changed.slope);
+      return T(changed.value);
+    });
+    return {new_value, simd::load<simd::Vector<T>>(new_slope.data)};
   }
 
   const R& rule_;

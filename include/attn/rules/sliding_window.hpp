@@ -14,7 +14,8 @@ struct SlidingWindow {
 
   void check(const ScoreShape&) const {
     if (left < 0 || right < 0)
-      throw OptionError("SlidingWindow: left = " + std::to_string(left) + " and right = " + std::to_string(right) + " must be at least 0; a side left out has no limit");
+      throw OptionError("SlidingWindow: left = " + std::to_string(left) + " and right = " + std::to_string(right) +
+                        " must be at least 0; a side left out has no limit");
   }
   auto allows(const auto& at) const { return at.query - at.key <= left && at.key - at.query <= right; }
   Cover cover(Tile t) const {
