@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/attn.hpp>
+#include <attn/plot.hpp>
 
 #include "date_letters.hpp"
 #include "date_model.hpp"
@@ -54,4 +55,21 @@ inline DateMap date_map(const DateModel& model, const std::string& text) {
   attn::Tensor<float, 2> mean({heads.shape()[2], heads.shape()[3]});
   for (attn::Index h = 0; h < heads.shape()[1]; ++h) mean.flat() += heads[0][h].flat() / static_cast<float>(heads.shape()[1]);
   return {written, std::move(mean)};
+}
+
+/// The map as a picture: letters written down, letters read across.
+inline attn::plot::HeatMap date_panel(const DateModel& model, const std::string& text) {
+  const DateMap map = date_map(model, text);
+  const auto letters_of = [](const std::string& word) {
+    std::vector<std::string> letters;
+    for (const char letter : word) letters.emplace_back(1, letter);
+    return letters;
+  };
+  return {.values = map.weights,
+          .title = "Reading \"" + text + "\"",
+          .row_labels = letters_of(map.written),
+          .column_labels = letters_of(text),
+          .row_title = "letter written",
+          .column_title = "letter read",
+          .range = attn::plot::Range{0, 1}};
 }

@@ -9,20 +9,21 @@
 
 // What date a text means, by rules and without a model: to refuse what is no date, and to know what a model should have written.
 
-/// Small letters only, parts between spaces joined by one space.
+/// The parts between spaces, joined by one space.
 inline std::string tidied(std::string_view text) {
   std::string result;
   for (const char letter : text) {
     const bool is_space = letter == ' ' || (letter >= '\t' && letter <= '\r');
-    if (!is_space) result += date_letters::folded(letter);
+    if (!is_space) result += letter;
     else if (!result.empty() && result.back() != ' ') result += ' ';
   }
   if (result.ends_with(' ')) result.pop_back();
   return result;
 }
 
-/// A text's runs of letters and runs of digits.
-inline std::vector<std::string> runs_of(std::string_view text) {
+/// A text's runs of letters, as small ones, and runs of digits.
+inline std::vector<std::string> runs_of(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), date_letters::folded);
   const auto kind = [](char c) { return c >= '0' && c <= '9' ? 1 : c >= 'a' && c <= 'z' ? 2 : 0; };
   std::vector<std::string> runs;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -37,7 +38,7 @@ inline std::vector<std::string> runs_of(std::string_view text) {
 template <std::size_t N>
 std::optional<std::size_t> name_meant(std::string_view word, const std::array<std::string_view, N>& names) {
   if (word.size() < 3) return std::nullopt;
-  const auto begins = [&](std::string_view name) { return tidied(name).starts_with(word); };
+  const auto begins = [&](std::string_view name) { return runs_of(std::string(name)).front().starts_with(word); };
   const auto at = std::find_if(names.begin(), names.end(), begins);
   return at == names.end() ? std::nullopt : std::optional(static_cast<std::size_t>(at - names.begin()));
 }

@@ -101,11 +101,13 @@ TEST(Dates, OfAPersonAreReadOrRefusedInOneSentence) {
                                  "June July 2017", "12 June 2017 2018", "hello", "12/2017/6", "-", "00012 June 2017", "12 June 20170"})
     EXPECT_EQ(refusal(text), "the date \"" + text + "\" must be one from 1900 to 2099, such as \"12 June 2017\", \"Mon, June 12th, 2017\" or \"12/6/2017\"");
   EXPECT_EQ(refusal("Tuesday, 12 June 2017"), "the date \"Tuesday, 12 June 2017\" must have its own weekday, Monday");
-  EXPECT_EQ(refusal("12 März 2017"), "the date \"12 märz 2017\" has \"ä\"; it must be written in a to z, digits, spaces and , . / -");
+  EXPECT_EQ(refusal("12 März 2017"), "the date \"12 März 2017\" has \"ä\"; it must be written in a to z, digits, spaces and , . / -");
   EXPECT_EQ(refusal(" \n"), "the date \"\" has 0 letters; it must have 1 to 40");
   EXPECT_EQ(refusal(std::string(41, '1')), "the date \"" + std::string(41, '1') + "\" has 41 letters; it must have 1 to 40");
   EXPECT_EQ(refusal("12 June\xff 2017"), "the date has bytes that are not UTF-8; it must be text in UTF-8");
 }
+
+TEST(Dates, AreTidiedOfSpaces) { EXPECT_EQ(tidied(" 12\t June\n 2017  "), "12 June 2017"); }
 
 TEST(Dates, ThatAreUnseenAreNeverLearntFrom) {
   const DateSplit split;
