@@ -38,7 +38,7 @@ CrossAttention cross_attention(const attn::Transformer<float>& model, const attn
 /// What the model writes for a date, and for each letter of that where it looked: (letters written, letters read), the mean of the heads
 /// of the last layer.
 struct DateMap {
-  std::string written;
+  std::string read, written;
   attn::Tensor<float, 2> weights;
 };
 inline DateMap date_map(const DateModel& model, const std::string& text) {
@@ -54,21 +54,20 @@ inline DateMap date_map(const DateModel& model, const std::string& text) {
   const attn::Tensor<float, 4>& heads = looked.weights.back();
   attn::Tensor<float, 2> mean({heads.shape()[2], heads.shape()[3]});
   for (attn::Index h = 0; h < heads.shape()[1]; ++h) mean.flat() += heads[0][h].flat() / static_cast<float>(heads.shape()[1]);
-  return {written, std::move(mean)};
+  return {text, written, std::move(mean)};
 }
 
 /// The map as a picture: letters written down, letters read across.
-inline attn::plot::HeatMap date_panel(const DateModel& model, const std::string& text) {
-  const DateMap map = date_map(model, text);
+inline attn::plot::HeatMap date_panel(const DateMap& map, const std::string& title) {
   const auto letters_of = [](const std::string& word) {
     std::vector<std::string> letters;
     for (const char letter : word) letters.emplace_back(1, letter);
     return letters;
   };
   return {.values = map.weights,
-          .title = "Reading \"" + text + "\"",
+          .title = title,
           .row_labels = letters_of(map.written),
-          .column_labels = letters_of(text),
+          .column_labels = letters_of(map.read),
           .row_title = "letter written",
           .column_title = "letter read",
           .range = attn::plot::Range{0, 1}};

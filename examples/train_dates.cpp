@@ -94,7 +94,7 @@ attn::plot::Figure figure_of(const DateModel& model, const History& history, con
                      .y = {.title = "% exactly right", .range = Range{0, 105}},
                      .curves = {{.x = history.evaluated, .y = history.right, .markers = true}}};
   figure.panels = {loss, right};
-  for (const std::string& text : texts) figure.panels.push_back(date_panel(model, text));
+  for (const std::string& text : texts) figure.panels.push_back(date_panel(date_map(model, text), "\"" + text + "\""));
   return figure;
 }
 

@@ -79,3 +79,27 @@ TEST(CrossAttention, OfADateIsAMapOfLettersToLetters) {
   EXPECT_EQ(map.written, write_iso(model, {"5 mar 1998"}).front());
   EXPECT_EQ(map.weights.shape(), (attn::Shape<2>{static_cast<Index>(map.written.size()), 10}));
 }
+
+TEST(DateModel, ThatShipsWritesUnseenDates) {
+  const DateModel model = load_date_model(ATTN_EXAMPLES_DATA "/dates.safetensors");
+  attn::Random random{11};
+  std::vector<std::string> texts, isos;
+  for (const Date date : DateSplit().unseen) texts.push_back(written(date, random)), isos.push_back(iso(date));
+  const std::vector<std::string> got = write_iso(model, texts);
+  Index right = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) right += got[i] == isos[i];
+  EXPECT_GE(right, 1980) << "of 2,000";
+}
+
+TEST(CrossAttention, OfTheModelThatShipsIsOnWhatIsWritten) {
+  const DateModel model = load_date_model(ATTN_EXAMPLES_DATA "/dates.safetensors");
+  const DateMap map = date_map(model, "12 June 2017");
+  ASSERT_EQ(map.written, "2017-06-12");
+  const auto looked = [&](Index row, Index begin, Index end) { return map.weights.matrix().row(row).segment(begin, end - begin).sum(); };
+  EXPECT_GT(looked(2, 8, 12), 0.8f) << "the year's last digits, at the year";
+  EXPECT_GT(looked(3, 8, 12), 0.8f);
+  EXPECT_GT(looked(5, 3, 7), 0.8f) << "the month's, at its letters";
+  EXPECT_GT(looked(6, 3, 7), 0.8f);
+  EXPECT_GT(looked(8, 0, 2), 0.8f) << "the day's, at the day";
+  EXPECT_GT(looked(9, 0, 2), 0.8f);
+}
