@@ -73,10 +73,7 @@ struct Reference {
       }
     }
   }
-  template <class T>
-  Index key_parts(Index, Index, Index) const {
-    return 1;
-  }
+  Index segment(Index S) const { return S; }
 
  private:
   /// Σ_e A_ie B_je, in the order of e.
