@@ -19,22 +19,11 @@ inline attn::TransformerOptions date_model_options() {
           .tie_embeddings = true};
 }
 
-/// A model as train_dates saves it. Errors: FileError if it is no such file, ShapeError naming what is missing, unexpected or of other sizes.
+/// A model as train_dates saves it, in float16. Errors: FileError if it is no such file, ShapeError naming what is missing, unexpected or of other sizes.
 inline DateModel load_date_model(const std::filesystem::path& path) {
   DateModel model(date_model_options());
   model.load_state_dict(attn::load_safetensors(path));
   return model;
-}
-
-/// In float16, half as large.
-inline void save_date_model(const DateModel& model, const std::filesystem::path& path) {
-  attn::SafeTensorsWriter writer;
-  std::vector<std::vector<Eigen::half>> kept;
-  for (const auto& parameter : model.parameters()) {
-    kept.emplace_back(parameter.value.begin(), parameter.value.end());
-    writer.add(parameter.name, parameter.shape, std::span<const Eigen::half>(kept.back()));
-  }
-  writer.save(path, {}, "save_date_model");
 }
 
 /// What the model writes for each text, at most 10 letters.

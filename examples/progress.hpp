@@ -56,7 +56,6 @@ class Progress {
   }
 
   double elapsed() const { return clock_() - begin_; }
-  double loss() const { return loss_ / weight_; }
 
  private:
   std::string text(double now) const {

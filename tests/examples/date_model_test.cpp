@@ -4,6 +4,7 @@
 
 #include "examples/cross_attention.hpp"
 #include "examples/dates.hpp"
+#include "examples/save_half.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -29,7 +30,7 @@ DateModel untrained() {
 TEST(DateModel, HasAtMostSixHundredKilobytesInHalfPrecision) {
   const TemporaryFolder folder;
   const DateModel model = untrained();
-  save_date_model(model, folder / "model.safetensors");
+  save_half(model, folder / "model.safetensors");
   EXPECT_LE(std::filesystem::file_size(folder / "model.safetensors"), 600'000u);
   const DateModel copy = load_date_model(folder / "model.safetensors");
   const auto original = model.parameters(), halved = copy.parameters();
