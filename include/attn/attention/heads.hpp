@@ -94,8 +94,8 @@ struct Heads {
     });
   }
 
-  /// The backward pass. A task has the heads of a group and a part of their keys, which it adds to alone; what each part of the keys gives
-  /// dQ is kept apart, and added up part by part. The parts depend on the shapes alone, so that threads change no bit.
+  /// The backward pass. A task has the heads of a group and a segment of their keys, which it adds to alone; what each segment gives dQ is kept
+  /// apart, and added up one after the other. Where there are heads enough, or dQ is large, a task has all segments: to the same bits.
   template <class Kernel, Rule R>
   void backward(const Kernel& kernel, const Bound<R>& rule, const HeadsGradient<T>& to) const {
     const auto [B, H, L, E] = query.shape();
@@ -104,12 +104,14 @@ struct Heads {
       for (const auto& gradient : {to.d_query, to.d_key, to.d_value}) fill_zero(gradient);
       return;
     }
-    const Index parts = kernel.template key_parts<T>(B * G, S, B * H * L * E), size = (S + parts - 1) / parts;
+    constexpr Index enough_tasks = 32, most_memory = (Index{48} << 20) / sizeof(T);
+    const Index segment = kernel.segment(S), segments = (S + segment - 1) / segment;
+    const bool apart = B * G < enough_tasks && (segments - 1) * to.d_query.size() <= most_memory;
+    const Index parts = apart ? segments : 1, size = apart ? segment : S;
     Tensor<T, 5> others({parts - 1, B, H, L, E});
     parallel_for<T>(B * G * parts, kernel.template backward_scratch<T>(E, Ev, S), [&, G = G, L = L, E = E](Index task, T* scratch) {
       const Index part = task / (B * G), b = task % (B * G) / G, g = task % G;
       const Range keys{part * size, std::min(S, (part + 1) * size)};
-      if (keys.begin >= keys.end) return;
       auto dK = to.d_key.matrix(b, g), dV = to.d_value.matrix(b, g);
       dK.middleRows(keys.begin, keys.size()).setZero(), dV.middleRows(keys.begin, keys.size()).setZero();
       for (Index h = g * group; h < (g + 1) * group; ++h) {

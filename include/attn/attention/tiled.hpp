@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/attention/query_panel.hpp>
-#include <attn/attention/reference.hpp>
+#include <attn/attention/tiled_backward.hpp>
 
 namespace attn::inline ATTN_ABI {
 
@@ -9,7 +9,7 @@ namespace attn::inline ATTN_ABI {
 /// queries, whose maxima, sums and outputs are brought up to date after each. The result is Reference's up to rounding.
 /// What a query gets depends on it, its keys and values, and its rule alone: not on the other queries, on threads or on addresses.
 /// Cost: 2·L·S·(E + Ev) floating-point operations, without those of tiles that the rule excludes. For float and E, Ev ≤ 128 some 0.2 MB
-/// of scratch a thread; weights, if they are asked for, are half as much work again.
+/// of scratch a thread; weights, if they are asked for, are half as much work again. The way back takes L·S·(6·E + 4·Ev) operations.
 struct Tiled {
   static constexpr Index tile_keys = 192;    ///< Bc
   static constexpr Index tile_queries = 96;  ///< Br, about
@@ -46,23 +46,25 @@ struct Tiled {
       const bool excluded = rule.cover({in.batch, in.head, in.row, in.row + in.Q.rows(), keys.begin, keys.end}) == Cover::none;
       if (excluded && !values.first()) return;
       values.fetch();
-      for_each_panel([&](auto&& panel) { panel.add(panel.scores(rule, keys), values); });
+      for_each_panel([&](auto&& panel) { panel.add(rule, panel.scores(rule, keys), values); });
     });
     for_each_panel([&](auto&& panel) { panel.finish(out); });
     if (out.P) for_each_tile([&](Range keys) { for_each_panel([&](auto&& panel) { panel.write_weights(panel.scores(rule, keys), keys, out); }); });
   }
 
-  template <class T>
-  Index key_parts(Index, Index, Index) const {
-    return 1;
+  /// Keys whose part of dQ is summed by itself: an eighth of them, but not much fewer than 512, in whole tiles.
+  Index segment(Index S) const {
+    constexpr Index tile = TiledBackward<float>::tile_keys;
+    const Index segments = std::clamp<Index>(S / 512, 1, 8), keys = (S + segments - 1) / segments;
+    return (keys + tile - 1) / tile * tile;
   }
   template <class T>
-  Index backward_scratch(Index, Index, Index S) const {
-    return 3 * S;
+  Index backward_scratch(Index E, Index Ev, Index) const {
+    return TiledBackward<T>::room(E, Ev, queries<T>(E, Ev));
   }
   template <class T, class R>
   void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys, T* scratch) const {
-    Reference{}.backward(in, rule, to, keys, scratch);
+    TiledBackward<T>(in, to, queries<T>(in.Q.cols(), in.V.cols()), scratch).run(rule, keys, segment(in.K.rows()));
   }
 
  private:

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <attn/attention/heads.hpp>
+#include <attn/math/exp.hpp>
+#include <attn/math/panel.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// A panel of queries on the way back, in memory of `gradient_panel_room` numbers: Q · scale, dO and dQ as panels, and of each query its
+/// log-sum-exp in units of log 2 and D = Σ dO ∘ O. Its queries are columns `column` … of tiles P and dS whose rows are `step` apart.
+template <class T>
+struct GradientPanel {
+  Range queries;
+  Index column;
+  T *Q, *dO, *dQ, *log_sum_exp, *D;
+};
+template <class T>
+constexpr Index gradient_panel_room(Index E, Index Ev) {
+  return (2 * Panel<T, 3>::room(E) + Panel<T, 3>::room(Ev) + 2) * panel_rows<T>;
+}
+
+/// Which keys of a tile a panel's queries attend to: `begin` … `end` − 1, and whether all of these by all queries.
+struct KeysInTile {
+  Index begin = 0, end = 0;
+  bool masked = false;
+};
+
+/// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of queries against a tile of keys: in
+/// memory the numbers of one key after the other, a query in each lane   [FA2 Alg.2, lines 11–14]
+/// Where a key is masked both are 0, whatever it holds. Keys that the rule excludes for the whole panel are not computed.
+template <class T, int W>
+class GradientTile {
+  using V = simd::Vector<T>;
+  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736);
+
+ public:
+  GradientTile(const HeadInput<T>& in, const GradientPanel<T>& panel, Range keys, T* P, T* dS, Index step)
+      : in_(in), panel_(panel), first_(keys.begin), step_(step), P_(P + panel.column), dS_(dS + panel.column) {}
+
+  template <class R>
+  KeysInTile fill(const R& rule, Index from, Index to) {
+    add(rule, from, to);
+    return keys_;
+  }
+
+ private:
+  /// Keys that are allowed whole at once; others by halves, down to a block.
+  template <class R>
+  void add(const R& rule, Index from, Index to) {
+    constexpr Index rows = block_rows<W>;
+    const Cover cover = rule.cover({in_.batch, in_.head, panel_.queries.begin, panel_.queries.end, first_ + from, first_ + to});
+    if (cover == Cover::none) {
+      if (keys_.end == 0) keys_.begin = to;
+      fill_zero(from, to);
+    } else if (cover == Cover::part && to - from > rows) {
+      const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
+      add(rule, from, middle), add(rule, middle, to);
+    } else {
+      keys_.end = to;
+      keys_.masked = keys_.masked || cover == Cover::part;
+      multiply_values(from, to);
+      if constexpr (R::changes_scores || R::drops) apply(rule, from, to, cover);
+      else if (cover == Cover::all) differentiate(from, to);
+      else apply(rule, from, to, cover);
+    }
+  }
+
+  void fill_zero(Index from, Index to) const {
+    for (Index j = from; j < to; ++j) std::fill_n(P_ + j * step_, W * V::size, T(0)), std::fill_n(dS_ + j * step_, W * V::size, T(0));
+  }
+
+  /// dP = V dOᵀ
+  void multiply_values(Index from, Index to) const {
+    multiply_rows(in_.V, from, to, panel_.dO, [dP = dS_, step = step_](Index j, const RegisterBlock<T, W>& C) {
+#pragma GCC unroll 16
+      for (int r = 0; r < block_rows<W>; ++r)
+#pragma GCC unroll 16
+        for (int w = 0; w < W; ++w) simd::store(dP + (j + r) * step + w * V::size, C[r][w]);
+    });
+  }
+  /// S = K Qᵀ, and at once P and dS, for keys that all queries attend to, their scores as they are.
+  void differentiate(Index from, Index to) const {
+    multiply_rows(in_.K, from, to, panel_.Q, [P = P_, dS = dS_, step = step_, lse = panel_.log_sum_exp, D = panel_.D](Index j, const RegisterBlock<T, W>& C) {
+#pragma GCC unroll 16
+      for (int r = 0; r < block_rows<W>; ++r) {
+        simd::Array<V, W> p;
+#pragma GCC unroll 16
+        for (int w = 0; w < W; ++w) p[w] = fma(C[r][w], log2e, -simd::load<V>(lse + w * V::size));
+        exp2(p);
+#pragma GCC unroll 16
+        for (int w = 0; w < W; ++w) {
+          const Index at = (j + r) * step + w * V::size;
+          simd::store(P + at, p[w]);
+          simd::store(dS + at, p[w] * (simd::load<V>(dS + at) - simd::load<V>(D + w * V::size)));
+        }
+      }
+    });
+  }
+  /// The same under a rule. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV needs, and dS = P ∘ (dP ∘ M − D).
+  template <class R>
+  void apply(const R& rule, Index from, Index to, Cover cover) const {
+    multiply_rows(in_.K, from, to, panel_.Q, [P = P_, step = step_](Index j, const RegisterBlock<T, W>& C) {
+#pragma GCC unroll 16
+      for (int r = 0; r < block_rows<W>; ++r)
+#pragma GCC unroll 16
+        for (int w = 0; w < W; ++w) simd::store(P + (j + r) * step + w * V::size, C[r][w]);
+    });
+    for (Index lane = 0; lane < W * V::size; lane += V::size) {
+      const Index row = panel_.queries.begin + lane, count = std::clamp<Index>(panel_.queries.end - row, 0, V::size);
+      const V log_sum_exp = simd::load<V>(panel_.log_sum_exp + lane), D = simd::load<V>(panel_.D + lane);
+      for (Index j = from; j < to; ++j) {
+        const Positions<T> at{in_.batch, in_.head, {row}, first_ + j};
+        T *const P = P_ + j * step_ + lane, *const dS = dS_ + j * step_ + lane;
+        const Dual<V> s = rule.score(Dual<V>(simd::load<V>(P), T(1)), at, count);
+        auto seen = s.value != none;
+        if constexpr (R::masks)
+          if (cover != Cover::all) seen = seen & rule.allows(at, count);
+        const V p = select(seen, exp2(fma(s.value, log2e, -log_sum_exp)), T(0));
+        V dP = simd::load<V>(dS), p_kept = p;
+        if constexpr (R::drops) {
+          const V mask = rule.kept(at);
+          p_kept = p * mask, dP = select(mask == T(0), T(0), dP * mask);
+        }
+        simd::store(P, p_kept);
+        simd::store(dS, select(seen, p * (dP - D) * s.slope, T(0)));
+      }
+    }
+  }
+
+  template <class Finish>
+  void multiply_rows(const typename HeadInput<T>::Matrix& X, Index from, Index to, const T* panel, const Finish& finish) const {
+    const Index x_step = X.outerStride();
+    multiply<W>(LeftFactor<T>{X.data() + (first_ + from) * x_step, x_step, 1}, to - from, panel, W * V::size, X.cols(),
+                [from, &finish](Index j, const RegisterBlock<T, W>& C) { finish(from + j, C); });
+  }
+
+  const HeadInput<T>& in_;
+  const GradientPanel<T>& panel_;
+  Index first_, step_;
+  T *P_, *dS_;
+  KeysInTile keys_;
+};
+
+}  // namespace attn::inline ATTN_ABI
