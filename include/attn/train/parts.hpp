@@ -1,0 +1,35 @@
+#pragma once
+
+#include <attn/core/executor.hpp>
+#include <vector>
+
+namespace attn::inline ATTN_ABI {
+
+/// A piece of one of several ranges: `count` numbers of range number `range`, from `begin`.
+struct Part {
+  Index range, begin, count;
+};
+
+/// Ranges of so many numbers, cut into parts that depend on these sizes alone, so that what is summed by parts has the same bits for
+/// any number of threads.
+inline std::vector<Part> parts_of(const std::vector<Index>& sizes) {
+  constexpr Index part = 16384;
+  std::vector<Part> parts;
+  for (Index range = 0; range < static_cast<Index>(sizes.size()); ++range) {
+    const Index size = sizes[static_cast<std::size_t>(range)];
+    for (Index begin = 0; begin < size; begin += part) parts.push_back({range, begin, std::min(part, size - begin)});
+  }
+  return parts;
+}
+
+/// f(range, begin, count) for every part, all of them as one parallel loop.
+template <class F>
+void for_each_part(const std::vector<Index>& sizes, F&& f) {
+  const std::vector<Part> parts = parts_of(sizes);
+  parallel_for(static_cast<Index>(parts.size()), [&](Index i) {
+    const Part& part = parts[static_cast<std::size_t>(i)];
+    f(static_cast<std::size_t>(part.range), part.begin, part.count);
+  });
+}
+
+}  // namespace attn::inline ATTN_ABI
