@@ -14,6 +14,7 @@
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/cross_entropy.hpp>
+#include <attn/autograd/learned_rules.hpp>
 #include <attn/core/nested.hpp>
 #include <attn/core/print.hpp>
 #include <attn/core/random.hpp>

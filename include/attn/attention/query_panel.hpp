@@ -27,6 +27,7 @@ class ValueTile {
   /// The values from the tile's key `begin` on, as the transposed left factor of Vᵀ Pᵀ.
   LeftFactor<T> transposed(Index begin) const { return {V_.data() + (keys_.begin + begin) * V_.outerStride(), 1, V_.outerStride()}; }
   bool first() const { return keys_.begin == 0; }
+  Index first_key() const { return keys_.begin; }
   /// Looked at once, when it is asked.
   bool finite() {
     if (!finite_) {
@@ -85,7 +86,8 @@ class QueryPanel {
   ///   P = e^(S − m')   ℓ' = Σ P   m ← max(m, m')   ℓ ← e^(m_old − m) ℓ + e^(m' − m) ℓ'   O ← e^(m_old − m) O + e^(m' − m) P V
   /// Numerics: a tile is summed from zero and then added, so that rounding errors do not grow with S. Where a key is masked, its
   /// value is not seen, be it NaN.
-  void add(const ScoreTile<T, W>& scores, ValueTile<T>& values) {
+  template <class R>
+  void add(const R& rule, const ScoreTile<T, W>& scores, ValueTile<T>& values) {
     const bool nothing = scores.begin >= scores.end, unmasked_only = !nothing && scores.masked && !values.finite();
     if (values.first() && (nothing || unmasked_only)) std::fill(O_, m_, T(0));
     if (nothing) return;
@@ -97,6 +99,7 @@ class QueryPanel {
       simd::store(m_ + w * lanes, m);
       simd::store(l_ + w * lanes, fma(simd::load<V>(l_ + w * lanes), old_factor[w], l_tile * factor[w]));
     }
+    if constexpr (R::drops) drop(rule, scores, values);
     const LeftFactor<T> V_tile = values.transposed(scores.begin);
     if (unmasked_only) add_unmasked_values(scores, V_tile, old_factor, factor);
     else if (values.first()) set_values(scores, V_tile);
@@ -155,6 +158,17 @@ class QueryPanel {
       simd::store(S + j * P::size, mark ? select(s == none, T(-1), p) : p), sums[j % 4] += p;
     }
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
+  /// P ← P ∘ M; ℓ is that of P as it was. What is marked as masked stays so.
+  template <class R>
+  void drop(const R& rule, const ScoreTile<T, W>& scores, const ValueTile<T>& values) const {
+    for (Index lane = 0; lane < P::size; lane += lanes)
+      for (Index j = scores.begin; j < scores.end; ++j) {
+        T* const p = S_ + j * P::size + lane;
+        const V weight = simd::load<V>(p), kept = rule.kept(Positions<T>{in_.batch, in_.head, {in_.row + queries_.begin + lane}, values.first_key() + j});
+        simd::store(p, select(weight < T(0), weight, weight * kept));
+      }
   }
 
   /// O ← P V

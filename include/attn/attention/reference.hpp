@@ -33,8 +33,12 @@ struct Reference {
       }
       const T log_sum_exp = softmax<T>(s, p);
       O.row(i).setZero();
-      for (Index j = 0; j < S; ++j)
-        if (s[std::size_t(j)] != none) O.row(i) += p[std::size_t(j)] * V.row(j);
+      for (Index j = 0; j < S; ++j) {
+        if (s[std::size_t(j)] == none) continue;
+        T weight = p[std::size_t(j)];
+        if constexpr (R::drops) weight *= rule.kept(Position{batch, head, row + i, j});
+        O.row(i) += weight * V.row(j);
+      }
 
       if (out.P) std::copy(p.begin(), p.end(), out.P->row(i).data());
       if (out.log_sum_exp) out.log_sum_exp[i] = log_sum_exp;
@@ -66,8 +70,10 @@ struct Reference {
       for (Index j = 0; j < S; ++j) {
         if (s[j] == none) continue;
         const Index key = keys.begin + j;
-        const T dS = p[j] * (dot(to.dO, i, V, key) - D) * slope[j] * scale;
-        to.dV.row(key) += p[j] * to.dO.row(i);
+        T M = 1;
+        if constexpr (R::drops) M = rule.kept(Position{batch, head, row + i, key});
+        const T dS = p[j] * (M * dot(to.dO, i, V, key) - D) * slope[j] * scale;
+        to.dV.row(key) += p[j] * M * to.dO.row(i);
         to.dK.row(key) += dS * Q.row(i);
         to.dQ.row(i) += dS * K.row(key);
       }

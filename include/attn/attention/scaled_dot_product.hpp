@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/learn.hpp>
 #include <attn/attention/operand.hpp>
 #include <attn/attention/reference.hpp>
 #include <attn/attention/tiled.hpp>
@@ -13,6 +14,8 @@ struct AttentionOptions {
   /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own word goes before it. A rule without
   /// an `align` member takes Align::upper_left where nobody names one.
   std::optional<Align> align = std::nullopt;
+  /// Probability that a weight is dropped, P ∘ M in the place of P, where variables are recorded on a tape that has a Random.
+  double dropout = 0;
 };
 
 template <class Output, class Weights>
@@ -105,7 +108,9 @@ class ScaledDotProductAttention {
   void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value, const R& rule,
                 const HeadsGradient<T>& gradient) const {
     const Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
-    call.heads.backward(kernel, Bound<R>(rule, call.heads.scores(), options.align), gradient);
+    const Bound<R> bound(rule, call.heads.scores(), options.align);
+    call.heads.backward(kernel, bound, gradient);
+    if constexpr (Bound<R>::learns) learn(call.heads, bound, gradient);
   }
 
  private:
@@ -127,6 +132,8 @@ class ScaledDotProductAttention {
         : attention(a), query(q), key(k), value(v), heads{query.heads(), key.heads(), value.heads(), T(1)} {
       heads.check();
       heads.scale = static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
+      if (const double p = a.options.dropout; !(p >= 0 && p < 1))
+        throw OptionError("ScaledDotProductAttention: dropout = " + std::to_string(p) + " must be at least 0 and below 1");
       if (!std::isfinite(heads.scale)) throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) + " must be finite");
     }
     template <Rule R>

@@ -2,6 +2,7 @@
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/tape.hpp>
+#include <attn/rules/dropped.hpp>
 
 namespace attn::inline ATTN_ABI {
 
@@ -12,12 +13,24 @@ TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
   return {x.data(), {x.shape()[0], heads, x.shape()[1], E}, {x.strides()[0], E, x.strides()[1], 1}};
 }
 
+template <class R>
+inline constexpr bool is_dropped = false;
+template <class R, class T>
+inline constexpr bool is_dropped<Dropped<R, T>> = true;
+
 /// Attention of variables, recorded: `query_heads` and `key_heads` show what belongs to queries, or to keys and values, as (B, H, L, E)
 /// where it lies. Kept until backward: the operands, the output, and the log-sum-exp, nothing of the size L·S; and the rule.
 template <class Kernel, class T, int N, Rule R, class QueryHeads, class KeyHeads>
 Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attention, const std::array<Variable<T, N>, 3>& qkv, const R& rule,
                                 Tensor<T, N> output, const QueryHeads& query_heads, const KeyHeads& key_heads) {
   const auto& [q, k, v] = qkv;
+  if constexpr (!is_dropped<R>) {
+    if (Random* const random = q.tape().random(); random && attention.options.dropout > 0) {
+      const Shape<4> queries = query_heads(q.value().view()).shape(), keys = key_heads(k.value().view()).shape();
+      const DropoutMask<T> mask(attention.options.dropout, Dropped<R, T>::size({queries[0], queries[1], queries[2], keys[2]}), *random);
+      return record_attention(attention, qkv, Dropped<R, T>{rule, mask}, std::move(output), query_heads, key_heads);
+    }
+  }
   auto kept_rule = std::make_shared<const R>(rule);
   const auto heads = query_heads(q.value().view());
   Tensor<T, 3> log_sum_exp({heads.shape()[0], heads.shape()[1], heads.shape()[2]});
@@ -33,7 +46,10 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
     if (dk) dk->add(std::move(d_key));
     if (dv) dv->add(std::move(d_value));
   };
-  return q.tape().record(o, back, q, k, v);
+  struct Learned {
+    bool needs_gradient() const { return Bound<R>::learns; }
+  };
+  return q.tape().record(o, back, q, k, v, Learned{});
 }
 
 /// What ScaledDotProductAttention calls for operands of which some are variables: of 4, 3 or 2 axes.

@@ -127,8 +127,10 @@ template <class T, Index n> Lanes<T, n> select(const Mask<T, n>& mask, const Oth
 /// a·b + c, rounded once where the machine can.
 template <class T, Index n> Lanes<T, n> fma(const Lanes<T, n>& a, const Other<T, n>& b, const Other<T, n>& c) { return Lanes<T, n>::of(packet::pmadd(a.packet, b.packet, c.packet)); }
 /// The larger or smaller; a where one of them is NaN.
-template <class T, Index n> Lanes<T, n> max(const Lanes<T, n>& a, const Other<T, n>& b) { return Lanes<T, n>::of(packet::pmax(a.packet, b.packet)); }
-template <class T, Index n> Lanes<T, n> min(const Lanes<T, n>& a, const Other<T, n>& b) { return Lanes<T, n>::of(packet::pmin(a.packet, b.packet)); }
+template <class T, Index n> Lanes<T, n> max(const Lanes<T, n>& a, const Lanes<T, n>& b) { return Lanes<T, n>::of(packet::pmax(a.packet, b.packet)); }
+template <class T, Index n, class B> requires std::is_arithmetic_v<B> Lanes<T, n> max(const Lanes<T, n>& a, B b) { return max(a, Lanes<T, n>(b)); }
+template <class T, Index n> Lanes<T, n> min(const Lanes<T, n>& a, const Lanes<T, n>& b) { return Lanes<T, n>::of(packet::pmin(a.packet, b.packet)); }
+template <class T, Index n, class B> requires std::is_arithmetic_v<B> Lanes<T, n> min(const Lanes<T, n>& a, B b) { return min(a, Lanes<T, n>(b)); }
 template <class T, Index n> Lanes<T, n> abs(const Lanes<T, n>& a) { return Lanes<T, n>::of(packet::pabs(a.packet)); }
 template <class T, Index n> Lanes<T, n> floor(const Lanes<T, n>& a) { return Lanes<T, n>::of(packet::pfloor(a.packet)); }
 template <class T, Index n> bool any(const Mask<T, n>& a) { return packet::predux_any(a.packet); }

@@ -4,6 +4,7 @@
 #include <attn/autograd/shape.hpp>
 #include <attn/nn/key_value_cache.hpp>
 #include <attn/nn/linear.hpp>
+#include <attn/nn/option.hpp>
 
 namespace attn::inline ATTN_ABI {
 
@@ -14,6 +15,7 @@ struct MultiHeadAttentionOptions {
   std::optional<Index> kdim = std::nullopt, vdim = std::nullopt;  ///< widths of key and value, by default embed_dim
   bool bias = true;
   std::optional<Index> d_k = std::nullopt, d_v = std::nullopt;
+  double dropout = 0;  ///< of the weights, as AttentionOptions has it
 };
 
 /// MultiHead(Q, K, V) = Concat(head_1, …, head_H) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)   [Vaswani17 §3.2.2]
@@ -44,6 +46,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
       k_proj_weight.emplace(Shape<2>{key_rows(), kdim()});
       v_proj_weight.emplace(Shape<2>{value_rows(), vdim()});
     }
+    if (options.dropout != 0) attention.options.dropout = options.dropout;
     if (options.bias) in_proj_bias.emplace(Shape<1>{query_rows() + key_rows() + value_rows()});
   }
   MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random,
@@ -121,6 +124,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
            given("embed_dim", o.embed_dim) + " must be a positive multiple of " + given("num_heads", o.num_heads));
     expect(o.d_k.value_or(1) > 0, given("d_k", o.d_k.value_or(1)) + " must be at least 1");
     expect(o.d_v.value_or(1) > 0, given("d_v", o.d_v.value_or(1)) + " must be at least 1");
+    expect_option(o.dropout >= 0 && o.dropout < 1, kind, "dropout", o.dropout, "at least 0 and below 1");
     const Index G = o.num_kv_heads.value_or(o.num_heads);
     expect(G > 0 && o.num_heads % G == 0, given("num_kv_heads", G) + " must divide " + given("num_heads", o.num_heads));
     for (const Index E : {o.d_k.value_or(1), o.d_v.value_or(1)})

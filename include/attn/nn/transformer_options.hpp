@@ -7,7 +7,8 @@
 namespace attn::inline ATTN_ABI {
 
 /// PyTorch's options of `TransformerEncoderLayer` and `TransformerDecoderLayer`, by PyTorch's defaults; num_kv_heads, d_k and d_v as in
-/// MultiHeadAttentionOptions. `norm_first` normalises before each sublayer, not after it as the paper prints.
+/// MultiHeadAttentionOptions. `dropout` is that of each sublayer's output, of the feed-forward network's inner layer and, as PyTorch has it, of
+/// the attention weights. `norm_first` normalises before each sublayer, not after it as the paper prints.
 struct TransformerLayerOptions {
   Index d_model, nhead, dim_feedforward = 2048;
   double dropout = 0.1;
@@ -18,7 +19,7 @@ struct TransformerLayerOptions {
   std::optional<Index> num_kv_heads = std::nullopt, d_k = std::nullopt, d_v = std::nullopt;
 
   MultiHeadAttentionOptions attention() const {
-    return {.embed_dim = d_model, .num_heads = nhead, .num_kv_heads = num_kv_heads, .bias = bias, .d_k = d_k, .d_v = d_v};
+    return {.embed_dim = d_model, .num_heads = nhead, .num_kv_heads = num_kv_heads, .bias = bias, .d_k = d_k, .d_v = d_v, .dropout = dropout};
   }
   FeedForwardOptions feed_forward() const {
     return {.d_model = d_model, .dim_feedforward = dim_feedforward, .activation = activation, .dropout = dropout, .bias = bias};

@@ -39,7 +39,7 @@ class Alibi {
     return s - T((*slopes_)[static_cast<std::size_t>(at.head)]) * T(abs(at.query - at.key));
   }
 
- private:
+ protected:
   std::shared_ptr<const std::vector<double>> slopes_;
 };
 

@@ -26,7 +26,7 @@ class Bias {
     return s + static_cast<S>(bias_(at));
   }
 
- private:
+ protected:
   Broadcast<T> bias_;
 };
 

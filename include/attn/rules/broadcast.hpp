@@ -30,7 +30,9 @@ class Broadcast {
         throw ShapeError(std::string(function) + ": shape " + to_string(shape_) + " must be that of the scores (B, H, L, S) = " + to_string(wanted) +
                          ", or 1, on each axis");
   }
-  const T& operator()(Position at) const { return data_[at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3]]; }
+  const T& operator()(Position at) const { return data_[place(at)]; }
+  /// Where in memory, counted from the table's first number.
+  Index place(Position at) const { return at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3]; }
 
  private:
   template <int N>

@@ -60,6 +60,12 @@ class Bound<Combined<R...>> {
     std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
     return s;
   }
+  static constexpr bool learns = (Bound<R>::learns || ...);
+  /// What a rule is differentiated by goes through all that come after it.
+  template <class T, class F>
+  T differentiate(T s, Position at, F&& f) const {
+    return differentiate_from<0>(s, at, f);
+  }
   Cover cover(const Tile& tile) const {
     Cover result = Cover::all;
     std::apply([&](const Bound<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); }, rules_);
@@ -67,6 +73,24 @@ class Bound<Combined<R...>> {
   }
 
  private:
+  template <std::size_t first, class T, class F>
+  T differentiate_from(T s, Position at, F&& f) const {
+    if constexpr (first == sizeof...(R)) {
+      return s;
+    } else {
+      const T next = std::get<first>(rules_).differentiate(s, at, [&](const auto& rule, Position where, T slope) {
+        const Dual<T> through = score_from<first + 1>(Dual<T>(std::get<first>(rules_).score(s, at), slope), at);
+        f(rule, where, through.slope);
+      });
+      return differentiate_from<first + 1>(next, at, f);
+    }
+  }
+  template <std::size_t first, class S>
+  S score_from(S s, Position at) const {
+    if constexpr (first == sizeof...(R)) return s;
+    else return score_from<first + 1>(std::get<first>(rules_).score(s, at), at);
+  }
+
   std::tuple<Bound<R>...> rules_;
 };
 

@@ -62,6 +62,14 @@ template <class R, class S, class At>
 concept ChangesAs = requires(const R& rule, S s, const At& at) {
   { rule.score(s, at) } -> std::same_as<S>;
 };
+/// A rule with numbers that are learned: with each score goes one of them, number `parameter(at)` of `gradient()`, by which the new score has
+/// the derivative `parameter_slope(at)`.
+template <class R>
+concept Learns = requires(const R& rule, Position at) {
+  { rule.parameter(at) } -> std::convertible_to<Index>;
+  { rule.parameter_slope(at) } -> std::convertible_to<double>;
+  rule.gradient();
+};
 template <class R>
 concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
 
@@ -116,6 +124,14 @@ class Bound {
     if constexpr (!ChangesScores<R>) return s;
     else if constexpr (ChangesAs<R, S, Positions<T>>) return rule_.score(s, shifted(at));
     else return score_lanes(s, at, count);
+  }
+  /// Rules that learn, of this and those that it is made of.
+  static constexpr bool learns = Learns<R>;
+  /// The new score, and for each rule that learns f(rule, position, derivative of the score by its parameter).
+  template <class T, class F>
+  T differentiate(T s, Position at, F&& f) const {
+    if constexpr (learns) f(rule_, shifted(at), static_cast<T>(rule_.parameter_slope(shifted(at))));
+    return score(s, at);
   }
   Cover cover(Tile tile) const {
     tile.query_begin += offset_, tile.query_end += offset_;

@@ -27,9 +27,7 @@ using AdamOptions = AdamOptionsWith<DecayInGradient>;
 /// v ← β₂ v + (1 − β₂) g²
 /// θ ← θ − lr · m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)  at the t-th step of this parameter  [Kingma15 Alg.1]
 /// in PyTorch's order of operations, the weight decay before it. One pass over θ, g, m and v.
-/// Numerics: 1 − βᵗ is taken in double; in float it has lost half of its digits at the first steps. An average that has faded below
-/// the normal numbers becomes 0: beside ε it is nothing, and processors take a hundred times as long over it. That befalls the rows of an
-/// embedding whose words are rare.
+/// Numerics: 1 − βᵗ is taken in double; in float it has lost half of its digits at the first steps.
 template <class Decay>
 class AdamRule {
  public:
@@ -55,8 +53,7 @@ class AdamRule {
   void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin, Index count) const {
     using V = simd::Vector<T>;
     const V share1(1 - options_.beta1), beta2(options_.beta2), share2(1 - options_.beta2), eps(options_.eps), rate(rate_), root(root_);
-    const V decay(options_.weight_decay), kept(1 - lr_ * options_.weight_decay), smallest(std::numeric_limits<T>::min());
-    const auto unless_tiny = [&](const V& average) { return select(abs(average) < smallest, 0, average); };
+    const V decay(options_.weight_decay), kept(1 - lr_ * options_.weight_decay);
     T* const exp_avg = averages[0] + begin;
     T* const exp_avg_sq = averages[1] + begin;
     value += begin, grad += begin;
@@ -64,8 +61,8 @@ class AdamRule {
       V x = simd::load<V>(value + i, n, 0), g = simd::load<V>(grad + i, n, 0);
       V m = simd::load<V>(exp_avg + i, n, 0), v = simd::load<V>(exp_avg_sq + i, n, 0);
       if (options_.weight_decay != 0) Decay::apply(x, g, decay, kept);
-      m = unless_tiny(m + share1 * (g - m));
-      v = unless_tiny(v * beta2 + share2 * g * g);
+      m += share1 * (g - m);
+      v = v * beta2 + share2 * g * g;
       x -= rate * m / (sqrt(v) / root + eps);
       simd::store(value + i, n, x), simd::store(exp_avg + i, n, m), simd::store(exp_avg_sq + i, n, v);
     });

@@ -1,0 +1,142 @@
+#include <gtest/gtest.h>
+#include <attn/attn.hpp>
+
+#include "support/attention_cases.hpp"
+#include "support/tensors.hpp"
+
+// The way back by tiles against that of the definition, which is held against difference quotients and PyTorch elsewhere.
+namespace {
+
+using attn::Index;
+
+template <class T>
+struct Gradients {
+  attn::Tensor<T, 4> query, key, value;
+
+  template <class Kernel, class R>
+  Gradients(const attn::ScaledDotProductAttention<Kernel>& attention, const attn::TensorView<const T, 4>& q, const attn::TensorView<const T, 4>& k,
+            const attn::TensorView<const T, 4>& v, const R& rule, const attn::Tensor<T, 4>& d_output)
+      : query(q.shape()), key(k.shape()), value(v.shape()) {
+    const auto forward = attention.with_log_sum_exp(q, k, v, rule);
+    attention.backward(q, k, v, rule, attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, d_output, query, key, value});
+  }
+};
+
+template <class T>
+class Backward : public testing::Test {
+ protected:
+  using Tensor = attn::Tensor<T, 4>;
+
+  void run(std::uint64_t number) {
+    attention_cases::Case<T> c(number);
+    c.with_rule([&](const auto& rule) { compare(c, rule); });
+    if (this->HasFailure()) ADD_FAILURE() << "case " << number << ": " << c.describe();
+  }
+
+ private:
+  template <class R>
+  void compare(attention_cases::Case<T>& c, const R& rule) {
+    const auto [B, H, G, L, S, E, Ev] = c.shape;
+    attn::Random random{std::uint64_t(L + S)};
+    const auto d_output = normal<T, 4>(random, {B, H, L, Ev});
+    const attn::ScaledDotProductAttention<attn::Tiled> tiled(c.options());
+    const auto of = [&](const auto& attention) {
+      return Gradients<T>(attention, std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule, d_output);
+    };
+    const auto got = of(tiled), wanted = of(attn::ScaledDotProductAttention<attn::Reference>(c.options()));
+    const double tolerance = (sizeof(T) == 4 ? 1e-5 : 2e-14) * (3 + 2 * c.factor);
+    EXPECT_TRUE(near(got.query, wanted.query, tolerance)) << "query";
+    EXPECT_TRUE(near(got.key, wanted.key, tolerance)) << "key";
+    EXPECT_TRUE(near(got.value, wanted.value, tolerance)) << "value";
+    if (L == 0 || S == 0 || Ev == 0) return;
+
+    // A key that holds what it should not, and a value: where they are masked the gradients keep their bits, and their own are 0.
+    const Index bad = random.index(S);
+    for (Index b = 0; b < B; ++b)
+      for (Index g = 0; g < G; ++g) {
+        c.k.view().matrix(b, g).row(bad).setConstant(std::numeric_limits<T>::quiet_NaN());
+        c.v.view().matrix(b, g)(bad, random.index(Ev)) = std::numeric_limits<T>::infinity();
+      }
+    const auto poisoned = of(tiled);
+    const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
+    for (Index b = 0; b < B; ++b)
+      for (Index g = 0; g < G; ++g) {
+        bool seen = false;
+        for (Index h = g * H / G; h < (g + 1) * H / G; ++h)
+          for (Index i = 0; i < L; ++i) {
+            const bool sees = bound.allows(attn::Position{b, h, i, bad});
+            seen = seen || sees;
+            ASSERT_TRUE(sees || E == 0 || std::memcmp(&got.query(b, h, i, 0), &poisoned.query(b, h, i, 0), std::size_t(E) * sizeof(T)) == 0)
+                << "a masked key changes the gradient of query " << i << " of head " << h << " in " << b;
+          }
+        if (seen) continue;
+        ASSERT_TRUE(same_bits(got.key[b][g].copy(), poisoned.key[b][g].copy()) && same_bits(got.value[b][g].copy(), poisoned.value[b][g].copy()));
+        ASSERT_TRUE((poisoned.key.matrix(b, g).row(bad).array() == 0).all() && (poisoned.value.matrix(b, g).row(bad).array() == 0).all());
+      }
+  }
+
+  static bool near(const Tensor& a, const Tensor& b, double tolerance) {
+    double largest = 1;
+    for (Index i = 0; i < b.size(); ++i) largest = std::max(largest, std::abs(double(b.data()[i])));
+    for (Index i = 0; i < a.size(); ++i) {
+      const double x = double(a.data()[i]), y = double(b.data()[i]);
+      if (std::abs(x - y) <= tolerance * largest || (x != x && y != y)) continue;
+      ADD_FAILURE() << "at " << i << ": " << x << " instead of " << y << ", the largest " << largest;
+      return false;
+    }
+    return true;
+  }
+};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(Backward, Scalars);
+
+TYPED_TEST(Backward, ByTilesIsThatOfTheDefinition) {
+  if (const char* one = std::getenv("ATTN_CASE")) return this->run(std::strtoull(one, nullptr, 10));
+  for (std::uint64_t number = 0; number < attention_cases::how_many() / 16 && !this->HasFailure(); ++number) this->run(number);
+}
+
+TYPED_TEST(Backward, HasTheSameBitsForAnyThreadsAndBatch) {
+  using T = TypeParam;
+  attn::Random random{1};
+  const Index B = 9, H = 4, L = 37, S = 1100, E = 6;  // several segments of keys; with one sequence they are computed apart, with nine they are not
+  const auto q = normal<T, 4>(random, {B, H, L, E}), k = normal<T, 4>(random, {B, H, S, E}), v = normal<T, 4>(random, {B, H, S, E}),
+             d = normal<T, 4>(random, {B, H, L, E});
+  const auto of = [&](Index first, Index n) {
+    const auto part = [&](const attn::Tensor<T, 4>& x) { return x.slice(0, first, first + n); };
+    return Gradients<T>(attn::ScaledDotProductAttention{}, part(q), part(k), part(v), attn::Softcap{3}, part(d).copy());
+  };
+  attn::set_num_threads(1);
+  const auto one = of(0, B);
+  for (const Index threads : {2, 3, 8}) {
+    attn::set_num_threads(threads);
+    const auto all = of(0, B), some = of(3, 1);
+    EXPECT_TRUE(same_bits(all.query, one.query) && same_bits(all.key, one.key) && same_bits(all.value, one.value)) << threads;
+    EXPECT_TRUE(same_bits(some.query[0].copy(), one.query[3].copy()) && same_bits(some.key[0].copy(), one.key[3].copy())) << threads;
+  }
+  attn::set_executor(attn::Pool{});
+}
+
+TEST(BackwardMeaning, OfAQueryThatAttendsToNothingIsZero) {
+  attn::Random random{2};
+  const auto q = normal<float, 4>(random, {1, 2, 5, 8}), k = normal<float, 4>(random, {1, 2, 7, 8}), v = normal<float, 4>(random, {1, 2, 7, 8}),
+             d = normal<float, 4>(random, {1, 2, 5, 8});
+  attn::Tensor<bool, 2> mask({5, 7});
+  for (Index i = 0; i < 5; ++i)
+    for (Index j = 0; j < 7; ++j) mask(i, j) = i != 2 && j != 4;
+  const Gradients<float> got(attn::ScaledDotProductAttention{}, q.view(), k.view(), v.view(), attn::Keep{mask}, d);
+  for (Index h = 0; h < 2; ++h) {
+    EXPECT_TRUE((got.query.matrix(0, h).row(2).array() == 0).all());
+    EXPECT_TRUE((got.key.matrix(0, h).row(4).array() == 0).all() && (got.value.matrix(0, h).row(4).array() == 0).all());
+    EXPECT_TRUE((got.query.matrix(0, h).row(1).array() != 0).all());
+  }
+}
+
+TEST(BackwardMeaning, OfEmptyShapesIsZero) {
+  const attn::Tensor<float, 4> q({1, 2, 5, 8}), none({1, 2, 0, 8}), k({1, 2, 7, 8});
+  const Gradients<float> no_keys(attn::ScaledDotProductAttention{}, q.view(), none.view(), none.view(), attn::NoMask{}, q);
+  EXPECT_TRUE((no_keys.query.flat().array() == 0).all());
+  const Gradients<float> no_queries(attn::ScaledDotProductAttention{}, none.view(), k.view(), k.view(), attn::NoMask{}, none);
+  EXPECT_TRUE((no_queries.key.flat().array() == 0).all() && (no_queries.value.flat().array() == 0).all());
+}
+
+}  // namespace

@@ -1,0 +1,147 @@
+#include <gtest/gtest.h>
+#include <attn/attn.hpp>
+
+#include "support/expect_error.hpp"
+#include "support/tensors.hpp"
+
+namespace {
+
+using attn::Index, attn::Tape, attn::Tensor, attn::Variable;
+
+Tensor<double, 1> numbers(std::initializer_list<double> values) {
+  Tensor<double, 1> x({Index(values.size())});
+  std::copy(values.begin(), values.end(), x.data());
+  return x;
+}
+
+TEST(Tape, AddsUpWhatComesToAVariable) {
+  Tape<double> tape;
+  const auto x = tape.variable(numbers({2, -3})), y = tape.variable(numbers({5, 7}));
+  tape.backward(x * y + x + x, numbers({1, 10}));
+  EXPECT_EQ(x.grad(), numbers({7, 90}));
+  EXPECT_EQ(y.grad(), numbers({2, -30}));
+  tape.backward(x * x, numbers({1, 1}));  // a second pass adds to the first
+  EXPECT_EQ(x.grad(), numbers({7 + 4, 90 - 6}));
+}
+
+TEST(Tape, KeepsTheGradientOfWhatIsStillHeld) {
+  Tape<double> tape;
+  const auto x = tape.variable(numbers({2, -3}));
+  const auto squared = x * x;
+  tape.backward(sum(squared * squared));
+  EXPECT_EQ(squared.grad(), numbers({8, 18}));
+  EXPECT_EQ(x.grad(), numbers({32, -108}));
+}
+
+TEST(Tape, LeavesOutWhatNeedsNoGradient) {
+  Tape<double> tape;
+  const auto x = tape.variable(numbers({2})), unused = tape.variable(numbers({1})), constant = tape.constant(numbers({3}));
+  EXPECT_FALSE((constant * constant).needs_gradient());
+  const auto kept = (constant + constant).kept();
+  EXPECT_EQ(kept.use_count(), 1);  // nothing but this holds it
+  tape.backward(x * constant + constant);
+  EXPECT_EQ(x.grad(), numbers({3}));
+  EXPECT_EQ(unused.grad(), numbers({0}));
+  EXPECT_EQ(sentence_of<attn::Error>([&] { constant.grad(); }), "Variable: a constant (1) has no gradient; tape.variable makes one that has");
+}
+
+TEST(Tape, FreesAsItGoes) {
+  Tape<double> tape;
+  const auto x = tape.variable(numbers({2}));
+  std::weak_ptr<const Tensor<double, 1>> inner;
+  {
+    const auto y = x * x;
+    inner = y.kept();
+    const auto z = y * y;
+    EXPECT_FALSE(inner.expired());
+    tape.backward(z);
+  }
+  EXPECT_TRUE(inner.expired());
+  EXPECT_EQ(x.grad(), numbers({32}));
+}
+
+TEST(Tape, SaysInOneSentenceWhatIsWrong) {
+  Tape<double> tape, other;
+  const auto x = tape.variable(numbers({2, 3})), y = x * x;
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y); }), "Tape: backward needs a single number, or a cotangent for each of (2)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y, numbers({1})); }),
+            "Tape: the cotangent (1) must have the shape of what backward starts from, (2)");
+  EXPECT_EQ(sentence_of<attn::Error>([&] { other.backward(y, numbers({1, 1})); }), "Tape: backward needs a variable of this tape, not of another");
+  const auto constant = tape.constant(numbers({1, 1}));
+  EXPECT_EQ(sentence_of<attn::Error>([&] {
+              tape.backward(constant + constant, numbers({1, 1}));
+            }),
+            "Tape: backward needs what was computed from variables or from the parameters of layers that are not const");
+  tape.backward(y, numbers({1, 1}));
+  EXPECT_EQ(sentence_of<attn::Error>([&] {
+              tape.backward(y, numbers({1, 1}));
+            }),
+            "Tape: backward needs a variable that was computed since the last backward; each step is gone back over once, and freed");
+  EXPECT_EQ(x.grad(), numbers({4, 6}));
+}
+
+TEST(Tape, GivesParametersTheirGradientsAndFrozenLayersNone) {
+  attn::Random random{1};
+  attn::Linear<double> first({.in_features = 3, .out_features = 4}, random), second({.in_features = 4, .out_features = 2}, random);
+  const attn::Linear<double>& frozen = second;
+  Tape<double> tape;
+  const auto x = tape.variable(normal<double, 2>(random, {5, 3}));
+  const auto loss = sum(frozen(first(x)));
+  tape.backward(loss);
+  for (const auto& p : first.parameters()) EXPECT_FALSE(p.grad.empty()) << p.name;
+  for (const auto& p : second.parameters()) EXPECT_TRUE(p.grad.empty()) << p.name;
+  const auto first_gradient = first.parameters()[0].grad.values();
+  const std::vector<double> once(first_gradient.begin(), first_gradient.end());
+  const auto again = sum(frozen(first(x)));
+  tape.backward(again);  // gradients add up
+  for (std::size_t i = 0; i < once.size(); ++i) EXPECT_DOUBLE_EQ(first_gradient[i], 2 * once[i]);
+  for (const auto& p : first.parameters()) p.grad.clear();
+  EXPECT_TRUE(first.parameters()[0].grad.empty());
+  EXPECT_EQ(first.parameters()[0].grad.values()[0], 0);
+}
+
+TEST(Tape, DropsOnlyWithARandomAndByItsSeed) {
+  const attn::Dropout dropout(0.25);
+  Tensor<double, 2> ones({300, 400});
+  ones.flat().setOnes();
+  const auto dropped = [&](attn::Random random) {
+    Tape<double> tape{random};
+    return dropout(tape.constant(ones)).value();
+  };
+  Tape<double> inference;
+  EXPECT_EQ(dropout(inference.constant(ones)).value(), ones);
+  const Tensor<double, 2> y = dropped(attn::Random{1});
+  EXPECT_EQ(y, dropped(attn::Random{1}));
+  EXPECT_FALSE(y == dropped(attn::Random{2}));
+  EXPECT_NEAR(double((y.flat().array() == 0).count()) / 120000, 0.25, 4 * std::sqrt(0.25 * 0.75 / 120000));
+  EXPECT_EQ((y.flat().array() == 0).count() + (y.flat().array() == 1 / 0.75).count(), 120000);
+  attn::Random random{1};
+  Tape<double> tape{random};
+  EXPECT_FALSE(dropout(tape.constant(ones)).value() == dropout(tape.constant(ones)).value());  // another mask each time
+}
+
+TEST(Tape, DroppedWeightsHaveTheirMean) {
+  const Index L = 64, S = 200;
+  Tensor<float, 3> q({1, L, 4}), k({1, S, 4}), v({1, S, 2});
+  v.flat().setOnes();
+  attn::Random random{3};
+  Tape<float> tape{random};
+  const auto o = attn::ScaledDotProductAttention{{.dropout = 0.4}}(tape.constant(q), tape.constant(k), tape.constant(v));
+  EXPECT_NEAR(o.value().flat().mean(), 1, 4 * std::sqrt(0.4 / 0.6 / double(L * S)));
+  EXPECT_GT((o.value().flat().array() - 1).abs().maxCoeff(), 0.01f);
+}
+
+TEST(Tape, DroppedWeightsAreTheSameInBothKernels) {
+  attn::Random draws{5};
+  const auto q = normal<float, 4>(draws, {2, 3, 37, 9}), k = normal<float, 4>(draws, {2, 3, 210, 9}), v = normal<float, 4>(draws, {2, 3, 210, 5});
+  const auto with = [&](const auto& attention) {
+    attn::Random random{3};
+    Tape<float> tape{random};
+    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}}).value();
+  };
+  const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
+             plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});
+  EXPECT_LT((tiled.flat() - plain.flat()).cwiseAbs().maxCoeff(), 1e-5f);
+}
+
+}  // namespace
