@@ -38,23 +38,21 @@ struct Characters {
 };
 
 struct CharacterModelOptions {
-  attn::Index vocabulary, context = 128, width = 128, heads = 4, layers = 3;
+  attn::Index vocabulary, width = 128, heads = 4, layers = 3;
   double dropout = 0.1;
 };
 
-/// A decoder by itself: tokens (B, L), at most `context` of them, give the logits (B, L, V) of the character after each   [Radford18]
+/// A decoder by itself: tokens (B, L) give the logits (B, L, V) of the character after each   [Radford18]
 class CharacterModel : public attn::Module<CharacterModel, float> {
  public:
   static constexpr const char* kind = "CharacterModel";
   attn::Embedding<float> characters;
-  attn::LearnedPosition<float> positions;
   attn::Dropout dropout;
   attn::TransformerEncoder<float> layers;
   attn::Linear<float> output;
 
   CharacterModel(const CharacterModelOptions& o, attn::Random& random)
       : characters({.num_embeddings = o.vocabulary, .embedding_dim = o.width}, random),
-        positions({.max_length = o.context, .d_model = o.width}, random),
         dropout(o.dropout),
         layers({.layer = {.d_model = o.width,
                           .nhead = o.heads,
@@ -70,7 +68,8 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
   /// `how` is a tape, or Inference.
   template <class Self, class How>
   static auto forward(Self& self, How&& how, const attn::Tensor<attn::Index, 2>& tokens) {
-    const auto x = self.dropout(attn::add_to_each(self.characters(how, tokens), self.positions(how, tokens.shape()[1])));
+    const attn::Tensor<float, 2> positions = attn::sinusoidal<float>(tokens.shape()[1], self.characters.weight.value().shape()[1]);
+    const auto x = self.dropout(attn::add_to_each(self.characters(how, tokens), positions));
     return self.output(self.layers(x, attn::Causal{}));
   }
   template <class Self>
@@ -81,7 +80,6 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
     visitor("characters", self.characters);
-    visitor("positions", self.positions);
     visitor("layers", self.layers);
     visitor("output", self.output);
   }
@@ -102,9 +100,8 @@ inline attn::Index draw(std::span<const float> logits, double temperature, attn:
 }
 
 /// So many tokens after a beginning, which must not be empty; each from the `context` before it.
-inline std::vector<attn::Index> continued(const CharacterModel& model, std::vector<attn::Index> tokens, attn::Index count, double temperature,
-                                          attn::Random& random) {
-  const attn::Index context = model.positions.weight.value().shape()[0];
+inline std::vector<attn::Index> continued(const CharacterModel& model, std::vector<attn::Index> tokens, attn::Index count, attn::Index context,
+                                          double temperature, attn::Random& random) {
   for (attn::Index i = 0; i < count; ++i) {
     const attn::Index length = std::min(context, static_cast<attn::Index>(tokens.size()));
     attn::Tensor<attn::Index, 2> last({1, length});

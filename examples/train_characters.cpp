@@ -56,10 +56,10 @@ int main(int argc, char** argv) {
   CharacterModelOptions model{.vocabulary = 0};
   std::string path, prompt = "\n";
   double temperature = 0.8;
-  Index sample = 300;
+  Index sample = 300, context = 128;
   CLI::App app{"Teaches a decoder-only transformer a text, character by character."};
   app.add_option("text", path, "a file in UTF-8")->required();
-  app.add_option("--context", model.context, "characters that are looked at")->capture_default_str();
+  app.add_option("--context", context, "characters that are looked at")->capture_default_str();
   app.add_option("--width", model.width, "of the model")->capture_default_str();
   app.add_option("--heads", model.heads, "of each layer")->capture_default_str();
   app.add_option("--layers", model.layers, "of the model")->capture_default_str();
@@ -72,50 +72,49 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     options.check();
     TrainingOptions::need(temperature >= 0 && std::isfinite(temperature), "temperature", temperature, "at least 0");
-    TrainingOptions::need(model.context >= 2 && model.context <= 4096, "context", static_cast<double>(model.context), "from 2 to 4096");
+    TrainingOptions::need(context >= 2 && context <= 4096, "context", static_cast<double>(context), "from 2 to 4096");
     TrainingOptions::need(sample >= 0 && sample <= 100'000, "sample", static_cast<double>(sample), "from 0 to 100000");
     if (options.threads > 0) attn::set_num_threads(options.threads);
     const std::u32string text = text_of(path);
     const Characters characters(text);
     const std::vector<Index> tokens = characters.encode(text);
-    const Index length = std::ssize(tokens), held_out = std::max(length / 20, model.context + 1);
-    if (length - held_out <= model.context)
-      throw std::invalid_argument("\"" + path + "\" has " + std::to_string(length) + " characters; for --context " + std::to_string(model.context) +
-                                  " it must have at least " + std::to_string(2 * model.context + 2));
+    const Index length = std::ssize(tokens), held_out = std::max(length / 20, context + 1);
+    if (length - held_out <= context)
+      throw std::invalid_argument("\"" + path + "\" has " + std::to_string(length) + " characters; for --context " + std::to_string(context) +
+                                  " it must have at least " + std::to_string(2 * context + 2));
     const std::vector<Index> learnt(tokens.begin(), tokens.end() - held_out), unseen(tokens.end() - held_out, tokens.end());
     std::vector<Index> beginning =
         prompt == "\n" && characters.all.find(U'\n') == characters.all.npos ? std::vector{tokens.front()} : characters.encode(attn::plot::decode_utf8(prompt));
     if (beginning.empty()) beginning = {tokens.front()};
     model.vocabulary = characters.count();
     TrainingRun<CharacterModel> run(model, options.seed);
-    const std::string kind = "train_characters with " + std::to_string(model.vocabulary) + " characters";
-    if (!options.resume.empty()) run.load(options.resume, kind);
+    if (!options.resume.empty()) attn::load_checkpoint(options.resume, run.checkpoint());
 
     Progress progress;
     progress.say(std::to_string(length) + " characters, " + std::to_string(model.vocabulary) + " different ones");
     const auto step = [&](double rate) {
-      const Stretches batch = drawn(learnt, options.batch, model.context, run.random);
+      const Stretches batch = drawn(learnt, options.batch, context, run.random);
       const auto [loss, logits] = run.learn([&](auto& tape) { return run.model(tape, batch.in); }, batch.out, rate);
       return std::pair(loss, share_right(logits, batch.out));
     };
     const auto pause = [&] {
       attn::Random random{1};  // the same stretches every time
-      const Stretches some = drawn(unseen, 16, model.context, random);
+      const Stretches some = drawn(unseen, 16, context, random);
       const double loss = static_cast<double>(attn::cross_entropy(std::as_const(run.model)(some.in), some.out)(0));
       run.history.evaluated.push_back(static_cast<double>(run.step)), run.history.found.push_back(loss);
       char line[96];
       std::snprintf(line, sizeof line, "step %ld: loss %.3f on what is not learnt from; a sample:", static_cast<long>(run.step), loss);
       progress.say(line);
-      progress.say(characters.decode(continued(run.model, beginning, sample, temperature, random)) + "\n");
+      progress.say(characters.decode(continued(run.model, beginning, sample, context, temperature, random)) + "\n");
     };
     if (!train(run, options, 2e-3, progress, step, pause)) {
-      run.save(options.checkpoint, kind);
+      attn::save_checkpoint(options.checkpoint, run.checkpoint());
       progress.say("saved at step " + std::to_string(run.step) + "; to go on: " + options.command_to_resume(argc, argv));
       return 130;
     }
     save_half(run.model, options.output, {{"characters", attn::plot::encode_utf8(characters.all)}});
     run.history.figure("A text, character by character", "loss").save(options.plot);
-    progress.say("after " + clock_text(run.seconds) + ": wrote " + options.output + " and " + options.plot);
+    progress.say("after " + clock_text(progress.elapsed()) + ": wrote " + options.output + " and " + options.plot);
     return 0;
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();

@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
     Examples some = unseen;
     some.texts.resize(500), some.isos.resize(500);
     TrainingRun<DateModel> run(date_model_options(), options.seed);
-    if (!options.resume.empty()) run.load(options.resume, "train_dates");
+    if (!options.resume.empty()) attn::load_checkpoint(options.resume, run.checkpoint());
 
     Progress progress;
     const auto step = [&](double rate) { return learn(run, drawn(dates.training, options.batch, run.random), rate); };
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
       progress.say("step " + std::to_string(run.step) + ": of 500 unseen dates " + percent(right) + " exactly right");
     };
     if (!train(run, options, 3e-3, progress, step, pause)) {
-      run.save(options.checkpoint, "train_dates");
+      attn::save_checkpoint(options.checkpoint, run.checkpoint());
       progress.say("saved at step " + std::to_string(run.step) + "; to go on: " + options.command_to_resume(argc, argv));
       return 130;
     }
@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
     const DateModel saved = load_date_model(options.output);
     std::vector<std::size_t> wrong;
     const double right = share_right(saved, unseen, &wrong);
-    progress.say("after " + clock_text(run.seconds) + ": of 2,000 unseen dates " + percent(right) + " exactly right");
+    progress.say("after " + clock_text(progress.elapsed()) + ": of 2,000 unseen dates " + percent(right) + " exactly right");
     for (std::size_t i = 0; i < std::min<std::size_t>(5, wrong.size()); ++i)
       progress.say("  \"" + unseen.texts[wrong[i]] + "\" is " + unseen.isos[wrong[i]] + ", and was written " +
                    write_iso(saved, {unseen.texts[wrong[i]]}).front());

@@ -20,7 +20,7 @@ struct TrainingOptions {
 
   void add_to(CLI::App& app) {
     app.add_option("--steps", steps, "batches to learn from")->capture_default_str();
-    app.add_option("--minutes", minutes, "end after so long, if the steps are not done before; 0: never")->capture_default_str();
+    app.add_option("--minutes", minutes, "end after so long from now, if the steps are not done before; 0: never")->capture_default_str();
     app.add_option("--batch", batch, "examples a step")->capture_default_str();
     app.add_option("--seed", seed, "of the start and of what is drawn")->capture_default_str();
     app.add_option("--threads", threads, "0: one for each core")->capture_default_str();
@@ -63,13 +63,12 @@ template <class Model, class Step, class Pause>
 bool train(TrainingRun<Model>& run, const TrainingOptions& options, double peak, Progress& progress, Step&& step, Pause&& pause) {
   const Interrupt interrupt;
   const attn::CosineSchedule rate{.peak = peak, .warmup_steps = std::min<attn::Index>(300, options.steps / 10), .total_steps = options.steps};
-  const double seconds_before = run.seconds;
-  double done = static_cast<double>(run.step) / static_cast<double>(options.steps);
-  while (done < 1) {
+  const double done_before = static_cast<double>(run.step) / static_cast<double>(options.steps);
+  for (double done = done_before; done < 1;) {
     const int tenths = static_cast<int>(10 * done);
-    run.seconds = seconds_before + progress.elapsed();
-    const double time_gone = options.minutes > 0 ? run.seconds / (60 * options.minutes) : 0;
-    done = std::min(1.0, std::max(static_cast<double>(run.step + 1) / static_cast<double>(options.steps), time_gone));
+    const double time_gone = options.minutes > 0 ? progress.elapsed() / (60 * options.minutes) : 0;
+    done = std::max(static_cast<double>(run.step + 1) / static_cast<double>(options.steps), done_before + (1 - done_before) * time_gone);
+    done = std::min(done, 1.0);
     const auto [loss, right] = step(rate(std::max<attn::Index>(1, std::llround(done * static_cast<double>(options.steps)))));
     progress.step(done, loss, right, options.batch);
     run.history.step.push_back(static_cast<double>(run.step)), run.history.loss.push_back(loss);

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <attn/io/safetensors.hpp>
+#include <attn/io/checkpoint.hpp>
 #include <attn/plot.hpp>
 #include <attn/train.hpp>
-#include <charconv>
-#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-/// What a run has done so far, for its picture: pairs of a step and what was found at it.
+/// What a run has done since it was begun or resumed, for its picture: losses at steps, and what was found where it was evaluated.
 struct History {
   std::vector<double> step, loss, evaluated, found;
 
@@ -30,8 +29,7 @@ struct History {
   }
 };
 
-/// A model in training, and all that it needs to go on where it was: a run that is saved and loaded ends with the same bits as one that
-/// is not. It must stay where it is.
+/// A model in training. A run that is saved and loaded ends with the same bits as one that is not. It must stay where it is.
 template <class Model>
 struct TrainingRun {
   attn::Random random;
@@ -39,7 +37,6 @@ struct TrainingRun {
   attn::Adam<float> adam;
   History history;
   attn::Index step = 0;
-  double seconds = 0;
 
   template <class Options>
   TrainingRun(const Options& options, std::uint64_t seed)
@@ -61,46 +58,6 @@ struct TrainingRun {
     return {static_cast<double>(loss.value()(0)), logits.value()};
   }
 
-  /// `kind` says whose run it is, for `load` to refuse another's.
-  void save(const std::filesystem::path& path, const std::string& kind) const {
-    attn::SafeTensorsWriter writer;
-    for (const auto& p : model.parameters()) writer.add("model." + p.name, p.shape, p.value);
-    adam.visit_state([&](const std::string& name, const std::vector<attn::Index>& shape, auto values) { writer.add("adam." + name, shape, values); });
-    for (const auto& [name, values] : curves(history))
-      writer.add("history." + name, {static_cast<attn::Index>(values->size())}, std::span<const double>(*values));
-    writer.save(path,
-                {{"run", kind},
-                 {"step", std::to_string(step)},
-                 {"seed", std::to_string(random.seed)},
-                 {"draws", std::to_string(random.counter)},
-                 {"milliseconds", std::to_string(static_cast<std::uint64_t>(1000 * seconds))}},
-                "save");
-  }
-
-  /// Errors: FileError if it is no such file or another program's.
-  void load(const std::filesystem::path& path, const std::string& kind) {
-    const attn::SafeTensors file = attn::load_safetensors(path);
-    const auto& said = file.metadata();
-    if (const auto run = said.find("run"); run == said.end() || run->second != kind)
-      throw attn::FileError("resume: \"" + path.string() + "\" must be a checkpoint of " + kind);
-    const auto number = [&](const std::string& name) {
-      std::uint64_t value = 0;
-      const auto at = said.find(name);
-      if (at == said.end() || std::from_chars(at->second.data(), at->second.data() + at->second.size(), value).ec != std::errc{})
-        throw attn::FileError("resume: \"" + path.string() + "\" must say its number of " + name);
-      return value;
-    };
-    model.load_state_dict(file, "model.");
-    adam.load_state_dict(file, "adam.");
-    for (const auto& [name, values] : curves(history)) *values = file.values<double>("history." + name);
-    step = static_cast<attn::Index>(number("step")), random = {number("seed"), number("draws")};
-    seconds = static_cast<double>(number("milliseconds")) / 1000;
-  }
-
- private:
-  template <class H>
-  static auto curves(H& history) {
-    return std::map<std::string, decltype(&history.step)>{
-        {"step", &history.step}, {"loss", &history.loss}, {"evaluated", &history.evaluated}, {"found", &history.found}};
-  }
+  /// What is saved of it, and loaded.
+  auto checkpoint() { return attn::Checkpoint{model, adam, random, step}; }
 };
