@@ -15,6 +15,7 @@
 /// mean, and one step.
 
 #include <attn/train/adamw.hpp>
+#include <attn/train/gradient_check.hpp>
 #include <attn/train/gradients.hpp>
 #include <attn/train/moving_average.hpp>
 #include <attn/train/schedule.hpp>

@@ -40,6 +40,31 @@ struct RightFactor {
   }
 };
 
+/// Xᵀ of a matrix X without gaps: a left factor that lies across is read slowly.
+template <class T>
+Buffer<T> parallel_transpose(const T* X, Index rows, Index columns) {
+  constexpr Index lanes = simd::lanes<T>, part = 2 * lanes;
+  auto transposed = Buffer<T>::for_overwrite(rows * columns);
+  T* const to = transposed.data();
+  parallel_for((columns + part - 1) / part, [=](Index p) {
+    for (Index column = p * part; column < std::min(columns, (p + 1) * part); column += lanes)
+      for (Index row = 0; row < rows; row += lanes) {
+        if (row + lanes <= rows && column + lanes <= columns) {
+          simd::Array<simd::Vector<T>, lanes> square;
+#pragma GCC unroll 16
+          for (Index i = 0; i < lanes; ++i) square[i] = simd::load<simd::Vector<T>>(X + (row + i) * columns + column);
+          simd::transpose(square);
+#pragma GCC unroll 16
+          for (Index i = 0; i < lanes; ++i) simd::store(to + (column + i) * rows + row, square[i]);
+        } else {
+          for (Index c = column; c < std::min(columns, column + lanes); ++c)
+            for (Index r = row; r < std::min(rows, row + lanes); ++r) to[c * rows + r] = X[r * columns + c];
+        }
+      }
+  });
+  return transposed;
+}
+
 /// A right factor in memory of its own.
 template <class T>
 class PackedMatrix {
