@@ -86,10 +86,13 @@ TEST(DateModel, ThatShipsWritesUnseenDates) {
   attn::Random random{11};
   std::vector<std::string> texts, isos;
   for (const Date date : DateSplit().unseen) texts.push_back(written(date, random)), isos.push_back(iso(date));
+#ifndef __OPTIMIZE__
+  texts.resize(100), isos.resize(100);  // the sanitizers' build takes its time
+#endif
   const std::vector<std::string> got = write_iso(model, texts);
   Index right = 0;
   for (std::size_t i = 0; i < got.size(); ++i) right += got[i] == isos[i];
-  EXPECT_GE(right, 1980) << "of 2,000";
+  EXPECT_GE(right, 99 * std::ssize(got) / 100) << "of " << got.size();
 }
 
 TEST(CrossAttention, OfTheModelThatShipsIsOnWhatIsWritten) {

@@ -72,6 +72,7 @@ TEST(Dates, OfWhicheverFormatAreNeverWrittenAlike) {
   for (Index number = 0; number < number_of_dates; ++number)
     for (const auto format : date_formats)
       for (const bool sept : {false, true}) {
+        if (sept && month_of(date_of(number)) != 9) continue;
         const std::string form = written(date_of(number), format, {Letters::small, sept});
         meant.emplace_back(std::hash<std::string>{}(form), number);
         ASSERT_LE(form.size(), static_cast<std::size_t>(date_letters::longest)) << form;
