@@ -1,5 +1,5 @@
-#include <attn/attn.hpp>
 #include <gtest/gtest.h>
+#include <attn/attn.hpp>
 
 #include "support/count_allocations.hpp"
 #include "support/tensors.hpp"

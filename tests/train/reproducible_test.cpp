@@ -1,6 +1,6 @@
+#include <gtest/gtest.h>
 #include <attn/attn.hpp>
 #include <attn/train.hpp>
-#include <gtest/gtest.h>
 
 #include "support/tensors.hpp"
 
