@@ -1,5 +1,5 @@
-// Scaled dot-product attention on one thread: time, GFLOP/s (2·B·H·L·S·(E + Ev), half of it under a causal rule) and the share of what
-// the core can do. `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
+// Scaled dot-product attention on one thread: time, GFLOP/s (2·B·H·L·S·(E + Ev), half of it under a causal rule; of the way back
+// 2·B·H·L·S·(3·E + 2·Ev)) and the share of what the core can do. `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
 #include <attn/attn.hpp>
 
 #include <fstream>
@@ -28,6 +28,21 @@ void attend(benchmark::State& state, const R& rule = {}, double part = 1) {
   const attn::ScaledDotProductAttention<Kernel> attention;
   against_peak<T>(state, part * x.flop(), [&] { attention.into(x.o, x.q, x.k, x.v, rule); });
 }
+
+/// dQ, dK and dV of what was computed before.
+template <class T, class R = attn::NoMask>
+void back(benchmark::State& state, const R& rule = {}, double part = 1) {
+  const Operands<T> x(state.range(0), state.range(1), state.range(2), state.range(3));
+  const attn::ScaledDotProductAttention attention;
+  const auto forward = attention.with_log_sum_exp(x.q, x.k, x.v, rule);
+  Tensor<T, 4> dq(x.q.shape()), dk(x.k.shape()), dv(x.v.shape());
+  against_peak<T>(state, 2.5 * part * x.flop(), [&] {
+    attention.backward(x.q.view(), x.k.view(), x.v.view(), rule, attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, x.q, dq, dk, dv});
+  });
+}
+void backward(benchmark::State& state) { back<float>(state); }
+void backward_causal(benchmark::State& state) { back<float>(state, attn::Causal{}, 0.5); }
+void backward_double(benchmark::State& state) { back<double>(state); }
 
 void tiled(benchmark::State& state) { attend<float>(state); }
 void tiled_causal(benchmark::State& state) { attend<float>(state, attn::Causal{}, 0.5); }
@@ -102,6 +117,24 @@ void long_sequence(benchmark::State& state) {
   state.counters["MiB"] = resident("VmHWM:") - before;
 }
 
+/// 20,000 tokens, one head of 64, forward and backward: what it takes beyond the inputs and the gradients. (All scores would be 1.6 GB.)
+void long_sequence_and_back(benchmark::State& state) {
+  const Index L = 20000, E = 64;
+  attn::Random random{1};
+  Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E}), d({1, 1, L, E}), dq({1, 1, L, E}), dk({1, 1, L, E}), dv({1, 1, L, E});
+  for (auto* x : {&q, &k, &v, &d, &dq, &dk, &dv}) random.normal(*x);
+  std::ofstream("/proc/self/clear_refs") << 5;
+  const double before = resident("VmRSS:");
+  const attn::ScaledDotProductAttention attention;
+  for (auto _ : state)
+    state.SetIterationTime(seconds([&] {
+      const auto forward = attention.with_log_sum_exp(q, k, v);
+      attention.backward(std::as_const(q).view(), std::as_const(k).view(), std::as_const(v).view(), attn::NoMask{},
+                         attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, d, dq, dk, dv});
+    }));
+  state.counters["MiB"] = resident("VmHWM:") - before;
+}
+
 // batch, queries, keys, head size; always 8 heads
 void shapes(benchmark::internal::Benchmark* b) {
   for (const auto& [B, L, S, E] : std::vector<std::array<Index, 4>>{{1, 512, 512, 64},
@@ -119,11 +152,15 @@ void timed(benchmark::internal::Benchmark* b) { b->UseManualTime()->Unit(benchma
 
 BENCHMARK(tiled)->Apply(shapes)->Apply(timed);
 BENCHMARK(tiled_causal)->Args({1, 1024, 1024, 64})->Args({1, 2048, 2048, 64})->Args({1, 4096, 4096, 64})->Apply(timed);
+BENCHMARK(backward)->Apply(shapes)->Apply(timed);
+BENCHMARK(backward_causal)->Args({1, 1024, 1024, 64})->Args({1, 4096, 4096, 64})->Apply(timed);
+BENCHMARK(backward_double)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(tiled_double)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(eigen)->Apply(shapes)->Apply(timed);
 BENCHMARK(reference)->Args({1, 512, 512, 64})->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(two_threads)->Args({1, 1024, 1024, 64, 0})->Args({1, 1024, 1024, 64, 1})->Args({1, 4096, 4096, 64, 1})->Args({8, 128, 128, 64, 0})->Apply(timed);
 BENCHMARK(long_sequence)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(long_sequence_and_back)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(softcap)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(own_rule)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(own_rule_of_vectors)->Args({1, 1024, 1024, 64})->Apply(timed);

@@ -15,6 +15,7 @@
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/cross_entropy.hpp>
 #include <attn/autograd/learned_rules.hpp>
+#include <attn/autograd/rotary.hpp>
 #include <attn/core/nested.hpp>
 #include <attn/core/print.hpp>
 #include <attn/core/random.hpp>
@@ -24,5 +25,4 @@
 #include <attn/nn/self_attention.hpp>
 #include <attn/nn/summary.hpp>
 #include <attn/nn/transformer.hpp>
-#include <attn/position/rotary.hpp>
 #include <attn/version.hpp>

@@ -38,6 +38,15 @@ TEST(Gradients, OfElementwiseOperations) {
   EXPECT_LT(attn::gradient_check([&](const auto& a) { return add_to_each(a, x) * a; }, batch).relative(), bound);
 }
 
+TEST(Gradients, OfRotaryPositions) {
+  attn::Random random{3};
+  const auto x = normal<double, 4>(random, {2, 2, 5, 6});
+  for (const auto layout : {attn::RotaryLayout::half, attn::RotaryLayout::interleaved}) {
+    const attn::Rotary rotary({.head_dim = 6, .layout = layout});
+    EXPECT_LT(attn::gradient_check([&](const auto& a) { return rotary(a, 3) * a; }, x).relative(), bound);
+  }
+}
+
 TEST(Gradients, OfCrossEntropy) {
   attn::Random random{2};
   const auto z = normal<double, 3>(random, {2, 5, 9});

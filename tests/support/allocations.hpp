@@ -5,3 +5,5 @@
 
 /// Allocations so far, in a program one of whose files includes support/count_allocations.hpp.
 inline std::atomic<std::size_t> allocations = 0;
+/// Bytes that are allocated now, and the most that were since somebody set it.
+inline std::atomic<std::ptrdiff_t> bytes_allocated = 0, most_bytes_allocated = 0;

@@ -40,7 +40,8 @@ class Rotary {
 
   template <class X>
   auto operator()(X&& x, Index offset = 0) const {
-    return turned(std::forward<X>(x), offset, 1);
+    if constexpr (requires { turned(std::forward<X>(x), offset, 1.0); }) return turned(std::forward<X>(x), offset, 1.0);
+    else return rotate(*this, x, offset);  // of a variable, as whoever knows them says
   }
   /// By the negative angles: undoes the rotation, and is its backward, dx from dy, because the inverse of a rotation is its transpose.
   template <class X>
