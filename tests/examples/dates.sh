@@ -2,6 +2,7 @@
 # The programs attention (its date), train_dates and train_characters: what they refuse, and what they leave behind.
 # usage: dates.sh ATTENTION TRAIN_DATES TRAIN_CHARACTERS
 attention=$1 train_dates=$2 train_characters=$3
+text=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder" "$folder.out"' EXIT
 cd "$folder" || exit 1
@@ -31,14 +32,13 @@ refuses '--batch = 5000 must be from 1 to 4096' "$train_dates" --batch 5000
 refuses '"nowhere/a.safetensors" must be in a folder that exists' "$train_dates" --output nowhere/a.safetensors
 refuses 'load_safetensors: cannot read "nothing"*' "$train_dates" --resume nothing
 refuses 'cannot read "nothing"' "$train_characters" nothing
-refuses '--temperature = -1 must be at least 0' "$train_characters" "$0" --temperature -1
+refuses '--temperature = -1 must be at least 0' "$train_characters" "$text" --temperature -1
 
 "$train_dates" --steps 4 --batch 4 --output a.safetensors --plot a.png >a.log || fail "train_dates: status $?"
 grep -q 'of 2,000 unseen dates [0-9.]* % exactly right' a.log || fail "train_dates does not say how many dates were right: $(cat a.log)"
 [ "$(wc -c <a.safetensors)" -le 600000 ] || fail "train_dates: the model has $(wc -c <a.safetensors) bytes"
 is_png a.png
-refuses_other() { message=$("$train_dates" --resume a.safetensors 2>&1) && fail "train_dates resumed what is no checkpoint"; }
-refuses_other
+"$train_dates" --resume a.safetensors >b.log 2>&1 && fail "train_dates resumed what is no checkpoint"
 
 # Ctrl-C saves, and says how to go on; what it says works.
 "$train_dates" --batch 2 --steps 1000000 >b.log 2>&1 &
@@ -52,9 +52,9 @@ status=$?
 grep -q "^saved at step [0-9]*; to go on: $train_dates --batch 2 --steps 1000000 --resume dates.checkpoint\$" b.log || fail "train_dates after Ctrl-C said: $(cat b.log)"
 "$train_dates" --steps 1 --resume dates.checkpoint --output b.safetensors --plot b.png >b.log || fail "train_dates did not resume: status $?"
 is_png b.png
-refuses_nothing=$("$train_characters" "$0" --resume dates.checkpoint 2>&1) && fail "train_characters resumed a run of train_dates: $refuses_nothing"
+"$train_characters" "$text" --resume dates.checkpoint >b.log 2>&1 && fail "train_characters resumed a run of train_dates"
 
-"$train_characters" "$0" --steps 3 --batch 2 --context 16 --width 16 --sample 20 --prompt '#!' --output c.safetensors --plot c.png >c.log || fail "train_characters: status $?"
+"$train_characters" "$text" --steps 3 --batch 2 --context 16 --width 16 --sample 20 --prompt '#!' --output c.safetensors --plot c.png >c.log || fail "train_characters: status $?"
 grep -q '^#!.' c.log || fail "train_characters wrote no sample: $(cat c.log)"
 is_png c.png
 exit "$failed"
