@@ -155,6 +155,18 @@ TEST(HeatMap, LabelsStandAtTheirCells) {
   EXPECT_EQ(seen, 2 * n);
 }
 
+TEST(HeatMap, LettersStandUprightHoweverNarrowTheirCells) {
+  for (const Index n : {5, 24, 36}) {
+    std::vector<std::string> letters;
+    for (Index i = 0; i < n; ++i) letters.emplace_back(1, "mW1i"[static_cast<std::size_t>(i % 4)]);
+    const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Ones(10, n), .column_labels = letters}, Font::system(), 2);
+    Index shown = 0;
+    for (const Text& text : layout.texts)
+      if (text.box.y > layout.frame.bottom() && text.text.size() == 1 && !text.turned) ++shown;
+    EXPECT_EQ(shown, n);
+  }
+}
+
 TEST(HeatMap, BarShowsTheRangeWithNumbers) {
   const Figure figure{.panels = {HeatMap{.values = Eigen::MatrixXd::Random(8, 8), .range = Range{-1, 1}}}, .font = Font::built_in()};
   const PanelLayout panel = figure.layout().panels[0];

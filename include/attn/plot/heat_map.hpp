@@ -70,12 +70,12 @@ inline void place_columns(Draft& draft, const HeatMap& map) {
   const double cell = static_cast<double>(frame.width) / static_cast<double>(n);
   const bool named = !map.column_labels.empty();
   const double size = named ? label_size(draft, cell) : points::label * draft.scale;
-  int widest = draft.font.width(std::to_string(n - 1), size);
+  int widest = named ? 0 : draft.font.width(std::to_string(n - 1), size);
   for (const std::string& label : map.column_labels) widest = std::max(widest, draft.font.width(label, size));
-  const bool turned = named && widest + draft.px(points::gap) > cell;
-  const Index step = !named   ? number_step(cell, widest + draft.px(2 * points::gap))
-                     : turned ? static_cast<Index>(std::ceil(draft.font.height(size) / cell - 1e-9))
-                              : 1;
+  const int high = draft.font.height(size);
+  const bool turned = named && widest + draft.px(points::gap) > cell && widest > high;  // single letters are not
+  const Index step =
+      named ? std::max<Index>(1, static_cast<Index>(std::ceil((turned ? high : widest) / cell - 1e-9))) : number_step(cell, widest + draft.px(2 * points::gap));
   for (Index i = 0; i < n; i += step) {
     const std::string label = named ? map.column_labels[static_cast<std::size_t>(i)] : std::to_string(i);
     draft.tick_below(frame, middle(frame.width, n, i), draft.font.shorten(label, size, draft.px(110)), size, turned);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <csignal>
+
+/// While one lives, the first Ctrl-C only asks: what goes on can end where it likes. The second ends the program.
+class Interrupt {
+ public:
+  Interrupt() {
+    flag = 0;
+    before_ = std::signal(SIGINT, [](int) {
+      flag = 1;
+      std::signal(SIGINT, SIG_DFL);
+    });
+  }
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+  ~Interrupt() { std::signal(SIGINT, before_ == SIG_ERR ? SIG_DFL : before_); }
+
+  bool asked() const { return flag != 0; }
+
+ private:
+  static inline volatile std::sig_atomic_t flag = 0;
+  void (*before_)(int);
+};

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <attn/core/tensor.hpp>
+
+/// Of logits (B, L, V) the token that each place puts first, (B, L).
+inline attn::Tensor<attn::Index, 2> most_likely(const attn::Tensor<float, 3>& logits) {
+  attn::Tensor<attn::Index, 2> tokens({logits.shape()[0], logits.shape()[1]});
+  const auto rows = logits.as_rows();
+  for (attn::Index i = 0; i < tokens.size(); ++i) rows.row(i).maxCoeff(tokens.data() + i);
+  return tokens;
+}

@@ -1,0 +1,60 @@
+#!/bin/sh
+# The programs attention (its date), train_dates and train_characters: what they refuse, and what they leave behind.
+# usage: dates.sh ATTENTION TRAIN_DATES TRAIN_CHARACTERS
+attention=$1 train_dates=$2 train_characters=$3
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder" "$folder.out"' EXIT
+cd "$folder" || exit 1
+failed=0
+fail() { echo "$*" && failed=1; }
+
+# refuses PATTERN PROGRAM ARGUMENT...: status 2, nothing on standard output, one sentence, no file.
+refuses() {
+  pattern=$1
+  shift
+  message=$("$@" 2>&1 >"$folder.out")
+  status=$?
+  [ "$status" -eq 2 ] || fail "$*: status $status instead of 2"
+  [ ! -s "$folder.out" ] || fail "$*: something was printed"
+  [ "$(printf '%s\n' "$message" | wc -l)" -eq 1 ] || fail "$*: more than one line: $message"
+  case $message in "$(basename "$1"): "$pattern) ;; *) fail "$*: $message" ;; esac
+  [ -z "$(ls -A)" ] || fail "$*: left $(ls -A)"
+}
+is_png() { [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "$1 is no picture"; }
+
+refuses 'the date "31 February 2017" must be one from 1900 to 2099, such as *' "$attention" --date '31 February 2017'
+refuses 'the date "Tuesday, 12 June 2017" must have its own weekday, Monday' "$attention" --date 'Tuesday, 12 June 2017'
+refuses 'the date "12 März 2017" has "ä"; *' "$attention" --date '12 März 2017'
+refuses 'the date "" has 0 letters; *' "$attention" --date ''
+refuses '--steps = 0 must be from 1 to 100000000' "$train_dates" --steps 0
+refuses '--batch = 5000 must be from 1 to 4096' "$train_dates" --batch 5000
+refuses '"nowhere/a.safetensors" must be in a folder that exists' "$train_dates" --output nowhere/a.safetensors
+refuses 'load_safetensors: cannot read "nothing"*' "$train_dates" --resume nothing
+refuses 'cannot read "nothing"' "$train_characters" nothing
+refuses '--temperature = -1 must be at least 0' "$train_characters" "$0" --temperature -1
+
+"$train_dates" --steps 4 --batch 4 --output a.safetensors --plot a.png >a.log || fail "train_dates: status $?"
+grep -q 'of 2,000 unseen dates [0-9.]* % exactly right' a.log || fail "train_dates does not say how many dates were right: $(cat a.log)"
+[ "$(wc -c <a.safetensors)" -le 600000 ] || fail "train_dates: the model has $(wc -c <a.safetensors) bytes"
+is_png a.png
+refuses_other() { message=$("$train_dates" --resume a.safetensors 2>&1) && fail "train_dates resumed what is no checkpoint"; }
+refuses_other
+
+# Ctrl-C saves, and says how to go on; what it says works.
+"$train_dates" --batch 2 --steps 1000000 >b.log 2>&1 &
+program=$!
+tries=0
+while ! grep -q 'examples/s' b.log && [ $tries -lt 60 ]; do sleep 1 && tries=$((tries + 1)); done
+kill -INT $program
+wait $program
+status=$?
+[ "$status" -eq 130 ] || fail "train_dates after Ctrl-C: status $status instead of 130"
+grep -q "^saved at step [0-9]*; to go on: $train_dates --batch 2 --steps 1000000 --resume dates.checkpoint\$" b.log || fail "train_dates after Ctrl-C said: $(cat b.log)"
+"$train_dates" --steps 1 --resume dates.checkpoint --output b.safetensors --plot b.png >b.log || fail "train_dates did not resume: status $?"
+is_png b.png
+refuses_nothing=$("$train_characters" "$0" --resume dates.checkpoint 2>&1) && fail "train_characters resumed a run of train_dates: $refuses_nothing"
+
+"$train_characters" "$0" --steps 3 --batch 2 --context 16 --width 16 --sample 20 --prompt '#!' --output c.safetensors --plot c.png >c.log || fail "train_characters: status $?"
+grep -q '^#!.' c.log || fail "train_characters wrote no sample: $(cat c.log)"
+is_png c.png
+exit "$failed"
