@@ -27,7 +27,7 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   Tensor<T, 3> log_sum_exp({B, H, L});
   attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key, value, *kept_rule);
   auto o = std::make_shared<const Tensor<T, N>>(std::move(output));
-  const auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
+  auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
                      dq = q.gradient(), dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
     auto d_query = Tensor<T, N>::for_overwrite(q->shape()), d_key = Tensor<T, N>::for_overwrite(k->shape()), d_value = Tensor<T, N>::for_overwrite(v->shape());
     attention.backward(query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
@@ -40,7 +40,7 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   struct Learned {
     bool needs_gradient() const { return Bound<R>::learns; }
   };
-  return q.tape().record(o, back, q, k, v, Learned{});
+  return q.tape().record(std::move(o), std::move(back), q, k, v, Learned{});
 }
 
 /// What ScaledDotProductAttention calls for operands of which some are variables: of 4, 3 or 2 axes.
