@@ -77,7 +77,7 @@ void attn_attend_and_back(const float* q, const float* k, const float* v, const 
   const attn::TensorView<float, 4> to(o, {B, H, L, E}), d_query(dq, {B, H, L, E}), d_key(dk, {B, H, S, E}), d_value(dv, {B, H, S, E});
   attn::Tensor<float, 3> log_sum_exp({B, H, L});
   const auto run = [&](const auto& rule) {
-    attend.into(attn::WithLogSumExp{to, log_sum_exp.view()}, query, key, value, rule);
+    attend.into(attn::HeadsOutput<float>{to, log_sum_exp}, query, key, value, rule);
     attend.backward(query, key, value, rule, attn::HeadsGradient<float>{to, log_sum_exp, d_output, d_query, d_key, d_value});
   };
   if (causal) run(attn::Causal{});

@@ -9,8 +9,8 @@
 ///   V  vocabulary               Br, Bc  rows and columns of a tile
 /// Inside a kernel Q K V S P O are matrices, as in the paper.
 ///
-/// This header brings everything up to the layers. attn/io/safetensors.hpp, attn/plot.hpp and attn/core/eigen_tensor.hpp are
-/// asked for by name.
+/// This header brings everything up to the layers, and the tape that differentiates them. attn/train.hpp, attn/io/safetensors.hpp,
+/// attn/plot.hpp and attn/core/eigen_tensor.hpp are asked for by name.
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/cross_entropy.hpp>

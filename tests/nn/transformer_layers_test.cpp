@@ -132,8 +132,8 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
   };
   EXPECT_EQ(with([](auto& o) { o.layer.nhead = 4; }), "MultiHeadAttention: embed_dim = 6 must be a positive multiple of num_heads = 4");
   EXPECT_EQ(with([](auto& o) { o.layer.dim_feedforward = 0; }), "FeedForward: dim_feedforward = 0 must be at least 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }), "Dropout: dropout = 1 must be at least 0 and below 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 18), "Dropout: dropout =");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }), "MultiHeadAttention: dropout = 1 must be at least 0 and below 1");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 29), "MultiHeadAttention: dropout =");
   EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }), "LayerNorm: eps = -1 must be at least 0 and finite");
   EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }), "LayerNorm: eps = -1e-09 must be at least 0 and finite");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = Index{1} << 62; }),

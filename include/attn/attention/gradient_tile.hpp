@@ -59,8 +59,7 @@ class GradientTile {
       keys_.end = to;
       keys_.masked = keys_.masked || cover == Cover::part;
       multiply_values(from, to);
-      if constexpr (R::changes_scores || R::drops) apply(rule, from, to, cover);
-      else if (cover == Cover::all) differentiate(from, to);
+      if (cover == Cover::all && !R::changes_scores && !in_.mask) differentiate(from, to);
       else apply(rule, from, to, cover);
     }
   }
@@ -117,8 +116,8 @@ class GradientTile {
           if (cover != Cover::all) seen = seen & rule.allows(at, count);
         const V p = select(seen, exp2(fma(s.value, log2e, -log_sum_exp)), T(0));
         V dP = simd::load<V>(dS), p_kept = p;
-        if constexpr (R::drops) {
-          const V mask = rule.kept(at);
+        if (in_.mask) {
+          const V mask = (*in_.mask)(at);
           p_kept = p * mask, dP = select(mask == T(0), T(0), dP * mask);
         }
         simd::store(P, p_kept);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/weight_mask.hpp>
 #include <attn/core/scratch.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/rules/rule.hpp>
@@ -14,6 +15,7 @@ struct HeadInput {
   Matrix Q, K, V;
   T scale;
   Index batch, head, row;
+  const WeightMask<T>* mask;  ///< of the weights that are dropped; null where none are
 };
 
 /// Rows, of queries or of keys, from `begin` up to but without `end`.
@@ -40,6 +42,14 @@ struct HeadGradient {
   mutable typename HeadOutput<T>::Matrix dQ, dK, dV;
 };
 
+/// Where forward writes what backward needs, and the mask of both, if weights are dropped.
+template <class T>
+struct HeadsOutput {
+  TensorView<T, 4> output;
+  TensorView<T, 3> log_sum_exp;
+  const WeightMask<T>* mask = nullptr;
+};
+
 /// What backward reads besides the heads of a call, and where it writes: shapes are those of output, query, key and value.
 template <class T>
 struct HeadsGradient {
@@ -47,6 +57,7 @@ struct HeadsGradient {
   TensorView<const T, 3> log_sum_exp;
   TensorView<const T, 4> d_output;
   TensorView<T, 4> d_query, d_key, d_value;
+  const WeightMask<T>* mask = nullptr;
 };
 
 /// All heads of a call: query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), output (B, H, L, Ev). Query head h reads
@@ -55,6 +66,7 @@ template <class T>
 struct Heads {
   TensorView<const T, 4> query, key, value;
   T scale;
+  const WeightMask<T>* mask = nullptr;
 
   ScoreShape scores() const { return {query.shape()[0], query.shape()[1], query.shape()[2], key.shape()[2]}; }
   Shape<4> output_shape() const { return {query.shape()[0], query.shape()[1], query.shape()[2], value.shape()[3]}; }
@@ -87,7 +99,7 @@ struct Heads {
     parallel_for<T>(B * H * tiles, kernel.template scratch<T>(E, Ev, S), [&, H = H, L = L](Index task, T* scratch) {
       const Index b = task / tiles / H, h = task / tiles % H, g = h * G / H, row = (tiles - 1 - task % tiles) * rows, n = std::min(rows, L - row);
       const auto part = [&](const auto& view, Index head) { return view[b][head].slice(0, row, row + n).matrix(); };
-      const HeadInput<T> in{part(query, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, row};
+      const HeadInput<T> in{part(query, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, row, mask};
       HeadOutput<T> out{part(output, h), std::nullopt, log_sum_exp ? &(*log_sum_exp)(b, h, row) : nullptr};
       if (weights) out.P.emplace(part(*weights, h));
       kernel(in, rule, out, scratch);
@@ -115,7 +127,7 @@ struct Heads {
       auto dK = to.d_key.matrix(b, g), dV = to.d_value.matrix(b, g);
       dK.middleRows(keys.begin, keys.size()).setZero(), dV.middleRows(keys.begin, keys.size()).setZero();
       for (Index h = g * group; h < (g + 1) * group; ++h) {
-        const HeadInput<T> in{query.matrix(b, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, 0};
+        const HeadInput<T> in{query.matrix(b, h), key.matrix(b, g), value.matrix(b, g), scale, b, h, 0, mask};
         kernel.backward(in, rule,
                         HeadGradient<T>{to.output.matrix(b, h), to.d_output.matrix(b, h), &to.log_sum_exp(b, h, 0),
                                         part == 0 ? to.d_query.matrix(b, h) : others.matrix(part - 1, b, h), dK, dV},

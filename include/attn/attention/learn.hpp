@@ -37,7 +37,7 @@ void learn(const Heads<T>& heads, const Bound<R>& rule, const HeadsGradient<T>& 
             const T s = heads.scale * Q.row(i).dot(K.row(j)), changed = rule.score(s, at);
             if (changed == -std::numeric_limits<T>::infinity()) continue;
             T dP = dO.row(i).dot(V.row(j));
-            if constexpr (Bound<R>::drops) dP *= rule.kept(at);
+            if (heads.mask) dP *= (*heads.mask)(at);
             const T dS = std::exp(changed - log_sum_exp) * (dP - D);
             rule.differentiate(s, at, [&](const auto& one, Position where, T slope) { found.push_back({one.gradient(), one.parameter(where), dS * slope}); });
           }

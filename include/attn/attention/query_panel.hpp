@@ -86,8 +86,7 @@ class QueryPanel {
   ///   P = e^(S − m')   ℓ' = Σ P   m ← max(m, m')   ℓ ← e^(m_old − m) ℓ + e^(m' − m) ℓ'   O ← e^(m_old − m) O + e^(m' − m) P V
   /// Numerics: a tile is summed from zero and then added, so that rounding errors do not grow with S. Where a key is masked, its
   /// value is not seen, be it NaN.
-  template <class R>
-  void add(const R& rule, const ScoreTile<T, W>& scores, ValueTile<T>& values) {
+  void add(const ScoreTile<T, W>& scores, ValueTile<T>& values) {
     const bool nothing = scores.begin >= scores.end, unmasked_only = !nothing && scores.masked && !values.finite();
     if (values.first() && (nothing || unmasked_only)) std::fill(O_, m_, T(0));
     if (nothing) return;
@@ -99,7 +98,7 @@ class QueryPanel {
       simd::store(m_ + w * lanes, m);
       simd::store(l_ + w * lanes, fma(simd::load<V>(l_ + w * lanes), old_factor[w], l_tile * factor[w]));
     }
-    if constexpr (R::drops) drop(rule, scores, values);
+    if (in_.mask) drop(scores, values);
     const LeftFactor<T> V_tile = values.transposed(scores.begin);
     if (unmasked_only) add_unmasked_values(scores, V_tile, old_factor, factor);
     else if (values.first()) set_values(scores, V_tile);
@@ -161,12 +160,11 @@ class QueryPanel {
   }
 
   /// P ← P ∘ M; ℓ is that of P as it was. What is marked as masked stays so.
-  template <class R>
-  void drop(const R& rule, const ScoreTile<T, W>& scores, const ValueTile<T>& values) const {
+  void drop(const ScoreTile<T, W>& scores, const ValueTile<T>& values) const {
     for (Index lane = 0; lane < P::size; lane += lanes)
       for (Index j = scores.begin; j < scores.end; ++j) {
         T* const p = S_ + j * P::size + lane;
-        const V weight = simd::load<V>(p), kept = rule.kept(Positions<T>{in_.batch, in_.head, {in_.row + queries_.begin + lane}, values.first_key() + j});
+        const V weight = simd::load<V>(p), kept = (*in_.mask)(Positions<T>{in_.batch, in_.head, {in_.row + queries_.begin + lane}, values.first_key() + j});
         simd::store(p, select(weight < T(0), weight, weight * kept));
       }
   }

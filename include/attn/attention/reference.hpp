@@ -20,7 +20,7 @@ struct Reference {
 
   template <class T, class R>
   void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out, T* scratch) const {
-    const auto& [Q, K, V, scale, batch, head, row] = in;
+    const auto& [Q, K, V, scale, batch, head, row, mask] = in;
     constexpr T none = -std::numeric_limits<T>::infinity();
     const Index S = K.rows();
     const std::span<T> s(scratch, static_cast<std::size_t>(S)), p(scratch + S, static_cast<std::size_t>(S));
@@ -36,7 +36,7 @@ struct Reference {
       for (Index j = 0; j < S; ++j) {
         if (s[std::size_t(j)] == none) continue;
         T weight = p[std::size_t(j)];
-        if constexpr (R::drops) weight *= rule.kept(Position{batch, head, row + i, j});
+        if (mask) weight *= (*mask)(Position{batch, head, row + i, j});
         O.row(i) += weight * V.row(j);
       }
 
@@ -53,7 +53,7 @@ struct Reference {
   ///   dV = Pᵀ dO   dP = dO Vᵀ   dS = P ∘ (dP − Σ_k P_k dP_k) ∘ s′ · scale   dQ = dS K   dK = dSᵀ Q
   template <class T, class R>
   void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys, T* scratch) const {
-    const auto& [Q, K, V, scale, batch, head, row] = in;
+    const auto& [Q, K, V, scale, batch, head, row, mask] = in;
     constexpr T none = -std::numeric_limits<T>::infinity();
     const Index S = keys.size();
     T *const s = scratch, *const slope = s + S, *const p = slope + S;
@@ -71,7 +71,7 @@ struct Reference {
         if (s[j] == none) continue;
         const Index key = keys.begin + j;
         T M = 1;
-        if constexpr (R::drops) M = rule.kept(Position{batch, head, row + i, key});
+        if (mask) M = (*mask)(Position{batch, head, row + i, key});
         const T dS = p[j] * (M * dot(to.dO, i, V, key) - D) * slope[j] * scale;
         to.dV.row(key) += p[j] * M * to.dO.row(i);
         to.dK.row(key) += dS * Q.row(i);

@@ -69,13 +69,17 @@ class ScaledDotProductAttention {
   }
 
   /// Writes where the caller says, without another copy where that is row-major. `output` must not overlap the operands. It may be
-  /// WithLogSumExp{output, log_sum_exp}, the second a view of (B, H, L): then both are written.
+  /// HeadsOutput, for what is to be gone back over.
   template <class O, class Q, class K, class V, Rule R = NoMask>
   void into(O&& output, const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    const Call<Q, K, V> call(*this, query, key, value);
+    Call<Q, K, V> call(*this, query, key, value);
     const Shape<4> shape = call.heads.output_shape();
-    if constexpr (requires { output.log_sum_exp; }) write_to(output.output, shape, [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
-    else write_to(output, shape, [&](const auto& to) { call.run(rule, to); });
+    if constexpr (requires { output.log_sum_exp; }) {
+      call.heads.mask = output.mask;
+      write_to(output.output, shape, [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
+    } else {
+      write_to(output, shape, [&](const auto& to) { call.run(rule, to); });
+    }
   }
 
   /// `.output`, to the bit as without, and `.weights`: P = softmax(Q Kᵀ / √d_k), (B, H, L, S).
@@ -107,7 +111,8 @@ class ScaledDotProductAttention {
   template <class T, Rule R>
   void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value, const R& rule,
                 const HeadsGradient<T>& gradient) const {
-    const Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
+    Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
+    call.heads.mask = gradient.mask;
     const Bound<R> bound(rule, call.heads.scores(), options.align);
     call.heads.backward(kernel, bound, gradient);
     if constexpr (Bound<R>::learns) learn(call.heads, bound, gradient);

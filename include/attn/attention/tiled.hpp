@@ -46,7 +46,7 @@ struct Tiled {
       const bool excluded = rule.cover({in.batch, in.head, in.row, in.row + in.Q.rows(), keys.begin, keys.end}) == Cover::none;
       if (excluded && !values.first()) return;
       values.fetch();
-      for_each_panel([&](auto&& panel) { panel.add(rule, panel.scores(rule, keys), values); });
+      for_each_panel([&](auto&& panel) { panel.add(panel.scores(rule, keys), values); });
     });
     for_each_panel([&](auto&& panel) { panel.finish(out); });
     if (out.P) for_each_tile([&](Range keys) { for_each_panel([&](auto&& panel) { panel.write_weights(panel.scores(rule, keys), keys, out); }); });

@@ -2,7 +2,6 @@
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/tape.hpp>
-#include <attn/rules/dropped.hpp>
 
 namespace attn::inline ATTN_ABI {
 
@@ -13,35 +12,27 @@ TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
   return {x.data(), {x.shape()[0], heads, x.shape()[1], E}, {x.strides()[0], E, x.strides()[1], 1}};
 }
 
-template <class R>
-inline constexpr bool is_dropped = false;
-template <class R, class T>
-inline constexpr bool is_dropped<Dropped<R, T>> = true;
-
 /// Attention of variables, recorded: `query_heads` and `key_heads` show what belongs to queries, or to keys and values, as (B, H, L, E)
 /// where it lies. Kept until backward: the operands, the output, and the log-sum-exp, nothing of the size L·S; and the rule.
 template <class Kernel, class T, int N, Rule R, class QueryHeads, class KeyHeads>
 Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attention, const std::array<Variable<T, N>, 3>& qkv, const R& rule,
                                 Tensor<T, N> output, const QueryHeads& query_heads, const KeyHeads& key_heads) {
   const auto& [q, k, v] = qkv;
-  if constexpr (!is_dropped<R>) {
-    if (Random* const random = q.tape().random(); random && attention.options.dropout > 0) {
-      const Shape<4> queries = query_heads(q.value().view()).shape(), keys = key_heads(k.value().view()).shape();
-      const DropoutMask<T> mask(attention.options.dropout, Dropped<R, T>::size({queries[0], queries[1], queries[2], keys[2]}), *random);
-      return record_attention(attention, qkv, Dropped<R, T>{rule, mask}, std::move(output), query_heads, key_heads);
-    }
-  }
   auto kept_rule = std::make_shared<const R>(rule);
-  const auto heads = query_heads(q.value().view());
-  Tensor<T, 3> log_sum_exp({heads.shape()[0], heads.shape()[1], heads.shape()[2]});
-  attention.into(WithLogSumExp{query_heads(output.view()), log_sum_exp.view()}, heads, key_heads(k.value().view()), key_heads(v.value().view()), *kept_rule);
+  const auto query = query_heads(q.value().view()), key = key_heads(k.value().view()), value = key_heads(v.value().view());
+  const auto [B, H, L, E] = query.shape();
+  std::shared_ptr<const WeightMask<T>> mask;
+  if (Random* const random = q.tape().random(); random && attention.options.dropout > 0)
+    mask = std::make_shared<const WeightMask<T>>(attention.options.dropout, ScoreShape{B, H, L, key.shape()[2]}, *random);
+  Tensor<T, 3> log_sum_exp({B, H, L});
+  attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key, value, *kept_rule);
   auto o = std::make_shared<const Tensor<T, N>>(std::move(output));
-  const auto back = [attention, kept_rule, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
+  auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
                      dq = q.gradient(), dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
     auto d_query = Tensor<T, N>::for_overwrite(q->shape()), d_key = Tensor<T, N>::for_overwrite(k->shape()), d_value = Tensor<T, N>::for_overwrite(v->shape());
     attention.backward(query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
                        HeadsGradient<T>{query_heads(o->view()), log_sum_exp, query_heads(d_o.view()), query_heads(d_query.view()), key_heads(d_key.view()),
-                                        key_heads(d_value.view())});
+                                        key_heads(d_value.view()), mask.get()});
     if (dq) dq->add(std::move(d_query));
     if (dk) dk->add(std::move(d_key));
     if (dv) dv->add(std::move(d_value));
@@ -49,7 +40,7 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   struct Learned {
     bool needs_gradient() const { return Bound<R>::learns; }
   };
-  return q.tape().record(o, back, q, k, v, Learned{});
+  return q.tape().record(std::move(o), std::move(back), q, k, v, Learned{});
 }
 
 /// What ScaledDotProductAttention calls for operands of which some are variables: of 4, 3 or 2 axes.

@@ -8,6 +8,7 @@ struct SelfAttentionOptions {
   Index embed_dim, num_heads;
   std::optional<Index> num_kv_heads = std::nullopt;
   bool bias = true;
+  double dropout = 0;
 };
 
 /// Multi-head attention in which "all of the keys, values and queries come from the same place" [Vaswani17 §3.2.3]:
@@ -40,7 +41,7 @@ class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
 
  private:
   static MultiHeadAttentionOptions with_one_source(const SelfAttentionOptions& o) {
-    return {.embed_dim = o.embed_dim, .num_heads = o.num_heads, .num_kv_heads = o.num_kv_heads, .bias = o.bias};
+    return {.embed_dim = o.embed_dim, .num_heads = o.num_heads, .num_kv_heads = o.num_kv_heads, .bias = o.bias, .dropout = o.dropout};
   }
 };
 

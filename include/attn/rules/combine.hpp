@@ -41,7 +41,7 @@ class Bound<Combined<R...>> {
       : rules_(std::apply([&](const R&... rule) { return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...); }, combined.rules)) {}
   Bound(const Combined<R...>&&, const ScoreShape&, std::optional<Align>) = delete;
 
-  static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...), drops = false;
+  static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
 
   bool allows(Position at) const {
     return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at) && ...); }, rules_);

@@ -96,7 +96,7 @@ class Bound {
   }
   Bound(const R&&, const ScoreShape&, std::optional<Align>) = delete;  // it would refer to a rule that is gone
 
-  static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>, drops = false;
+  static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
 
   bool allows(Position at) const {
     if constexpr (Masks<R>) return rule_.allows(shifted(at));

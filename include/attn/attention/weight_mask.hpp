@@ -1,0 +1,36 @@
+#pragma once
+
+#include <attn/math/dropout.hpp>
+#include <attn/rules/rule.hpp>
+
+namespace attn::inline ATTN_ABI {
+
+/// Which attention weights are dropped: P ∘ M in the place of P, M of a weight's place alone, so that it is never stored [Srivastava14].
+template <class T>
+class WeightMask {
+ public:
+  /// It takes a draw of the Random for every four scores.
+  WeightMask(double p, const ScoreShape& shape, Random& random)
+      : heads_(shape.heads), keys_(shape.keys), row_((shape.queries + 15) / 16 * 16), mask_(p, shape.batch * heads_ * keys_ * row_, random) {}
+
+  /// M of one weight, and of the queries of a vector, the first of which is a multiple of its length: 0 or 1 / (1 − p).
+  T operator()(Position at) const { return mask_(place(at.batch, at.head, at.key, at.query)); }
+  simd::Vector<T> operator()(const Positions<T>& at) const {
+    const Index first = place(at.batch, at.head, at.key, at.query.first);
+    simd::Array<T, (simd::lanes<T> + 3) / 4 * 4> factors;
+    for (Index i = 0; i < simd::lanes<T>; i += 4) {
+      const simd::Array<T, 4> four = mask_.four((first + i) / 4);
+      for (Index n = 0; n < 4; ++n) factors[i + n] = four[n];
+    }
+    return simd::load<simd::Vector<T>>(factors.data + (simd::lanes<T> < 4 ? first % 4 : 0));
+  }
+
+ private:
+  /// The queries of a key one after the other, in whole vectors.
+  Index place(Index batch, Index head, Index key, Index query) const { return ((batch * heads_ + head) * keys_ + key) * row_ + query; }
+
+  Index heads_, keys_, row_;
+  DropoutMask<T> mask_;
+};
+
+}  // namespace attn::inline ATTN_ABI
