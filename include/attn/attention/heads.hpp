@@ -121,7 +121,7 @@ struct Heads {
     const bool apart = B * G < enough_tasks && (segments - 1) * to.d_query.size() <= most_memory;
     const Index parts = apart ? segments : 1, size = apart ? segment : S;
     Tensor<T, 5> others({parts - 1, B, H, L, E});
-    parallel_for<T>(B * G * parts, kernel.template backward_scratch<T>(E, Ev, S), [&, G = G, L = L, E = E](Index task, T* scratch) {
+    parallel_for<T>(B * G * parts, kernel.template backward_scratch<T>(E, Ev, S), [&, B = B](Index task, T* scratch) {
       const Index part = task / (B * G), b = task % (B * G) / G, g = task % G;
       const Range keys{part * size, std::min(S, (part + 1) * size)};
       auto dK = to.d_key.matrix(b, g), dV = to.d_value.matrix(b, g);
