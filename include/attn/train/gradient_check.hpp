@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/autograd/tape.hpp>
+#include <functional>
 #include <ostream>
 
 namespace attn::inline ATTN_ABI {
@@ -28,78 +29,90 @@ struct GradientReport {
   }
 };
 
+/// Numbers x that L depends on, and dL/dx as the tape has it.
+struct DifferentiatedNumbers {
+  std::string name;
+  Index size;
+  std::function<double*()> values;  ///< to be changed
+  std::vector<double> gradient;
+};
+
+/// (L(x + h) − L(x − h)) / 2h against the gradients, for some of the numbers.
+inline GradientReport compare_with_differences(const std::vector<DifferentiatedNumbers>& all, const std::function<double()>& L,
+                                               const GradientCheckOptions& options) {
+  GradientReport report;
+  for (const auto& [name, size, values, gradient] : all)
+    for (Index i = 0; i < size; i += std::max<Index>(1, size / options.samples)) {
+      const double x = values()[i], h = options.step * std::max(1.0, std::abs(x)), exact = gradient[static_cast<std::size_t>(i)];
+      values()[i] = x + h;
+      const double above = L();
+      values()[i] = x - h;
+      const double below = L();
+      values()[i] = x;
+      const double numeric = (above - below) / (2 * h), gap = std::abs(numeric - exact);
+      ++report.checked;
+      report.largest = std::max(report.largest, std::abs(exact));
+      if (gap <= report.gap) continue;  // a NaN is the largest
+      report.gap = gap, report.where = name + " at " + std::to_string(i), report.exact = exact, report.numeric = numeric;
+      if (std::isnan(gap)) return report;
+    }
+  return report;
+}
+
 /// Holds what the tape says of L = Σ f(x…) ∘ C, C normal and always the same, against (L(x + h) − L(x − h)) / 2h in double, for each input and
 /// each parameter:
 ///
 ///   std::cout << attn::gradient_check([&](const auto& x) { return layer(x, attn::Causal{}); }, layer.parameters(), {}, x);
 ///
 /// f takes a variable for each input and gives one; or the tape first, f(tape, x…). The parameters are as they were afterwards, their
-/// gradients cleared. Where f has a corner, as relu at 0, the two differ.
+/// gradients cleared. Where f has a corner, as relu at 0, the two differ. Errors: OptionError for options that are not positive.
 template <class F, int... N>
 GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& parameters, const GradientCheckOptions& options, Tensor<double, N>... inputs) {
+  if (!(options.step > 0 && std::isfinite(options.step)))
+    throw OptionError("gradient_check: step = " + std::to_string(options.step) + " must be positive and finite");
+  if (options.samples < 1) throw OptionError("gradient_check: samples = " + std::to_string(options.samples) + " must be at least 1");
   const auto call = [&]([[maybe_unused]] Tape<double>& tape, const auto&... x) {
     if constexpr (std::invocable<F&, decltype(x)...>) return f(x...);
     else return f(tape, x...);
   };
-  const auto cotangent_of = [](const auto& y) {
-    auto c = y;
-    Random{2017}.normal(c);
-    return c;
+  const auto cotangent_of = [](auto y) {
+    Random{2017}.normal(y);
+    return y;
   };
   const auto with_tape = [&](auto&& body) {
     Random draws = options.dropout.value_or(Random{});
-    if (options.dropout) {
-      Tape<double> tape{draws};
-      return body(tape);
-    }
-    Tape<double> tape;
-    return body(tape);
-  };
-  const auto objective = [&] {
-    return with_tape([&](Tape<double>& tape) {
-      const auto y = call(tape, tape.constant(inputs)...).value();
-      return y.flat().dot(cotangent_of(y).flat());
-    });
-  };
-
-  GradientReport report;
-  const auto compare = [&](const std::string& name, Index size, auto&& number, auto&& exact) {
-    const Index every = std::max<Index>(1, size / options.samples);
-    for (Index i = 0; i < size; i += every) {
-      const double x = number(i), h = options.step * std::max(1.0, std::abs(x));
-      number(i) = x + h;
-      const double above = objective();
-      number(i) = x - h;
-      const double below = objective();
-      number(i) = x;
-      const double numeric = (above - below) / (2 * h), gap = std::abs(numeric - exact(i));
-      ++report.checked;
-      report.largest = std::max(report.largest, std::abs(exact(i)));
-      if (gap <= report.gap) continue;
-      report.gap = gap, report.where = name + " at " + std::to_string(i), report.exact = exact(i), report.numeric = numeric;
-    }
+    std::optional<Tape<double>> tape;
+    options.dropout ? tape.emplace(draws) : tape.emplace();
+    return body(*tape);
   };
 
   for (const auto& p : parameters) p.grad.clear();
+  std::vector<DifferentiatedNumbers> all;
   with_tape([&](Tape<double>& tape) {
     const auto variables = std::tuple(tape.variable(inputs)...);
     const auto y = std::apply([&](const auto&... x) { return call(tape, x...); }, variables);
     tape.backward(y, cotangent_of(y.value()));
-    Index number = 0;
-    const auto check_input = [&](auto& input, const auto& variable) {
-      compare(
-          "input " + std::to_string(number++), input.size(), [&](Index i) -> double& { return input.data()[i]; },
-          [&](Index i) { return variable.grad().data()[i]; });
+    const auto add = [&](auto& input, const auto& variable) {
+      const double* const gradient = variable.grad().data();
+      all.push_back({"input " + std::to_string(all.size()), input.size(), [&input] { return input.data(); }, {gradient, gradient + input.size()}});
     };
-    std::apply([&](const auto&... variable) { (check_input(inputs, variable), ...); }, variables);
+    std::apply([&](const auto&... variable) { (add(inputs, variable), ...); }, variables);
     return 0;
   });
-  for (const auto& p : parameters)
-    compare(
-        p.name, static_cast<Index>(p.value.size()), [&](Index i) -> double& { return p.edit()[static_cast<std::size_t>(i)]; },
-        [&](Index i) { return p.grad.values()[static_cast<std::size_t>(i)]; });
-  for (const auto& p : parameters) p.grad.clear();
-  return report;
+  for (const auto& p : parameters) {
+    const auto gradient = p.grad.values();
+    all.push_back({p.name, std::ssize(gradient), [&p] { return p.edit().data(); }, {gradient.begin(), gradient.end()}});
+    p.grad.clear();
+  }
+  return compare_with_differences(
+      all,
+      [&] {
+        return with_tape([&](Tape<double>& tape) {
+          const auto y = call(tape, tape.constant(inputs)...).value();
+          return y.flat().dot(cotangent_of(y).flat());
+        });
+      },
+      options);
 }
 /// Of a function without parameters.
 template <class F, int... N>
