@@ -29,7 +29,11 @@ inline int month_of(Date date) { return static_cast<int>(static_cast<unsigned>(d
 inline std::string_view month_name(Date date) { return month_names.at(static_cast<std::size_t>(month_of(date) - 1)); }
 inline std::string_view weekday_name(Date date) { return weekday_names.at(std::chrono::weekday{std::chrono::sys_days{date}}.c_encoding()); }
 
-inline std::string two_digits(int number) { return (number < 10 ? "0" : "") + std::to_string(number); }
+inline std::string two_digits(int number) {
+  std::string text = std::to_string(number);
+  if (text.size() == 1) text.insert(text.begin(), '0');
+  return text;
+}
 /// 1st, 2nd, 3rd, 4th, …, 11th, 12th, 13th, …, 21st.
 inline std::string ordinal(int number) {
   const int last = number % 10;

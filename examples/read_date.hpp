@@ -79,7 +79,8 @@ inline Date read_date(const std::string& given) {
   if (!month && year_at == 0) std::swap(numbers[0], numbers[1]);
   const auto day = static_cast<unsigned>(numbers[0]), month_number = month ? static_cast<unsigned>(*month + 1) : static_cast<unsigned>(numbers[1]);
   const Date date{std::chrono::year{year}, std::chrono::month{month_number}, std::chrono::day{day}};
-  if (!date.ok() || year < 1900 || year > 2099) throw no_date;
+  if (year < 1900 || year > 2099) throw no_date;
+  if (!date.ok()) throw std::invalid_argument("the date " + shown + " does not exist; it must be one of the calendar's");
   if (weekday && weekday_names[*weekday] != weekday_name(date))
     throw std::invalid_argument("the date " + shown + " must have its own weekday, " + std::string(weekday_name(date)));
   return date;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <attn/core/executor.hpp>
 #include <cmath>
 #include <filesystem>
@@ -40,8 +43,9 @@ struct TrainingOptions {
     need(threads >= 0 && threads <= 1024, "threads", static_cast<double>(threads), "from 0 to 1024");
     need(minutes >= 0 && std::isfinite(minutes), "minutes", minutes, "at least 0");
     for (const std::string& path : {output, plot, checkpoint})
-      if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
-        throw std::invalid_argument("\"" + path + "\" must be in a folder that exists");
+      if (const auto folder = std::filesystem::path(path).parent_path();
+          std::filesystem::path(path).filename().empty() || std::filesystem::is_directory(path) || access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+        throw std::invalid_argument("\"" + path + "\" must be a file in a folder that can be written to");
   }
 
   /// The command that goes on after Ctrl-C: the one that was given, and the checkpoint.
@@ -50,9 +54,19 @@ struct TrainingOptions {
     for (int i = 0; i < argc; ++i) {
       const std::string argument = argv[i];
       if (argument == "--resume") ++i;
-      else if (!argument.starts_with("--resume=")) command += (argument.find_first_of(" '\"$&;()*?") == argument.npos ? argument : "'" + argument + "'") + ' ';
+      else if (!argument.starts_with("--resume=")) command += quoted(argument) + ' ';
     }
-    return command + "--resume " + checkpoint;
+    return command + "--resume " + quoted(checkpoint);
+  }
+  /// As a shell reads it.
+  static std::string quoted(const std::string& word) {
+    const auto is_plain = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_./=,:+@%").find(c) != std::string_view::npos;
+    };
+    if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
+    std::string text = "'";
+    for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return text + "'";
   }
 };
 
@@ -61,6 +75,9 @@ struct TrainingOptions {
 /// a cosine, by whichever of steps and time is further. False if Ctrl-C ended it.
 template <class Model, class Step, class Pause>
 bool train(TrainingRun<Model>& run, const TrainingOptions& options, double peak, Progress& progress, Step&& step, Pause&& pause) {
+  if (run.step >= options.steps)
+    throw std::invalid_argument("--steps = " + std::to_string(options.steps) + " must be more than the " + std::to_string(run.step) +
+                                " that the checkpoint has done");
   const Interrupt interrupt;
   const attn::CosineSchedule rate{.peak = peak, .warmup_steps = std::min<attn::Index>(300, options.steps / 10), .total_steps = options.steps};
   const double done_before = static_cast<double>(run.step) / static_cast<double>(options.steps);

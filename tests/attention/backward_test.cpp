@@ -2,6 +2,7 @@
 #include <attn/attn.hpp>
 
 #include "support/attention_cases.hpp"
+#include "support/expect_error.hpp"
 #include "support/tensors.hpp"
 
 // The way back by tiles against that of the definition, which is held against difference quotients and PyTorch elsewhere.
@@ -129,6 +130,45 @@ TEST(BackwardMeaning, OfAQueryThatAttendsToNothingIsZero) {
     EXPECT_TRUE((got.key.matrix(0, h).row(4).array() == 0).all() && (got.value.matrix(0, h).row(4).array() == 0).all());
     EXPECT_TRUE((got.query.matrix(0, h).row(1).array() != 0).all());
   }
+}
+
+TEST(BackwardMeaning, OfAQueryThatHoldsNaNReachesOnlyWhatItAttendsTo) {
+  attn::Random random{3};
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  auto q = normal<float, 4>(random, {1, 1, 5, 8}), d = normal<float, 4>(random, {1, 1, 5, 8});
+  const auto k = normal<float, 4>(random, {1, 1, 7, 8}), v = normal<float, 4>(random, {1, 1, 7, 8});
+  attn::Tensor<bool, 2> mask({5, 7});
+  for (Index i = 0; i < 5; ++i)
+    for (Index j = 0; j < 7; ++j) mask(i, j) = i != 2 && (i != 3 || j > 4);  // query 2 attends to nothing, query 3 to the last keys
+  const auto of = [&](const auto& attention) { return Gradients<float>(attention, std::as_const(q).view(), k.view(), v.view(), attn::Keep{mask}, d); };
+  const auto clean = of(attn::ScaledDotProductAttention{});
+  q.matrix(0, 0).row(2).setConstant(nan), d.matrix(0, 0).row(2).setConstant(nan);
+  const auto dead = of(attn::ScaledDotProductAttention{});
+  EXPECT_LT((dead.key.flat() - clean.key.flat()).cwiseAbs().maxCoeff(), 1e-5f);
+  EXPECT_LT((dead.value.flat() - clean.value.flat()).cwiseAbs().maxCoeff(), 1e-5f);
+  EXPECT_TRUE((dead.query.matrix(0, 0).row(2).array() == 0).all());
+  q.matrix(0, 0).row(3).setConstant(nan);
+  const auto got = of(attn::ScaledDotProductAttention{}), wanted = of(attn::ScaledDotProductAttention{{}, attn::Reference{}});
+  for (Index j = 0; j < 7; ++j) {
+    EXPECT_EQ(got.key.matrix(0, 0).row(j).hasNaN(), j > 4) << j;
+    EXPECT_EQ(got.value.matrix(0, 0).row(j).hasNaN(), j > 4) << j;
+    EXPECT_EQ(wanted.key.matrix(0, 0).row(j).hasNaN(), j > 4) << j;
+  }
+}
+
+TEST(BackwardMeaning, OfShapesThatDoNotFitIsASentence) {
+  const attn::Tensor<float, 4> q({1, 2, 5, 8});
+  attn::Tensor<float, 4> o(q.shape()), d(q.shape()), small({1, 2, 4, 8});
+  attn::Tensor<float, 3> sums({1, 2, 5}), few({1, 2, 4});
+  const attn::ScaledDotProductAttention attend;
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              attend.into(attn::HeadsOutput<float>{o, few}, q, q, q);
+            }),
+            "ScaledDotProductAttention: log_sum_exp (1, 2, 4) must have the shape (B, H, L) = (1, 2, 5)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              attend.backward(q.view(), q.view(), q.view(), attn::NoMask{}, attn::HeadsGradient<float>{o, sums, small, d, d, d});
+            }),
+            "ScaledDotProductAttention: d_output (1, 2, 4, 8) must have the shape (1, 2, 5, 8)");
 }
 
 TEST(BackwardMeaning, OfEmptyShapesIsZero) {

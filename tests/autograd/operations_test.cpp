@@ -78,4 +78,40 @@ TEST(Gradients, CheckSeesAWrongOne) {
   EXPECT_NE(report.where.find("input 0 at "), std::string::npos);
 }
 
+TEST(Gradients, CheckSeesANaNAndColumnsThatAreWrong) {
+  const auto squared = [](const auto& change) {
+    return [change](const Variable<double, 2>& x) {
+      return x.tape().record(
+          x.value() * x.value(),
+          [change, x = x.kept(), dx = x.gradient()](Tensor<double, 2> dy) {
+            auto g = std::move(dy) * *x;
+            g.flat() *= 2;
+            change(g);
+            dx->add(std::move(g));
+          },
+          x);
+    };
+  };
+  attn::Random random{15};
+  const auto x = normal<double, 2>(random, {50, 50});
+  EXPECT_LT(attn::gradient_check(squared([](auto&) {}), x).relative(), bound);
+  EXPECT_FALSE(attn::gradient_check(squared([](auto& g) { g(0, 1) = std::nan(""); }), normal<double, 2>(random, {2, 2})).relative() < bound);
+  EXPECT_GT(attn::gradient_check(squared([](auto& g) { g.matrix().rightCols(49) *= 2; }), x).relative(), 0.1);
+}
+
+TEST(Gradients, CheckLeavesParametersAsTheyWere) {
+  attn::Random random{16};
+  attn::Linear<double> layer({.in_features = 2, .out_features = 2}, random);
+  const auto before = layer.weight.value();
+  int calls = 0;
+  const auto throws = [&](const Variable<double, 2>& x) {
+    if (++calls == 8) throw std::runtime_error("enough");
+    return layer(x);
+  };
+  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {}, normal<double, 2>(random, {1, 2})), std::runtime_error);
+  EXPECT_EQ(layer.weight.value(), before);
+  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.samples = 0}, before), attn::OptionError);
+  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.step = 0}, before), attn::OptionError);
+}
+
 }  // namespace

@@ -76,8 +76,36 @@ TEST(Tape, SaysInOneSentenceWhatIsWrong) {
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(y, numbers({1, 1}));
             }),
-            "Tape: backward needs a variable that was computed since the last backward; each step is gone back over once, and freed");
+            "Tape: backward needs variables that were computed since the last backward; each step is gone back over once, and freed");
   EXPECT_EQ(x.grad(), numbers({4, 6}));
+  EXPECT_EQ(sentence_of<attn::Error>([&] { sum(y * y); }),
+            "Tape: an operation needs variables that were computed since the last backward; each step is gone back over once, and freed");
+  EXPECT_EQ(sentence_of<attn::Error>([&] {
+              tape.backward(x, numbers({1, 1}));
+            }),
+            "Tape: backward needs what was computed from variables, not a variable to begin with");
+  EXPECT_EQ(sentence_of<attn::Error>([&] { x* other.variable(numbers({1, 1})); }), "Tape: an operation needs variables of one tape");
+}
+
+TEST(Tape, IsEmptyAfterAnOperationThatThrew) {
+  Tape<double> tape;
+  const auto x = tape.variable(numbers({2, 3}));
+  const auto wrong = x.tape().record(
+      numbers({1, 1}),
+      [dx = x.gradient()](Tensor<double, 1>) {
+        dx->add(numbers({1, 2, 3}));
+      },
+      x);
+  const auto before = x * x;
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              tape.backward(before + wrong, numbers({1, 1}));
+            }),
+            "Gradient: what is added (3) must have the shape of what it is the gradient of, (2)");
+  const auto u = tape.variable(numbers({5, 5}));
+  const Tensor<double, 1> kept = x.grad();
+  tape.backward(u * u, numbers({1, 1}));
+  EXPECT_EQ(x.grad(), kept);
+  EXPECT_EQ(u.grad(), numbers({10, 10}));
 }
 
 TEST(Tape, GivesParametersTheirGradientsAndFrozenLayersNone) {

@@ -23,13 +23,16 @@ refuses() {
 }
 is_png() { [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "$1 is no picture"; }
 
-refuses 'the date "31 February 2017" must be one from 1900 to 2099, such as *' "$attention" --date '31 February 2017'
+refuses 'the date "31 February 2017" does not exist; it must be one of the calendar*' "$attention" --date '31 February 2017'
 refuses 'the date "Tuesday, 12 June 2017" must have its own weekday, Monday' "$attention" --date 'Tuesday, 12 June 2017'
 refuses 'the date "12 März 2017" has "ä"; *' "$attention" --date '12 März 2017'
 refuses 'the date "" has 0 letters; *' "$attention" --date ''
 refuses '--steps = 0 must be from 1 to 100000000' "$train_dates" --steps 0
 refuses '--batch = 5000 must be from 1 to 4096' "$train_dates" --batch 5000
-refuses '"nowhere/a.safetensors" must be in a folder that exists' "$train_dates" --output nowhere/a.safetensors
+refuses '"nowhere/a.safetensors" must be a file in a folder that can be written to' "$train_dates" --output nowhere/a.safetensors
+mkdir a && refuses_folder=$("$train_dates" --output a 2>&1)
+rmdir a
+[ "$refuses_folder" = 'train_dates: "a" must be a file in a folder that can be written to' ] || fail "train_dates --output a folder: $refuses_folder"
 refuses 'load_safetensors: cannot read "nothing"*' "$train_dates" --resume nothing
 refuses 'cannot read "nothing"' "$train_characters" nothing
 refuses '--temperature = -1 must be at least 0' "$train_characters" "$text" --temperature -1
@@ -50,7 +53,9 @@ wait $program
 status=$?
 [ "$status" -eq 130 ] || fail "train_dates after Ctrl-C: status $status instead of 130"
 grep -q "^saved at step [0-9]*; to go on: $train_dates --batch 2 --steps 1000000 --resume dates.checkpoint\$" b.log || fail "train_dates after Ctrl-C said: $(cat b.log)"
-"$train_dates" --steps 1 --resume dates.checkpoint --output b.safetensors --plot b.png >b.log || fail "train_dates did not resume: status $?"
+"$train_dates" --steps 1 --resume dates.checkpoint >b.log 2>&1 && fail "train_dates took a checkpoint that is further than it was to go"
+grep -q 'steps = 1 must be more than the [0-9]* that the checkpoint has done' b.log || fail "train_dates with too few steps said: $(cat b.log)"
+"$train_dates" --batch 2 --steps 1000000 --minutes 0.02 --resume dates.checkpoint --output b.safetensors --plot b.png >b.log || fail "train_dates did not resume: status $?"
 is_png b.png
 "$train_characters" "$text" --resume dates.checkpoint >b.log 2>&1 && fail "train_characters resumed a run of train_dates"
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <attn/train/gradients.hpp>
 #include <attn/train/moving_average.hpp>
 #include <stdexcept>
 
@@ -78,6 +79,12 @@ TEST(MovingAverageErrors, NameWhatIsWrong) {
   SmallModel<float> model;
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { attn::MovingAverage<float>(model.parameters(), {.decay = 1.5}); }),
             "MovingAverage: decay = 1.5 must be from 0 to 1");
+  auto twice = model.parameters();
+  twice.push_back(twice.front());
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { attn::MovingAverage<float>{twice}; }),
+            "MovingAverage: the parameter " + twice.front().name + " must be given once, but it is given twice");
+  for (const auto& p : twice) std::fill(p.grad.values().begin(), p.grad.values().end(), 1.0f);
+  EXPECT_EQ(attn::gradient_norm(twice), attn::gradient_norm(model.parameters()));
 }
 
 }  // namespace

@@ -248,7 +248,7 @@ TEST(OptimizerErrors, NameWhatIsWrong) {
   EXPECT_EQ(sgd({.weight_decay = -1}), "Sgd: weight_decay = -1 must be at least 0 and finite");
   attn::AdamW<double> adamw(parameters);
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.step(-1); }), "AdamW: lr = -1 must be at least 0 and finite");
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.add_group(parameters); }), "AdamW: the parameter weight must be given once, but it is given twice");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.add_group(parameters); }), "AdamW: the parameter weight must be given once, and no other of its name");
   EXPECT_EQ(adamw.state_dict().names().size(), 4u);
 }
 

@@ -87,6 +87,20 @@ struct Heads {
     expect(v[2] == k[2], "value", v, "key's length S = ", k[2]);
   }
 
+  /// Errors: ShapeError naming what does not fit the operands.
+  void check(const HeadsGradient<T>& to) const {
+    const auto expect = [](const auto& view, const auto& wanted, const char* argument) {
+      if (view.shape() != wanted)
+        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " + to_string(view.shape()) + " must have the shape " + to_string(wanted));
+    };
+    expect(to.output, output_shape(), "output");
+    expect(to.log_sum_exp, log_sum_exp_shape(), "log_sum_exp");
+    expect(to.d_output, output_shape(), "d_output");
+    expect(to.d_query, query.shape(), "d_query");
+    expect(to.d_key, key.shape(), "d_key");
+    expect(to.d_value, value.shape(), "d_value");
+  }
+
   /// Runs the kernel on all queries, `kernel.queries(…)` of a head at a time, in parallel; each row of the output is computed by
   /// one task. A head's last queries come first: under a causal rule they have most to do.
   template <class Kernel, Rule R>

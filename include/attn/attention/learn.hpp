@@ -45,7 +45,12 @@ void learn(const Heads<T>& heads, const Bound<R>& rule, const HeadsGradient<T>& 
       });
       for (const auto& found : parts)
         for (const Part& part : found)
-          if (!part.gradient.empty()) part.gradient[static_cast<std::size_t>(part.parameter)] += part.value;
+          if (!part.gradient.empty()) {
+            if (part.parameter < 0 || part.parameter >= std::ssize(part.gradient))
+              throw ShapeError("ScaledDotProductAttention: a rule's parameter " + std::to_string(part.parameter) + " must be one of the " +
+                               std::to_string(part.gradient.size()) + " of its gradient");
+            part.gradient[static_cast<std::size_t>(part.parameter)] += part.value;
+          }
     }
   }
 }

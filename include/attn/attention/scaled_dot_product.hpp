@@ -55,6 +55,7 @@ class ScaledDotProductAttention {
   template <class Q, class K, class V, Rule R = NoMask>
     requires Operands<Q, K, V>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
+    static_assert(!Bound<R>::learns, "a rule that learns needs variables beside it: tape.variable(query), or tape.constant(query)");
     const Call<Q, K, V> call(*this, query, key, value);
     auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
     call.run(rule, output.view());
@@ -75,6 +76,9 @@ class ScaledDotProductAttention {
     Call<Q, K, V> call(*this, query, key, value);
     const Shape<4> shape = call.heads.output_shape();
     if constexpr (requires { output.log_sum_exp; }) {
+      if (output.log_sum_exp.shape() != call.heads.log_sum_exp_shape())
+        throw ShapeError("ScaledDotProductAttention: log_sum_exp " + to_string(output.log_sum_exp.shape()) +
+                         " must have the shape (B, H, L) = " + to_string(call.heads.log_sum_exp_shape()));
       call.heads.mask = output.mask;
       write_to(output.output, shape, [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
     } else {
@@ -112,6 +116,7 @@ class ScaledDotProductAttention {
   void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value, const R& rule,
                 const HeadsGradient<T>& gradient) const {
     Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
+    call.heads.check(gradient);
     call.heads.mask = gradient.mask;
     const Bound<R> bound(rule, call.heads.scores(), options.align);
     call.heads.backward(kernel, bound, gradient);

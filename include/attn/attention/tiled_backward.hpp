@@ -87,6 +87,7 @@ class TiledBackward {
         panel.D[i] = sum(sums);
       }
     });
+    queries_are_finite_ = is_finite(in_.Q, queries) && is_finite(to_.dO, queries);
     pack_columns(in_.Q.middleRows(queries.begin, queries.size()), in_.scale, Q_columns_);
     pack_columns(to_.dO.middleRows(queries.begin, queries.size()), T(1), dO_columns_);
   }
@@ -121,7 +122,7 @@ class TiledBackward {
     const Index K_step = in_.K.outerStride(), E = in_.Q.cols();
     const T *const K = in_.K.data() + (keys.begin + seen.begin) * K_step, *const dS = dS_ + seen.begin * step_ + panel.column;
     T* const dQ = panel.dQ;
-    if (seen.masked && !is_finite(keys.begin + seen.begin, keys.begin + seen.end)) return add_unmasked<W>(K, dS, seen.end - seen.begin, dQ);
+    if (seen.masked && !is_finite(in_.K, {keys.begin + seen.begin, keys.begin + seen.end})) return add_unmasked<W>(K, dS, seen.end - seen.begin, dQ);
     multiply<W>(LeftFactor<T>{K, 1, K_step}, E, dS, step_, seen.end - seen.begin, [dQ](Index e, const RegisterBlock<T, W>& C) {
 #pragma GCC unroll 16
       for (int r = 0; r < block_rows<W>; ++r)
@@ -146,11 +147,11 @@ class TiledBackward {
         simd::store(to, simd::load<V>(to) + dS_K);
       }
   }
-  bool is_finite(Index begin, Index end) const {
+  static bool is_finite(const typename HeadInput<T>::Matrix& X, Range rows) {
     auto finite = V(T(0)) == T(0);
-    for (Index j = begin; j < end; ++j)
-      simd::for_each_packet<T>(in_.K.cols(), [&](Index e, Index n) {
-        finite = finite & (abs(simd::load<V>(in_.K.data() + j * in_.K.outerStride() + e, n, T(0))) <= std::numeric_limits<T>::max());
+    for (Index j = rows.begin; j < rows.end; ++j)
+      simd::for_each_packet<T>(X.cols(), [&](Index e, Index n) {
+        finite = finite & (abs(simd::load<V>(X.data() + j * X.outerStride() + e, n, T(0))) <= std::numeric_limits<T>::max());
       });
     return !any(!finite);
   }
@@ -159,11 +160,25 @@ class TiledBackward {
   void add_to_keys(Range rows, Index first_key, Range columns, Index tile_rows) const {
     const auto add = [&](const T* tile, const T* packed, auto& dX) {
       const RightFactor<T> B{packed + columns.begin * RightFactor<T>::width, columns.size(), dX.cols(), RightFactor<T>::room(tile_rows)};
+      if (!queries_are_finite_) return add_attended(tile, B, rows, first_key, columns, dX);
       T* const to = dX.data() + (first_key + rows.begin) * dX.outerStride();
       multiply<T>({tile + rows.begin * step_ + columns.begin, step_, 1}, rows.size(), B, 0, B.panels(), {to, dX.outerStride()}, to, dX.outerStride());
     };
     add(P_, dO_columns_, to_.dV);
     add(dS_, Q_columns_, to_.dK);
+  }
+
+  /// The same, without the queries whose weight is 0, which may hold anything.
+  template <class Matrix>
+  void add_attended(const T* tile, const RightFactor<T>& B, Range rows, Index first_key, Range columns, Matrix& dX) const {
+    for (Index j = rows.begin; j < rows.end; ++j)
+      for (Index e = 0; e < dX.cols(); ++e) {
+        T sum = 0;
+        for (Index i = 0; i < columns.size(); ++i)
+          if (const T weight = tile[j * step_ + columns.begin + i]; weight != T(0))
+            sum += weight * B.row(e / RightFactor<T>::width, i)[e % RightFactor<T>::width];
+        dX(first_key + j, e) += sum;
+      }
   }
 
   /// dQ · scale to where it belongs.
@@ -183,6 +198,7 @@ class TiledBackward {
   const HeadInput<T>& in_;
   const HeadGradient<T>& to_;
   Index step_;
+  bool queries_are_finite_ = true;  // Q and dO of the tile
   T *P_, *dS_, *Q_columns_, *dO_columns_, *panel_memory_;
 };
 

@@ -28,7 +28,7 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key, value, *kept_rule);
   auto o = std::make_shared<const Tensor<T, N>>(std::move(output));
   auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
-                     dq = q.gradient(), dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
+               dq = q.gradient(), dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
     auto d_query = Tensor<T, N>::for_overwrite(q->shape()), d_key = Tensor<T, N>::for_overwrite(k->shape()), d_value = Tensor<T, N>::for_overwrite(v->shape());
     attention.backward(query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
                        HeadsGradient<T>{query_heads(o->view()), log_sum_exp, query_heads(d_o.view()), query_heads(d_query.view()), key_heads(d_key.view()),

@@ -15,9 +15,11 @@ namespace attn::inline ATTN_ABI {
 ///   tape.backward(loss);                      // x.grad(), and p.grad of every p in model.parameters()
 ///
 /// One operation of the size of a kernel is one step. Gradients add up, of a variable that is used twice and from one backward to the
-/// next. `backward` frees each step as it goes; the tape is then empty, for more to be recorded. A layer must not be const for its
-/// parameters to get gradients: a const layer is frozen, gradients pass through it. One thread records; it must outlive its variables' use.
-/// Errors: ShapeError for a cotangent of another shape; Error for what was not computed from variables, or has been gone back over before.
+/// next. `backward` frees each step as it goes; the tape is then empty, for more to be recorded, from variables that were not computed
+/// before. A layer must not be const for its parameters to get gradients: a const layer is frozen, gradients pass through it. One thread
+/// records. The tape must outlive the use of its variables, and parameters stay as they are from forward to backward.
+/// Errors: ShapeError for a cotangent of another shape; Error for what was not computed from variables, for variables of two tapes in one
+/// operation, and for what has been gone back over before.
 template <class T>
 class Tape {
  public:
@@ -56,14 +58,11 @@ class Tape {
     if (!y.needs_gradient()) throw Error("Tape: backward needs what was computed from variables or from the parameters of layers that are not const");
     if (cotangent.shape() != y.shape())
       throw ShapeError("Tape: the cotangent " + to_string(cotangent.shape()) + " must have the shape of what backward starts from, " + to_string(y.shape()));
-    if (y.step_ < first_) throw Error("Tape: backward needs a variable that was computed since the last backward; each step is gone back over once, and freed");
+    if (y.step_ < 0) throw Error("Tape: backward needs what was computed from variables, not a variable to begin with");
+    expect_recorded(y, "backward");
     first_ += static_cast<Index>(steps_.size());
     y.gradient()->add(cotangent);
-    while (!steps_.empty()) {
-      const std::unique_ptr<Step> step = std::move(steps_.back());
-      steps_.pop_back();
-      step->back();
-    }
+    for (auto steps = std::move(steps_); !steps.empty(); steps.pop_back()) steps.back()->back();
   }
   /// The same for a single number L.
   void backward(const Variable<T, 1>& L) {
@@ -77,6 +76,7 @@ class Tape {
   /// once where no input needs a gradient; it should hold on to no more than it uses.
   template <int N, class Back, class... Inputs>
   Variable<T, N> record(std::shared_ptr<const Tensor<T, N>> y, Back back, const Inputs&... inputs) {
+    (expect_here(inputs), ...);
     if (!(inputs.needs_gradient() || ...)) return {this, std::move(y), nullptr};
     auto gradient = std::make_shared<Gradient<T, N>>(y->shape());
     steps_.push_back(std::make_unique<Recorded<N, Back>>(gradient, std::move(back)));
@@ -88,6 +88,19 @@ class Tape {
   }
 
  private:
+  template <class Input>
+  void expect_here(const Input& input) const {
+    if constexpr (is_variable<Input>) {
+      if (&input.tape() != this) throw Error("Tape: an operation needs variables of one tape");
+      expect_recorded(input, "an operation");
+    }
+  }
+  template <int N>
+  void expect_recorded(const Variable<T, N>& x, const char* what) const {
+    if (x.step_ >= 0 && x.step_ < first_)
+      throw Error(std::string("Tape: ") + what + " needs variables that were computed since the last backward; each step is gone back over once, and freed");
+  }
+
   struct Step {
     virtual ~Step() = default;
     virtual void back() = 0;

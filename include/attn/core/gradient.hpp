@@ -49,7 +49,10 @@ class Gradient final : public AnyGradient<T> {
     arrived_ = true;
     return value_;
   }
+  /// Errors: ShapeError for another shape than that of x.
   void add(Tensor<T, N> dx) {
+    if (dx.shape() != shape_)
+      throw ShapeError("Gradient: what is added " + to_string(dx.shape()) + " must have the shape of what it is the gradient of, " + to_string(shape_));
     if (empty()) value_ = std::move(dx), arrived_ = true;
     else value_.flat() += dx.flat();
   }

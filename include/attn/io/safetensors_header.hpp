@@ -177,7 +177,7 @@ inline std::string safetensors_header_text(const std::map<std::string, std::stri
   if (!metadata.empty()) text += "}";
   for (const auto& [name, entry] : entries) {
     text += (text.size() == 1 ? "" : ",") + json(name) + ":{\"dtype\":\"" + to_string(entry.dtype) + "\",\"shape\":[";
-    for (std::size_t i = 0; i < entry.shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(entry.shape[i]);
+    for (std::size_t i = 0; i < entry.shape.size(); ++i) text.append(i == 0 ? "" : ",").append(std::to_string(entry.shape[i]));
     text += "],\"data_offsets\":[" + std::to_string(entry.begin) + "," + std::to_string(entry.end) + "]}";
   }
   text += "}";

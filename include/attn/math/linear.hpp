@@ -36,7 +36,7 @@ Tensor<T, N> linear_backward_input(const Tensor<T, N>& dy, const TensorView<cons
   const Index out = weight.shape()[0], in = weight.shape()[1];
   shape.back() = in;
   auto dx = Tensor<T, N>::for_overwrite(shape);
-  parallel_multiply<T>({dy.data(), out, 1}, out > 0 ? dy.size() / out : 0, PackedMatrix<T>::parallel(weight.matrix()), {}, dx.data(), in);
+  parallel_multiply<T>({dy.data(), out, 1}, in > 0 ? dx.size() / in : 0, PackedMatrix<T>::parallel(weight.matrix()), {}, dx.data(), in);
   return dx;
 }
 /// dW ← dyᵀ x, or where it is added to, dW ← dW + dyᵀ x. dW's rows lie one after the other.
@@ -44,7 +44,8 @@ template <class T, int N>
 void linear_backward_weight(const Tensor<T, N>& dy, const Tensor<T, N>& x, bool add, const TensorView<T, 2>& d_weight) {
   const Index out = d_weight.shape()[0], in = d_weight.shape()[1], rows = out > 0 ? dy.size() / out : 0;
   const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
-  parallel_multiply<T>({dy_transposed.data(), rows, 1}, out, PackedMatrix<T>::parallel(x.as_rows()), {add ? d_weight.data() : nullptr, in}, d_weight.data(), in);
+  parallel_multiply<T>({dy_transposed.data(), rows, 1}, out, PackedMatrix<T>::parallel(x.as_rows()), {add ? d_weight.data() : nullptr, in}, d_weight.data(),
+                       in);
 }
 /// db ← db + Σ dy over the rows, of 32 at a time and then of these, whatever the threads.
 template <class T, int N>

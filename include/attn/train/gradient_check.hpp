@@ -8,7 +8,7 @@ namespace attn::inline ATTN_ABI {
 
 struct GradientCheckOptions {
   double step = 1e-5;                            ///< h
-  Index samples = 50;                            ///< numbers of each tensor that are looked at; all of a tensor that has no more
+  Index samples = 50;                            ///< numbers of each tensor that are looked at, drawn; all of a tensor that has no more
   std::optional<Random> dropout = std::nullopt;  ///< what the tape draws from, the same each time; without one dropout does not act
 };
 
@@ -23,9 +23,9 @@ struct GradientReport {
   /// gap / (1 + largest): about 1e-9 where all is well, for functions of moderate numbers.
   double relative() const { return gap / (1 + largest); }
   friend std::ostream& operator<<(std::ostream& to, const GradientReport& r) {
-    return to << r.checked << " gradients, the largest " << r.largest << "; the largest difference " << r.gap
-              << (r.where.empty() ? "" : ", " + r.where + ": the tape has ")
-              << (r.where.empty() ? "" : std::to_string(r.exact) + ", the difference quotient is " + std::to_string(r.numeric));
+    to << r.checked << " gradients, the largest " << r.largest << "; the largest difference " << r.gap;
+    if (!r.where.empty()) to << ", " << r.where << ": the tape has " << r.exact << ", the difference quotient is " << r.numeric;
+    return to;
   }
 };
 
@@ -41,14 +41,21 @@ struct DifferentiatedNumbers {
 inline GradientReport compare_with_differences(const std::vector<DifferentiatedNumbers>& all, const std::function<double()>& L,
                                                const GradientCheckOptions& options) {
   GradientReport report;
+  Random random{1998};
   for (const auto& [name, size, values, gradient] : all)
-    for (Index i = 0; i < size; i += std::max<Index>(1, size / options.samples)) {
+    for (Index sample = 0; sample < std::min(size, options.samples); ++sample) {
+      const Index i = size <= options.samples ? sample : random.index(size);
       const double x = values()[i], h = options.step * std::max(1.0, std::abs(x)), exact = gradient[static_cast<std::size_t>(i)];
-      values()[i] = x + h;
-      const double above = L();
-      values()[i] = x - h;
-      const double below = L();
-      values()[i] = x;
+      const auto at = [&](double moved) {
+        struct Restore {
+          double& number;
+          double before;
+          ~Restore() { number = before; }
+        } restore{values()[i], x};
+        restore.number = moved;
+        return L();
+      };
+      const double above = at(x + h), below = at(x - h);
       const double numeric = (above - below) / (2 * h), gap = std::abs(numeric - exact);
       ++report.checked;
       report.largest = std::max(report.largest, std::abs(exact));

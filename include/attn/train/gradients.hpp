@@ -5,6 +5,7 @@
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
 #include <cmath>
+#include <set>
 
 namespace attn::inline ATTN_ABI {
 
@@ -12,8 +13,9 @@ namespace attn::inline ATTN_ABI {
 template <class T>
 std::vector<std::span<T>> arrived_gradients(const std::vector<NamedParameter<T>>& parameters) {
   std::vector<std::span<T>> gradients;
+  std::set<const T*> places;  // a parameter that is given twice counts once
   for (const auto& p : parameters)
-    if (!p.grad.empty()) gradients.push_back(p.grad.values());
+    if (!p.grad.empty() && places.insert(p.value.data()).second) gradients.push_back(p.grad.values());
   return gradients;
 }
 template <class T>

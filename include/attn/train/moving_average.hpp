@@ -5,6 +5,7 @@
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
 #include <attn/train/state_entries.hpp>
+#include <set>
 
 namespace attn::inline ATTN_ABI {
 
@@ -19,7 +20,7 @@ struct MovingAverageOptions {
 ///   adam.step(rate(step)); average.update();
 ///   const double loss = average.evaluate([&] { return validate(model); });  // the model with the averages, in here alone
 ///
-/// The model must neither move nor end before it. Errors: OptionError for a decay outside [0, 1].
+/// The model must neither move nor end before it. Errors: OptionError for a decay outside [0, 1], or if a parameter is given twice.
 template <class T>
 class MovingAverage {
  public:
@@ -29,6 +30,10 @@ class MovingAverage {
   explicit MovingAverage(std::vector<NamedParameter<T>> parameters, const MovingAverageOptions& options = {})
       : parameters_(std::move(parameters)), decay_(options.decay) {
     expect_option(decay_ >= 0 && decay_ <= 1, kind, "decay", decay_, "from 0 to 1");
+    std::set<const T*> places;
+    for (const auto& p : parameters_)
+      if (!p.value.empty() && !places.insert(p.value.data()).second)
+        throw OptionError("MovingAverage: the parameter " + p.name + " must be given once, but it is given twice");
     for (const auto& p : parameters_) std::copy(p.value.begin(), p.value.end(), averages_.emplace_back(buffer_for(p)).data());
   }
 

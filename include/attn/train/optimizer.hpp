@@ -43,7 +43,7 @@ class Optimizer {
     for (const Slot& slot : slots_) names.insert(slot.parameter.name), places.insert(slot.parameter.value.data());
     for (const auto& p : parameters)
       if (!names.insert(p.name).second || (!p.value.empty() && !places.insert(p.value.data()).second))
-        throw OptionError(std::string(kind) + ": the parameter " + p.name + " must be given once, but it is given twice");
+        throw OptionError(std::string(kind) + ": the parameter " + p.name + " must be given once, and no other of its name");
     slots_.reserve(slots_.size() + parameters.size()), state_.reserve(slots_.size() + parameters.size());
     for (auto& p : parameters) slots_.push_back({std::move(p), options}), state_.emplace_back();
   }
