@@ -179,4 +179,17 @@ TEST(BackwardMeaning, OfEmptyShapesIsZero) {
   EXPECT_TRUE((no_queries.key.flat().array() == 0).all() && (no_queries.value.flat().array() == 0).all());
 }
 
+TEST(DroppedWeights, AreTheSameInBothKernels) {
+  attn::Random draws{5};
+  const auto q = normal<float, 4>(draws, {2, 3, 37, 9}), k = normal<float, 4>(draws, {2, 3, 210, 9}), v = normal<float, 4>(draws, {2, 3, 210, 5});
+  const auto with = [&](const auto& attention) {
+    attn::Random random{3};
+    attn::Tape<float> tape{random};
+    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}}).value();
+  };
+  const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
+             plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});
+  EXPECT_LT((tiled.flat() - plain.flat()).cwiseAbs().maxCoeff(), 1e-5f);
+}
+
 }  // namespace

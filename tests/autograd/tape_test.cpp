@@ -159,17 +159,4 @@ TEST(Tape, DroppedWeightsHaveTheirMean) {
   EXPECT_GT((o.value().flat().array() - 1).abs().maxCoeff(), 0.01f);
 }
 
-TEST(Tape, DroppedWeightsAreTheSameInBothKernels) {
-  attn::Random draws{5};
-  const auto q = normal<float, 4>(draws, {2, 3, 37, 9}), k = normal<float, 4>(draws, {2, 3, 210, 9}), v = normal<float, 4>(draws, {2, 3, 210, 5});
-  const auto with = [&](const auto& attention) {
-    attn::Random random{3};
-    Tape<float> tape{random};
-    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}}).value();
-  };
-  const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
-             plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});
-  EXPECT_LT((tiled.flat() - plain.flat()).cwiseAbs().maxCoeff(), 1e-5f);
-}
-
 }  // namespace
