@@ -3,6 +3,7 @@
 #include <attn/core/tensor.hpp>
 #include <concepts>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,30 @@ concept StateSource = requires(const S& source, const std::string& name, std::sp
   { source.shape(name) } -> std::convertible_to<std::vector<Index>>;
   source.read(name, to);
 };
+
+/// The entries of `source` whose names begin with `prefix` must be exactly `wanted`: pairs of a name, without the prefix, and a shape.
+/// Errors: ShapeError "rule; missing: …; unexpected: …; misshapen: …", naming every entry.
+template <class Source, class Wanted>
+void expect_entries(const std::string& rule, const Source& source, std::string_view prefix, const Wanted& wanted) {
+  std::string missing, unexpected, misshapen;
+  const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+  std::vector<std::string> given, known;
+  for (std::string& name : source.names())
+    if (name.starts_with(prefix)) given.push_back(std::move(name));
+  std::sort(given.begin(), given.end());
+  for (const auto& [bare, shape] : wanted) {
+    const std::string& name = known.emplace_back(std::string(prefix) + bare);
+    if (!std::binary_search(given.begin(), given.end(), name)) list(missing, name);
+    else if (const std::vector<Index> stored = source.shape(name); stored != shape)
+      list(misshapen, name + " " + to_string(stored) + " instead of " + to_string(shape));
+  }
+  std::sort(known.begin(), known.end());
+  for (const std::string& name : given)
+    if (!std::binary_search(known.begin(), known.end(), name)) list(unexpected, name);
+  if (missing.empty() && unexpected.empty() && misshapen.empty()) return;
+  const auto or_none = [](const std::string& names) { return names.empty() ? "none" : names; };
+  throw ShapeError(rule + "; missing: " + or_none(missing) + "; unexpected: " + or_none(unexpected) + "; misshapen: " + or_none(misshapen));
+}
 
 /// Names, shapes and values of a model's parameters, in the order of the model, by PyTorch's names. It owns its values.
 template <class T>

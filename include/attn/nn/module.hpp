@@ -47,27 +47,10 @@ class Module {
   /// layer is then as it was.
   template <StateSource<T> Source>
   void load_state_dict(const Source& source, std::string_view prefix = "") {
-    std::string missing, unexpected, misshapen;
-    const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
-    std::vector<std::string> given;
-    for (std::string& name : source.names())
-      if (name.starts_with(prefix)) given.push_back(std::move(name));
-    std::sort(given.begin(), given.end());
-    std::vector<std::string> wanted;
     const std::vector<NamedParameter<T>> own = parameters();
-    for (const auto& p : own) {
-      const std::string name = std::string(prefix) + p.name;
-      wanted.push_back(name);
-      if (!std::binary_search(given.begin(), given.end(), name)) list(missing, name);
-      else if (const std::vector<Index> shape = source.shape(name); shape != p.shape)
-        list(misshapen, name + " " + to_string(shape) + " instead of " + to_string(p.shape));
-    }
-    std::sort(wanted.begin(), wanted.end());
-    for (const std::string& name : given)
-      if (!std::binary_search(wanted.begin(), wanted.end(), name)) list(unexpected, name);
-    if (!(missing.empty() && unexpected.empty() && misshapen.empty()))
-      throw ShapeError(std::string(Layer::kind) + ": the state dict must have exactly this layer's entries; missing: " + (missing.empty() ? "none" : missing) +
-                       "; unexpected: " + (unexpected.empty() ? "none" : unexpected) + "; misshapen: " + (misshapen.empty() ? "none" : misshapen));
+    std::vector<std::pair<std::string, std::vector<Index>>> wanted;
+    for (const auto& p : own) wanted.emplace_back(p.name, p.shape);
+    expect_entries(std::string(Layer::kind) + ": the state dict must have exactly this layer's entries", source, prefix, wanted);
     if constexpr (requires { source.template check<T>(std::string()); })
       for (const auto& p : own) source.template check<T>(std::string(prefix) + p.name);
     for (const auto& p : own) source.read(std::string(prefix) + p.name, p.edit());

@@ -2,9 +2,9 @@
 
 #include <attn/core/parameter.hpp>
 #include <attn/core/simd.hpp>
+#include <attn/core/state_dict.hpp>
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
-#include <attn/train/state_entries.hpp>
 #include <set>
 
 namespace attn::inline ATTN_ABI {
@@ -82,7 +82,7 @@ class MovingAverage {
     expect_own("the state");
     std::map<std::string, std::vector<Index>> wanted;
     for (const auto& p : parameters_) wanted[p.name] = p.shape;
-    expect_entries(kind, source, prefix, wanted);
+    expect_entries(std::string(kind) + ": the state must have exactly the entries of its parameters", source, prefix, wanted);
     State state;
     for (const auto& p : parameters_) source.read(std::string(prefix) + p.name, std::span<T>(state.emplace_back(buffer_for(p)).data(), p.value.size()));
     return state;

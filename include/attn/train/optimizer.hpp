@@ -3,7 +3,7 @@
 #include <attn/core/parameter.hpp>
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
-#include <attn/train/state_entries.hpp>
+#include <attn/train/read_steps.hpp>
 #include <set>
 
 namespace attn::inline ATTN_ABI {
@@ -114,7 +114,7 @@ class Optimizer {
       if (state[i].step == 0) continue;
       for (const std::string& average : Rule::averages(options)) wanted[parameter.name + "." + average] = parameter.shape;
     }
-    expect_entries(kind, source, prefix, wanted);
+    expect_entries(std::string(kind) + ": the state must have exactly the entries of its parameters", source, prefix, wanted);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (state[i].step == 0) continue;
       state[i].averages = averages_for(slots_[i]);
