@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/for_each_cover.hpp>
 #include <attn/attention/heads.hpp>
 #include <attn/math/exp.hpp>
 #include <attn/math/panel.hpp>
@@ -19,63 +20,51 @@ constexpr Index gradient_panel_room(Index E, Index Ev) {
   return (2 * Panel<T, 3>::room(E) + Panel<T, 3>::room(Ev) + 2) * panel_rows<T>;
 }
 
-/// Which keys of a tile a panel's queries attend to: `begin` … `end` − 1, and whether all of these by all queries.
-struct KeysInTile {
-  Index begin = 0, end = 0;
-  bool masked = false;
-};
-
 /// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of queries against a tile of keys: in
 /// memory the numbers of one key after the other, a query in each lane   [FA2 Alg.2, lines 11–14]
 /// Where a key is masked both are 0, whatever it holds. Keys that the rule excludes for the whole panel are not computed.
 template <class T, int W>
 class GradientTile {
   using V = simd::Vector<T>;
-  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736);
+  static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
-  GradientTile(const HeadInput<T>& in, const GradientPanel<T>& panel, Range keys, T* P, T* dS, Index step)
-      : in_(in), panel_(panel), first_(keys.begin), step_(step), P_(P + panel.column), dS_(dS + panel.column) {}
+  Index begin = 0, end = 0;  ///< of the keys that are attended to, counted from the tile's first
+  bool masked = false;       ///< whether not all of these by all queries
 
   template <class R>
-  KeysInTile fill(const R& rule, Index from, Index to) {
-    add(rule, from, to);
-    return keys_;
+  GradientTile(const HeadInput<T>& in, const R& rule, const GradientPanel<T>& panel, Range keys, T* P, T* dS, Index step)
+      : in_(in), panel_(panel), first_(keys.begin), step_(step), P_(P + panel.column), dS_(dS + panel.column) {
+    for_each_cover<block_rows<W>>(rule, {in.batch, in.head, panel.queries.begin, panel.queries.end, keys.begin, keys.end},
+                                  [&](Cover cover, Index from, Index to) { add(rule, cover, from - first_, to - first_); });
   }
 
  private:
-  /// Keys that are allowed whole at once; others by halves, down to a block.
   template <class R>
-  void add(const R& rule, Index from, Index to) {
-    constexpr Index rows = block_rows<W>;
-    const Cover cover = rule.cover({in_.batch, in_.head, panel_.queries.begin, panel_.queries.end, first_ + from, first_ + to});
+  void add(const R& rule, Cover cover, Index from, Index to) {
     if (cover == Cover::none) {
-      if (keys_.end == 0) keys_.begin = to;
-      fill_zero(from, to);
-    } else if (cover == Cover::part && to - from > rows) {
-      const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
-      add(rule, from, middle), add(rule, middle, to);
-    } else {
-      keys_.end = to;
-      keys_.masked = keys_.masked || cover == Cover::part;
-      multiply_values(from, to);
-      if (cover == Cover::all && !R::changes_scores && !in_.mask) differentiate(from, to);
-      else apply(rule, from, to, cover);
+      if (end == 0) begin = to;
+      return fill_zero(from, to);
     }
+    end = to;
+    masked = masked || cover == Cover::part;
+    multiply_rows(in_.V, from, to, panel_.dO, store_to(dS_));  // dP = V dOᵀ
+    if (cover == Cover::all && !R::changes_scores && !in_.mask) differentiate(from, to);
+    else apply(rule, from, to, cover);
   }
 
   void fill_zero(Index from, Index to) const {
     for (Index j = from; j < to; ++j) std::fill_n(P_ + j * step_, W * V::size, T(0)), std::fill_n(dS_ + j * step_, W * V::size, T(0));
   }
 
-  /// dP = V dOᵀ
-  void multiply_values(Index from, Index to) const {
-    multiply_rows(in_.V, from, to, panel_.dO, [dP = dS_, step = step_](Index j, const RegisterBlock<T, W>& C) {
+  /// Keeps a register block in a tile, as it is.
+  auto store_to(T* tile) const {
+    return [tile, step = step_](Index j, const RegisterBlock<T, W>& C) {
 #pragma GCC unroll 16
       for (int r = 0; r < block_rows<W>; ++r)
 #pragma GCC unroll 16
-        for (int w = 0; w < W; ++w) simd::store(dP + (j + r) * step + w * V::size, C[r][w]);
-    });
+        for (int w = 0; w < W; ++w) simd::store(tile + (j + r) * step + w * V::size, C[r][w]);
+    };
   }
   /// S = K Qᵀ, and at once P and dS, for keys that all queries attend to, their scores as they are.
   void differentiate(Index from, Index to) const {
@@ -84,7 +73,7 @@ class GradientTile {
       for (int r = 0; r < block_rows<W>; ++r) {
         simd::Array<V, W> p;
 #pragma GCC unroll 16
-        for (int w = 0; w < W; ++w) p[w] = fma(C[r][w], log2e, -simd::load<V>(lse + w * V::size));
+        for (int w = 0; w < W; ++w) p[w] = fma(C[r][w], log2e<T>, -simd::load<V>(lse + w * V::size));
         exp2(p);
 #pragma GCC unroll 16
         for (int w = 0; w < W; ++w) {
@@ -98,12 +87,7 @@ class GradientTile {
   /// The same under a rule. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV needs, and dS = P ∘ (dP ∘ M − D).
   template <class R>
   void apply(const R& rule, Index from, Index to, Cover cover) const {
-    multiply_rows(in_.K, from, to, panel_.Q, [P = P_, step = step_](Index j, const RegisterBlock<T, W>& C) {
-#pragma GCC unroll 16
-      for (int r = 0; r < block_rows<W>; ++r)
-#pragma GCC unroll 16
-        for (int w = 0; w < W; ++w) simd::store(P + (j + r) * step + w * V::size, C[r][w]);
-    });
+    multiply_rows(in_.K, from, to, panel_.Q, store_to(P_));
     for (Index lane = 0; lane < W * V::size; lane += V::size) {
       const Index row = panel_.queries.begin + lane, count = std::clamp<Index>(panel_.queries.end - row, 0, V::size);
       const V log_sum_exp = simd::load<V>(panel_.log_sum_exp + lane), D = simd::load<V>(panel_.D + lane);
@@ -114,7 +98,7 @@ class GradientTile {
         auto seen = s.value != none;
         if constexpr (R::masks)
           if (cover != Cover::all) seen = seen & rule.allows(at, count);
-        const V p = select(seen, exp2(fma(s.value, log2e, -log_sum_exp)), T(0));
+        const V p = select(seen, exp2(fma(s.value, log2e<T>, -log_sum_exp)), T(0));
         V dP = simd::load<V>(dS), p_kept = p;
         if (in_.mask) {
           const V mask = (*in_.mask)(at);
@@ -137,7 +121,6 @@ class GradientTile {
   const GradientPanel<T>& panel_;
   Index first_, step_;
   T *P_, *dS_;
-  KeysInTile keys_;
 };
 
 }  // namespace attn::inline ATTN_ABI

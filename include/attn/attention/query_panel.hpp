@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/attention/score_tile.hpp>
+#include <attn/attention/tile_rows.hpp>
 #include <attn/math/exp.hpp>
 #include <cmath>
 
@@ -12,41 +13,6 @@ constexpr Index query_panel_room(Index E, Index Ev) {
   return (Panel<T, 3>::room(E) + Panel<T, 3>::room(Ev) + 2) * panel_rows<T>;
 }
 
-/// Values of a tile of keys, and whether all of them are finite: then one that is masked is as good as none, 0 · V = 0.
-template <class T>
-class ValueTile {
- public:
-  ValueTile(const typename HeadInput<T>::Matrix& V, Range keys) : V_(V), keys_(keys) {}
-
-  /// Has them brought near, while scores are computed.
-  void fetch() const {
-    constexpr Index cache_line = 64 / sizeof(T);
-    for (Index j = keys_.begin; j < keys_.end; ++j)
-      for (Index e = 0; e < V_.cols(); e += cache_line) __builtin_prefetch(V_.data() + j * V_.outerStride() + e);
-  }
-  /// The values from the tile's key `begin` on, as the transposed left factor of Vᵀ Pᵀ.
-  LeftFactor<T> transposed(Index begin) const { return {V_.data() + (keys_.begin + begin) * V_.outerStride(), 1, V_.outerStride()}; }
-  bool first() const { return keys_.begin == 0; }
-  Index first_key() const { return keys_.begin; }
-  /// Looked at once, when it is asked.
-  bool finite() {
-    if (!finite_) {
-      using V = simd::Vector<T>;
-      auto finite = V(T(0)) == T(0);
-      for (Index j = keys_.begin; j < keys_.end; ++j)
-        simd::for_each_packet<T>(
-            V_.cols(), [&](Index e, Index n) { finite = finite & (abs(simd::load<V>(V_.row(j).data() + e, n, T(0))) <= std::numeric_limits<T>::max()); });
-      finite_ = !any(!finite);
-    }
-    return *finite_;
-  }
-
- private:
-  const typename HeadInput<T>::Matrix& V_;
-  Range keys_;
-  std::optional<bool> finite_;
-};
-
 /// A panel of queries on its way over the keys, in memory of `query_panel_room` numbers: Q (E columns of a panel), O (Ev columns), and
 /// of each query the largest score m so far and ℓ = Σ e^(s − m), in units of log 2.
 template <class T, int W>
@@ -55,7 +21,7 @@ class QueryPanel {
   using Vectors = simd::Array<V, W>;
   using P = Panel<T, W>;
   static constexpr Index lanes = V::size;
-  static constexpr T none = -std::numeric_limits<T>::infinity(), log2e = T(1.44269504088896340736), ln2 = T(0.69314718055994530942);
+  static constexpr T none = -std::numeric_limits<T>::infinity(), ln2 = T(0.69314718055994530942);
 
  public:
   /// The panel begins with row `row` of in.Q. `scores` is memory for the scores of a tile, with room for its keys.
@@ -86,13 +52,13 @@ class QueryPanel {
   ///   P = e^(S − m')   ℓ' = Σ P   m ← max(m, m')   ℓ ← e^(m_old − m) ℓ + e^(m' − m) ℓ'   O ← e^(m_old − m) O + e^(m' − m) P V
   /// Numerics: a tile is summed from zero and then added, so that rounding errors do not grow with S. Where a key is masked, its
   /// value is not seen, be it NaN.
-  void add(const ScoreTile<T, W>& scores, ValueTile<T>& values) {
+  void add(const ScoreTile<T, W>& scores, TileRows<T>& values) {
     const bool nothing = scores.begin >= scores.end, unmasked_only = !nothing && scores.masked && !values.finite();
-    if (values.first() && (nothing || unmasked_only)) std::fill(O_, m_, T(0));
+    if (values.first() == 0 && (nothing || unmasked_only)) std::fill(O_, m_, T(0));
     if (nothing) return;
     Vectors old_factor, factor;
     for (int w = 0; w < W; ++w) {
-      const V m_old = simd::load<V>(m_ + w * lanes), m_tile = log2e * simd::load<V>(scores.maximum.data + w * lanes), m = max(m_old, m_tile);
+      const V m_old = simd::load<V>(m_ + w * lanes), m_tile = log2e<T> * simd::load<V>(scores.maximum.data + w * lanes), m = max(m_old, m_tile);
       const V l_tile = exponentials(scores, w, finite_or_0(m_tile), unmasked_only);
       old_factor[w] = exp2(m_old - finite_or_0(m)), factor[w] = exp2(m_tile - finite_or_0(m));
       simd::store(m_ + w * lanes, m);
@@ -101,7 +67,7 @@ class QueryPanel {
     if (in_.mask) drop(scores, values);
     const LeftFactor<T> V_tile = values.transposed(scores.begin);
     if (unmasked_only) add_unmasked_values(scores, V_tile, old_factor, factor);
-    else if (values.first()) set_values(scores, V_tile);
+    else if (values.first() == 0) set_values(scores, V_tile);
     else add_values(scores, V_tile, old_factor, factor);
   }
 
@@ -145,7 +111,7 @@ class QueryPanel {
     for (; j + 4 <= scores.end && !mark; j += 4) {
       simd::Array<V, 4> p;
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) p[i] = fma(simd::load<V>(S + (j + i) * P::size), log2e, -m);
+      for (int i = 0; i < 4; ++i) p[i] = fma(simd::load<V>(S + (j + i) * P::size), log2e<T>, -m);
       exp2(p);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) simd::store(S + (j + i) * P::size, p[i]), fours[i] += p[i];
@@ -153,18 +119,18 @@ class QueryPanel {
     simd::Array<V, 4> sums = fours;
     for (; j < scores.end; ++j) {
       const V s = simd::load<V>(S + j * P::size);
-      const V p = exp2(fma(s, log2e, -m));
+      const V p = exp2(fma(s, log2e<T>, -m));
       simd::store(S + j * P::size, mark ? select(s == none, T(-1), p) : p), sums[j % 4] += p;
     }
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
 
   /// P ← P ∘ M; ℓ is that of P as it was. What is marked as masked stays so.
-  void drop(const ScoreTile<T, W>& scores, const ValueTile<T>& values) const {
+  void drop(const ScoreTile<T, W>& scores, const TileRows<T>& values) const {
     for (Index lane = 0; lane < P::size; lane += lanes)
       for (Index j = scores.begin; j < scores.end; ++j) {
         T* const p = S_ + j * P::size + lane;
-        const V weight = simd::load<V>(p), kept = (*in_.mask)(Positions<T>{in_.batch, in_.head, {in_.row + queries_.begin + lane}, values.first_key() + j});
+        const V weight = simd::load<V>(p), kept = (*in_.mask)(Positions<T>{in_.batch, in_.head, {in_.row + queries_.begin + lane}, values.first() + j});
         simd::store(p, select(weight < T(0), weight, weight * kept));
       }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/for_each_cover.hpp>
 #include <attn/attention/heads.hpp>
 #include <attn/math/panel.hpp>
 
@@ -25,31 +26,26 @@ class ScoreTile {
   ScoreTile(const HeadInput<T>& in, const R& rule, Range queries, const T* Q, Range keys, T* memory)
       : S(memory), in_(in), queries_(queries), Q_(Q), first_(keys.begin) {
     std::fill_n(maximum.data, size, none);
-    add(rule, 0, keys.size());
+    for_each_cover<block_rows<W>>(rule, {in.batch, in.head, in.row + queries.begin, in.row + queries.end, keys.begin, keys.end},
+                                  [&](Cover cover, Index from, Index to) { add(rule, cover, from - first_, to - first_); });
   }
 
  private:
-  /// Keys that are allowed whole at once; others by halves, down to a block.
   template <class R>
-  void add(const R& rule, Index from, Index to) {
-    constexpr Index rows = block_rows<W>;
-    const Cover cover = rule.cover({in_.batch, in_.head, in_.row + queries_.begin, in_.row + queries_.end, first_ + from, first_ + to});
+  void add(const R& rule, Cover cover, Index from, Index to) {
     if (cover == Cover::none) {
       if (end == 0) begin = to;
       else std::fill(S + from * size, S + to * size, none), masked = true;
-    } else if (cover == Cover::part && to - from > rows) {
-      const Index middle = from + (to - from + 2 * rows - 1) / (2 * rows) * rows;
-      add(rule, from, middle), add(rule, middle, to);
+      return;
+    }
+    end = to;
+    if (cover == Cover::all && !R::changes_scores) {
+      multiply_keys(from, to, maximum);
     } else {
-      end = to;
-      if (cover == Cover::all && !R::changes_scores) {
-        multiply_keys(from, to, maximum);
-      } else {
-        masked = true;
-        simd::Array<T, size> before_rule{};
-        multiply_keys(from, to, before_rule);
-        apply(rule, from, to, cover);
-      }
+      masked = true;
+      simd::Array<T, size> before_rule{};
+      multiply_keys(from, to, before_rule);
+      apply(rule, from, to, cover);
     }
   }
 

@@ -42,9 +42,9 @@ struct Tiled {
 
     for_each_panel([](auto&& panel) { panel.begin(); });
     for_each_tile([&](Range keys) {
-      ValueTile<T> values(in.V, keys);
+      TileRows<T> values(in.V, keys);
       const bool excluded = rule.cover({in.batch, in.head, in.row, in.row + in.Q.rows(), keys.begin, keys.end}) == Cover::none;
-      if (excluded && !values.first()) return;
+      if (excluded && values.first() != 0) return;
       values.fetch();
       for_each_panel([&](auto&& panel) { panel.add(panel.scores(rule, keys), values); });
     });

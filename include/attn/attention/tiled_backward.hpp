@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/attention/gradient_tile.hpp>
+#include <attn/attention/tile_rows.hpp>
 #include <attn/math/product.hpp>
 
 namespace attn::inline ATTN_ABI {
@@ -77,7 +78,7 @@ class TiledBackward {
       for (Index i = 0; i < Panel<T, W>::size; ++i) {
         const Index row = rows.begin + i;
         const bool attends = row < rows.end && to_.log_sum_exp[row] != -std::numeric_limits<T>::infinity();
-        panel.log_sum_exp[i] = attends ? T(1.44269504088896340736) * to_.log_sum_exp[row] : T(0);
+        panel.log_sum_exp[i] = attends ? log2e<T> * to_.log_sum_exp[row] : T(0);
         V sums = T(0);
         if (attends)
           simd::for_each_packet<T>(in_.V.cols(), [&](Index e, Index n) {
@@ -87,7 +88,7 @@ class TiledBackward {
         panel.D[i] = sum(sums);
       }
     });
-    queries_are_finite_ = is_finite(in_.Q, queries) && is_finite(to_.dO, queries);
+    queries_are_finite_ = TileRows<T>(in_.Q, queries).finite() && TileRows<T>(to_.dO, queries).finite();
     pack_columns(in_.Q.middleRows(queries.begin, queries.size()), in_.scale, Q_columns_);
     pack_columns(to_.dO.middleRows(queries.begin, queries.size()), T(1), dO_columns_);
   }
@@ -100,13 +101,13 @@ class TiledBackward {
   template <class R>
   void add(const R& rule, Range queries, Range keys) {
     if (rule.cover({in_.batch, in_.head, queries.begin, queries.end, keys.begin, keys.end}) == Cover::none) return;
+    TileRows<T> K(in_.K, keys);
     simd::Array<Range, tile_keys> attending;  // to each key: columns of the tile from the first panel to the last that does
     for (Index j = 0; j < keys.size(); ++j) attending[j] = {step_, 0};
     for_each_panel(queries, [&]<int W>(Panel<T, W>, const GradientPanel<T>& panel) {
-      const KeysInTile seen = GradientTile<T, W>(in_, panel, keys, P_, dS_, step_).fill(rule, 0, keys.size());
-      for (Index j = seen.begin; j < seen.end; ++j)
-        attending[j] = {std::min(attending[j].begin, panel.column), std::max(attending[j].end, panel.queries.end - queries.begin)};
-      if (seen.begin < seen.end) add_to_queries<W>(panel, keys, seen);
+      const GradientTile<T, W> seen(in_, rule, panel, keys, P_, dS_, step_);
+      for (Index j = seen.begin; j < seen.end; ++j) attending[j] = {std::min(attending[j].begin, panel.column), panel.queries.end - queries.begin};
+      if (seen.begin < seen.end) add_to_queries(panel, K, seen);
     });
     for (Index j = 0; j < keys.size();) {
       const Index first = j;
@@ -118,12 +119,12 @@ class TiledBackward {
 
   /// dQ += dS K
   template <int W>
-  void add_to_queries(const GradientPanel<T>& panel, Range keys, const KeysInTile& seen) const {
-    const Index K_step = in_.K.outerStride(), E = in_.Q.cols();
-    const T *const K = in_.K.data() + (keys.begin + seen.begin) * K_step, *const dS = dS_ + seen.begin * step_ + panel.column;
+  void add_to_queries(const GradientPanel<T>& panel, TileRows<T>& K, const GradientTile<T, W>& seen) const {
+    const LeftFactor<T> K_tile = K.transposed(seen.begin);
+    const T* const dS = dS_ + seen.begin * step_ + panel.column;
     T* const dQ = panel.dQ;
-    if (seen.masked && !is_finite(in_.K, {keys.begin + seen.begin, keys.begin + seen.end})) return add_unmasked<W>(K, dS, seen.end - seen.begin, dQ);
-    multiply<W>(LeftFactor<T>{K, 1, K_step}, E, dS, step_, seen.end - seen.begin, [dQ](Index e, const RegisterBlock<T, W>& C) {
+    if (seen.masked && !K.finite()) return add_unmasked<W>(K_tile, dS, seen.end - seen.begin, dQ);
+    multiply<W>(K_tile, in_.Q.cols(), dS, step_, seen.end - seen.begin, [dQ](Index e, const RegisterBlock<T, W>& C) {
 #pragma GCC unroll 16
       for (int r = 0; r < block_rows<W>; ++r)
 #pragma GCC unroll 16
@@ -135,27 +136,18 @@ class TiledBackward {
   }
   /// The same bits where K is finite; elsewhere a key with dS = 0, which is masked, is left out.
   template <int W>
-  void add_unmasked(const T* K, const T* dS, Index n, T* dQ) const {
+  void add_unmasked(const LeftFactor<T>& K, const T* dS, Index n, T* dQ) const {
     for (Index e = 0; e < in_.Q.cols(); ++e)
       for (int w = 0; w < W; ++w) {
         V dS_K = T(0);
         for (Index j = 0; j < n; ++j) {
           const V ds = simd::load<V>(dS + j * step_ + w * V::size);
-          dS_K = select(ds == T(0), dS_K, fma(ds, K[j * in_.K.outerStride() + e], dS_K));
+          dS_K = select(ds == T(0), dS_K, fma(ds, K.data[j * K.step + e], dS_K));
         }
         T* const to = dQ + (e * W + w) * V::size;
         simd::store(to, simd::load<V>(to) + dS_K);
       }
   }
-  static bool is_finite(const typename HeadInput<T>::Matrix& X, Range rows) {
-    auto finite = V(T(0)) == T(0);
-    for (Index j = rows.begin; j < rows.end; ++j)
-      simd::for_each_packet<T>(X.cols(), [&](Index e, Index n) {
-        finite = finite & (abs(simd::load<V>(X.data() + j * X.outerStride() + e, n, T(0))) <= std::numeric_limits<T>::max());
-      });
-    return !any(!finite);
-  }
-
   /// dV += Pᵀ dO   dK += dSᵀ Q, for rows of a tile and the columns that attend to them.
   void add_to_keys(Range rows, Index first_key, Range columns, Index tile_rows) const {
     const auto add = [&](const T* tile, const T* packed, auto& dX) {

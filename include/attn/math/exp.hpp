@@ -5,6 +5,9 @@
 
 namespace attn::inline ATTN_ABI {
 
+template <class T>
+inline constexpr T log2e = T(1.44269504088896340736);
+
 /// What exp needs to know of a number format: 2^f = 1 + f·(c₀ + c₁f + …) on |f| ≤ ½, a minimax polynomial of the relative
 /// error; ln 2 in two parts, of which the first has trailing zeros enough for n·ln2_high to be exact.
 template <class T>
@@ -84,10 +87,9 @@ Lanes<T, n> exp2(const Lanes<T, n>& x) {
 template <class T, Index n>
 Lanes<T, n> exp(const Lanes<T, n>& x) {
   using C = ExpConstants<T>;
-  constexpr T log2e = T(1.44269504088896340736);
   const Lanes<T, n> bounded = min(max(x, C::lowest), C::highest);
-  const Lanes<T, n> whole = rounded_sum(rounded_sum(bounded * log2e, power_of_two_shift<T>), -power_of_two_shift<T>);
-  const Lanes<T, n> f = fma(whole, -C::ln2_low, fma(whole, -C::ln2_high, bounded)) * log2e;
+  const Lanes<T, n> whole = rounded_sum(rounded_sum(bounded * log2e<T>, power_of_two_shift<T>), -power_of_two_shift<T>);
+  const Lanes<T, n> f = fma(whole, -C::ln2_low, fma(whole, -C::ln2_high, bounded)) * log2e<T>;
   Lanes<T, n> y = Lanes<T, n>::of(packet::pldexp(fma(exp2_series(f), f, T(1)).packet, whole.packet));
   y = select(x < C::lowest, T(0), y);
   y = select(C::highest < x, std::numeric_limits<T>::infinity(), y);
@@ -98,7 +100,7 @@ Lanes<T, n> exp(const Lanes<T, n>& x) {
 /// Numerics: e²ˣ − 1 = 2ⁿ·(2^f − 1) + (2ⁿ − 1) keeps every digit of a small x; within 4 ulp.
 template <class T, Index n>
 EIGEN_ALWAYS_INLINE Lanes<T, n> tanh(const Lanes<T, n>& x) {
-  const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * T(2 * 1.44269504088896340736), shifted = rounded_sum(power, power_of_two_shift<T>);
+  const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * 2 * log2e<T>, shifted = rounded_sum(power, power_of_two_shift<T>);
   const Lanes<T, n> f = power - rounded_sum(shifted, -power_of_two_shift<T>), two_to_whole = power_of_two(shifted);
   const Lanes<T, n> less_one = fma(two_to_whole, exp2_series(f) * f, two_to_whole - T(1));
   return less_one / (less_one + T(2));
