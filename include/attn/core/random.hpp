@@ -21,6 +21,13 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
   return counter;
 }
 
+/// Block number `counter` of a seed's stream.
+constexpr std::array<std::uint32_t, 4> philox_block(std::uint64_t seed, std::uint64_t counter) {
+  const auto low = [](std::uint64_t word) { return static_cast<std::uint32_t>(word); };
+  const auto high = [](std::uint64_t word) { return static_cast<std::uint32_t>(word >> 32); };
+  return philox4x32({low(counter), high(counter), 0, 0}, {low(seed), high(seed)});
+}
+
 /// √(−2 ln u) · cos 2πv, standard normal for independent uniform u and v. [Box, Muller 1958]
 /// u = (⌊radius / 2¹¹⌋ + 1) / 2⁵³ is never 0; v = ⌊angle / 2⁸⌋ / 2⁵⁶.
 /// Numerics: 2πv in double has lost the digits that count where the cosine is near 0. So v is folded to an eighth of a turn as an
@@ -108,10 +115,7 @@ struct Random {
 
  private:
   std::array<std::uint64_t, 2> draw() {
-    const auto low = [](std::uint64_t word) { return static_cast<std::uint32_t>(word); };
-    const auto high = [](std::uint64_t word) { return static_cast<std::uint32_t>(word >> 32); };
-    const std::array<std::uint32_t, 4> block = philox4x32({low(counter), high(counter), 0, 0}, {low(seed), high(seed)});
-    ++counter;
+    const std::array<std::uint32_t, 4> block = philox_block(seed, counter++);
     return {block[0] | std::uint64_t{block[1]} << 32, block[2] | std::uint64_t{block[3]} << 32};
   }
 

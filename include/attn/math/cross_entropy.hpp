@@ -39,23 +39,20 @@ CrossEntropy<T> cross_entropy_forward(const Tensor<T, N>& logits, const Tensor<I
 
   CrossEntropy<T> result{T(0), Tensor<T, 1>({rows}), 0};
   Tensor<double, 1> losses({rows});
-  constexpr Index part = 32;
-  parallel_for((rows + part - 1) / part, [&](Index p) {
-    for (Index i = p * part; i < std::min(rows, (p + 1) * part); ++i) {
-      const Index t = targets.data()[i];
-      if (t == options.ignore_index) continue;
-      using Packet = simd::Vector<T>;
-      const std::span<const T> z(logits.data() + i * V, static_cast<std::size_t>(V));
-      const T most = row_maximum(z);
-      const T exponentials =
-          row_sum<T>(V, [&](Index v, Index n) { return exp(simd::load<Packet>(z.data() + v, n, -std::numeric_limits<T>::infinity()) - most); });
-      const T log_sum_exp = most + std::log(exponentials);
-      result.log_sum_exp(i) = log_sum_exp;
-      losses(i) = (1 - smoothing) * static_cast<double>(log_sum_exp - z[static_cast<std::size_t>(t)]);
-      if (smoothing > 0) {
-        const T below = row_sum<T>(V, [&](Index v, Index n) { return log_sum_exp - simd::load<Packet>(z.data() + v, n, log_sum_exp); });
-        losses(i) += smoothing / static_cast<double>(V) * static_cast<double>(below);
-      }
+  for_each_row(rows, V, [&](Index i) {
+    const Index t = targets.data()[i];
+    if (t == options.ignore_index) return;
+    using Packet = simd::Vector<T>;
+    const std::span<const T> z(logits.data() + i * V, static_cast<std::size_t>(V));
+    const T most = row_maximum(z);
+    const T exponentials =
+        row_sum<T>(V, [&](Index v, Index n) { return exp(simd::load<Packet>(z.data() + v, n, -std::numeric_limits<T>::infinity()) - most); });
+    const T log_sum_exp = most + std::log(exponentials);
+    result.log_sum_exp(i) = log_sum_exp;
+    losses(i) = (1 - smoothing) * static_cast<double>(log_sum_exp - z[static_cast<std::size_t>(t)]);
+    if (smoothing > 0) {
+      const T below = row_sum<T>(V, [&](Index v, Index n) { return log_sum_exp - simd::load<Packet>(z.data() + v, n, log_sum_exp); });
+      losses(i) += smoothing / static_cast<double>(V) * static_cast<double>(below);
     }
   });
   double sum = 0;
@@ -74,19 +71,16 @@ Tensor<T, N> cross_entropy_backward(T d_loss, const Tensor<T, N>& logits, const 
   auto dz = Tensor<T, N>::for_overwrite(logits.shape());
   const T share = forward.count > 0 ? d_loss / static_cast<T>(forward.count) : T(0);
   const T others = static_cast<T>(options.label_smoothing / static_cast<double>(V)), target = static_cast<T>(1 - options.label_smoothing);
-  constexpr Index part = 32;
-  parallel_for((rows + part - 1) / part, [&](Index p) {
-    for (Index i = p * part; i < std::min(rows, (p + 1) * part); ++i) {
-      T* const to = dz.data() + i * V;
-      if (targets.data()[i] == options.ignore_index) {
-        std::fill_n(to, V, T(0));
-        continue;
-      }
-      const Packet log_sum_exp = forward.log_sum_exp(i);
-      simd::for_each_packet<T>(
-          V, [&](Index v, Index n) { simd::store(to + v, n, share * (exp(simd::load<Packet>(logits.data() + i * V + v, n, T(0)) - log_sum_exp) - others)); });
-      to[targets.data()[i]] -= share * target;
+  for_each_row(rows, V, [&](Index i) {
+    T* const to = dz.data() + i * V;
+    if (targets.data()[i] == options.ignore_index) {
+      std::fill_n(to, V, T(0));
+      return;
     }
+    const Packet log_sum_exp = forward.log_sum_exp(i);
+    simd::for_each_packet<T>(
+        V, [&](Index v, Index n) { simd::store(to + v, n, share * (exp(simd::load<Packet>(logits.data() + i * V + v, n, T(0)) - log_sum_exp) - others)); });
+    to[targets.data()[i]] -= share * target;
   });
   return dz;
 }

@@ -20,9 +20,7 @@ class DropoutMask {
 
   /// The factors of numbers 4·block … 4·block + 3: 0 or 1 / (1 − p).
   simd::Array<T, 4> four(Index block) const {
-    const std::uint64_t counter = counter_ + static_cast<std::uint64_t>(block);
-    const auto bits = philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0},
-                                 {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+    const auto bits = philox_block(seed_, counter_ + static_cast<std::uint64_t>(block));
     simd::Array<T, 4> factors;
     for (Index i = 0; i < 4; ++i) factors[i] = bits[static_cast<std::size_t>(i)] < threshold_ ? T(0) : kept_;
     return factors;

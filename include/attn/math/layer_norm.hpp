@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/math/norm_rows.hpp>
+#include <attn/math/rows.hpp>
 #include <cmath>
 
 namespace attn::inline ATTN_ABI {
@@ -38,12 +38,21 @@ Tensor<T, N> layer_norm(Tensor<T, N> x, const Tensor<T, 1>& w, const std::type_i
   return x;
 }
 
+/// What its backward gives: dx in the place of dy.
+template <class T, int N>
+struct LayerNormGradients {
+  Tensor<T, N> dx;
+  Tensor<T, 1> dw, db;
+};
+
 /// With g = dy ∘ w:  dx = (g − E[g] − x̂ E[g ∘ x̂]) / √(Var[x] + ε)   dw = Σ dy ∘ x̂   db = Σ dy
 template <class T, int N>
-NormGradients<T, N> layer_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
+LayerNormGradients<T, N> layer_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
   using V = simd::Vector<T>;
   const Index D = w.size();
-  return norm_backward(std::move(dy), x, [&, D](T* dy_row, const T* row, T* dw, T* db) {
+  const Tensor<T, 1> sums = sum_over_rows<T>(D > 0 ? x.size() / D : 0, 2 * D, [&, D](Index r, T* dw) {
+    const T* const row = x.data() + r * D;
+    T *const dy_row = dy.data() + r * D, *const db = dw + D;
     const RowMoments<T> of(row, D, eps);
     V g_sum = T(0), g_x_sum = T(0);
     const auto normalised = [&](Index i, Index n) { return (simd::load<V>(row + i, n, of.mean.first()) - of.mean) * of.share; };
@@ -58,6 +67,7 @@ NormGradients<T, N> layer_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, 
       simd::store(dy_row + i, n, (g - g_mean - normalised(i, n) * g_x_mean) * of.share);
     });
   });
+  return {std::move(dy), sums.slice(0, 0, D).copy(), sums.slice(0, D, 2 * D).copy()};
 }
 
 }  // namespace attn::inline ATTN_ABI

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/math/product.hpp>
+#include <attn/math/rows.hpp>
 #include <optional>
 
 namespace attn::inline ATTN_ABI {
@@ -47,18 +48,14 @@ void linear_backward_weight(const Tensor<T, N>& dy, const Tensor<T, N>& x, bool 
   parallel_multiply<T>({dy_transposed.data(), rows, 1}, out, PackedMatrix<T>::parallel(x.as_rows()), {add ? d_weight.data() : nullptr, in}, d_weight.data(),
                        in);
 }
-/// db ← db + Σ dy over the rows, of 32 at a time and then of these, whatever the threads.
+/// db ← db + Σ dy over the rows.
 template <class T, int N>
 void linear_backward_bias(const Tensor<T, N>& dy, const TensorView<T, 1>& d_bias) {
-  const Index out = d_bias.size(), rows = out > 0 ? dy.size() / out : 0;
-  constexpr Index part = 32;
-  Tensor<T, 2> sums({(rows + part - 1) / part, out});
-  const auto from = dy.as_rows();
-  auto to = sums.matrix();
-  parallel_for(sums.shape()[0], [&](Index p) {
-    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r) to.row(p) += from.row(r);
-  });
-  for (Index p = 0; p < sums.shape()[0]; ++p) d_bias.flat() += sums[p].flat();
+  const Index out = d_bias.size();
+  d_bias.flat() +=
+      sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, [&](Index r, T* sums) {
+        simd::for_each_packet<T>(out, [&](Index i, Index n) { add_to<T>(sums + i, n, simd::load<simd::Vector<T>>(dy.data() + r * out + i, n, T(0))); });
+      }).flat();
 }
 
 }  // namespace attn::inline ATTN_ABI

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/math/norm_rows.hpp>
+#include <attn/math/rows.hpp>
 #include <cmath>
 
 namespace attn::inline ATTN_ABI {
@@ -30,12 +30,21 @@ Tensor<T, N> rms_norm(Tensor<T, N> x, const Tensor<T, 1>& w, double eps) {
   return x;
 }
 
+/// What its backward gives: dx in the place of dy.
+template <class T, int N>
+struct RmsNormGradients {
+  Tensor<T, N> dx;
+  Tensor<T, 1> dw;
+};
+
 /// With g = dy ∘ w:  dx = (g − x̂ Σ(g ∘ x̂) / D) / √(Σ x² / D + ε)   dw = Σ dy ∘ x̂
 template <class T, int N>
-NormGradients<T, N> rms_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
+RmsNormGradients<T, N> rms_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
   using V = simd::Vector<T>;
   const Index D = w.size();
-  return norm_backward(std::move(dy), x, [&, D](T* dy_row, const T* row, T* dw, T*) {
+  Tensor<T, 1> d_weight = sum_over_rows<T>(D > 0 ? x.size() / D : 0, D, [&, D](Index r, T* dw) {
+    const T* const row = x.data() + r * D;
+    T* const dy_row = dy.data() + r * D;
     const V share = rms_share(row, D, eps);
     V g_x_sum = T(0);
     simd::for_each_packet<T>(D, [&](Index i, Index n) {
@@ -49,6 +58,7 @@ NormGradients<T, N> rms_norm_backward(Tensor<T, N> dy, const Tensor<T, N>& x, co
       simd::store(dy_row + i, n, (g - simd::load<V>(row + i, n, T(0)) * share * g_x_mean) * share);
     });
   });
+  return {std::move(dy), std::move(d_weight)};
 }
 
 }  // namespace attn::inline ATTN_ABI

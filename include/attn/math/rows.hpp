@@ -7,15 +7,38 @@
 
 namespace attn::inline ATTN_ABI {
 
-/// f(row) for each row of a tensor, its last axis, in parallel where there are many.
+/// f(r) for each of so many rows of a width, in parallel where there are many.
+template <class F>
+void for_each_row(Index rows, Index width, F&& f) {
+  const Index part = std::max<Index>(1, 16384 / std::max<Index>(1, width));
+  parallel_for((rows + part - 1) / part, [&](Index p) {
+    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r) f(r);
+  });
+}
+/// f(row) for each row of a tensor, its last axis.
 template <class T, int N, class F>
 void for_each_row(Tensor<T, N>& x, F&& f) {
   const Index width = x.shape().back();
-  if (x.size() == 0) return;
-  const Index rows = x.size() / width, part = std::max<Index>(1, 16384 / width);
-  parallel_for((rows + part - 1) / part, [&](Index p) {
-    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r) f(x.data() + r * width);
+  if (x.size() > 0) for_each_row(x.size() / width, width, [&](Index r) { f(x.data() + r * width); });
+}
+
+/// What `add(r, sums)` adds to `width` sums for each of so many rows: of 32 rows at a time, in parallel, and then of these one after the other, so
+/// that the bits do not depend on threads.
+template <class T, class F>
+Tensor<T, 1> sum_over_rows(Index rows, Index width, F&& add) {
+  constexpr Index part = 32;
+  Tensor<T, 2> sums({(rows + part - 1) / part, width});
+  parallel_for(sums.shape()[0], [&](Index p) {
+    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r) add(r, sums.data() + p * width);
   });
+  Tensor<T, 1> total({width});
+  for (Index p = 0; p < sums.shape()[0]; ++p) total.flat() += sums[p].flat();
+  return total;
+}
+/// to_i += x_i, a vector of a row.
+template <class T>
+void add_to(T* to, Index n, const simd::Vector<T>& x) {
+  simd::store(to, n, simd::load<simd::Vector<T>>(to, n, T(0)) + x);
 }
 
 /// Σ term(i, n) over a row of `count` numbers, a vector at once; in an order that depends on the length alone. Of the last, short
