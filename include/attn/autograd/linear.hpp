@@ -30,7 +30,7 @@ Variable<T, N> linear(const Variable<T, N>& x, const RowsOf<T, 2>& W, const std:
   std::optional<TensorView<const T, 1>> bias;
   if (b) bias = b->value();
   auto y = linear(x.value().view(), W.value(), bias);
-  return b ? x.tape().record(std::move(y), back, x, W.of, b->of) : x.tape().record(std::move(y), back, x, W.of);
+  return x.tape().record(std::move(y), back, x, W.of, b ? std::optional(b->of) : std::nullopt);
 }
 
 }  // namespace attn::inline ATTN_ABI

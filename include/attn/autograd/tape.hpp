@@ -72,12 +72,12 @@ class Tape {
     backward(L, one);
   }
 
-  /// y, computed from `inputs`, and how dL/dy goes on: `back(dy)` adds to the inputs' gradients, where there are any. It is forgotten at
-  /// once where no input needs a gradient; it should hold on to no more than it uses.
+  /// y, computed from `inputs`, some of which may be optional ones that are not there, and how dL/dy goes on: `back(dy)` adds to the inputs'
+  /// gradients, where there are any. It is forgotten at once where no input needs a gradient; it should hold on to no more than it uses.
   template <int N, class Back, class... Inputs>
   Variable<T, N> record(std::shared_ptr<const Tensor<T, N>> y, Back back, const Inputs&... inputs) {
     (expect_here(inputs), ...);
-    if (!(inputs.needs_gradient() || ...)) return {this, std::move(y), nullptr};
+    if (!(needs_gradient(inputs) || ...)) return {this, std::move(y), nullptr};
     auto gradient = std::make_shared<Gradient<T, N>>(y->shape());
     steps_.push_back(std::make_unique<Recorded<N, Back>>(gradient, std::move(back)));
     return {this, std::move(y), std::move(gradient), first_ + static_cast<Index>(steps_.size()) - 1};
@@ -89,8 +89,15 @@ class Tape {
 
  private:
   template <class Input>
+  static bool needs_gradient(const Input& input) {
+    if constexpr (requires { input.has_value(); }) return input && input->needs_gradient();
+    else return input.needs_gradient();
+  }
+  template <class Input>
   void expect_here(const Input& input) const {
-    if constexpr (is_variable<Input>) {
+    if constexpr (requires { input.has_value(); }) {
+      if (input) expect_here(*input);
+    } else if constexpr (is_variable<Input>) {
       if (&input.tape() != this) throw Error("Tape: an operation needs variables of one tape");
       expect_recorded(input, "an operation");
     }
@@ -136,9 +143,11 @@ template <class X, class T, int N>
 const Tensor<T, N>& beside(const X&, const Parameter<T, N>& p) {
   return p.value();
 }
+/// One that a layer may be without as well.
 template <class T, int M, class P>
 auto beside(const Variable<T, M>& x, P& p) {
-  return x.tape().parameter(p);
+  if constexpr (requires { p.has_value(); }) return p ? std::optional(x.tape().parameter(*p)) : std::nullopt;
+  else return x.tape().parameter(p);
 }
 template <class T, class P>
 auto beside(Tape<T>& tape, P& p) {
@@ -151,17 +160,6 @@ std::optional<TensorView<const T, N>> beside(const X&, const std::optional<Param
   if (!p) return std::nullopt;
   return p->value().view();
 }
-template <class T, int M, int N>
-std::optional<Variable<T, N>> beside(const Variable<T, M>& x, std::optional<Parameter<T, N>>& p) {
-  if (!p) return std::nullopt;
-  return x.tape().parameter(*p);
-}
-template <class T, int M, int N>
-std::optional<Variable<T, N>> beside(const Variable<T, M>& x, const std::optional<Parameter<T, N>>& p) {
-  if (!p) return std::nullopt;
-  return x.tape().parameter(*p);
-}
-
 /// What an operation of variables and tensors is recorded on.
 template <class X, class... Others>
 auto& tape_of(const X& x, const Others&... others) {
