@@ -7,7 +7,6 @@
 //
 // Exit status: 0, or 2 for input that cannot be used, with one sentence on standard error.
 
-#include <CLI/CLI.hpp>
 #include <attn/plot.hpp>
 #include <charconv>
 #include <cstdio>
@@ -16,6 +15,7 @@
 #include <optional>
 
 #include "bert.hpp"
+#include "program.hpp"
 #include "word_piece.hpp"
 #include "words.hpp"
 
@@ -112,8 +112,7 @@ int main(int argc, char** argv) {
       app.add_option("--attention", attention, "LAYER,HEAD, counted from 0: draw where the first sentence's tokens look, too");
   app.add_option("--output", output, "the picture, a PNG file")->capture_default_str();
   app.allow_extras();  // the sentences: CLI11 would take one in brackets apart
-  try {
-    app.parse(argc, argv);
+  return run_program("sentence_similarity", app, argc, argv, [&] {
     const std::vector<std::string> sentences = sentences_of(app.remaining());
     const BertOptions options;
     const std::optional<Head> head = *wants_attention ? std::optional(head_of(attention, options)) : std::nullopt;
@@ -131,11 +130,5 @@ int main(int argc, char** argv) {
     print(sentences, tokens, embeddings, cosines);
     std::cout << "wrote " << output << (head ? " and " + beside(output).string() : "") << '\n';
     return 0;
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "sentence_similarity: " << error.what() << '\n';
-    return 2;
-  }
+  });
 }

@@ -13,6 +13,7 @@
 
 #include "character_model.hpp"
 #include "most_likely.hpp"
+#include "program.hpp"
 #include "save_half.hpp"
 #include "training_options.hpp"
 #include "words.hpp"
@@ -68,8 +69,7 @@ int main(int argc, char** argv) {
   app.add_option("--prompt", prompt, "what samples begin with; by default a new line");
   app.add_option("--sample", sample, "characters of a sample")->capture_default_str();
   options.add_to(app);
-  try {
-    app.parse(argc, argv);
+  return run_program("train_characters", app, argc, argv, [&] {
     options.check();
     TrainingOptions::need(temperature >= 0 && std::isfinite(temperature), "temperature", temperature, "at least 0");
     TrainingOptions::need(context >= 2 && context <= 4096, "context", static_cast<double>(context), "from 2 to 4096");
@@ -116,11 +116,5 @@ int main(int argc, char** argv) {
     run.history.figure("A text, character by character", "loss").save(options.plot);
     progress.say("after " + clock_text(progress.elapsed()) + ": wrote " + options.output + " and " + options.plot);
     return 0;
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "train_characters: " << error.what() << '\n';
-    return 2;
-  }
+  });
 }

@@ -12,6 +12,7 @@
 #include "date_model.hpp"
 #include "dates.hpp"
 #include "most_likely.hpp"
+#include "program.hpp"
 #include "save_half.hpp"
 #include "training_options.hpp"
 
@@ -68,8 +69,7 @@ int main(int argc, char** argv) {
   TrainingOptions options{.steps = 3000, .batch = 64, .output = "dates.safetensors", .plot = "train_dates.png", .checkpoint = "dates.checkpoint"};
   CLI::App app{"Teaches a small transformer to write dates in ISO form, letter by letter."};
   options.add_to(app);
-  try {
-    app.parse(argc, argv);
+  return run_program("train_dates", app, argc, argv, [&] {
     options.check();
     if (options.threads > 0) attn::set_num_threads(options.threads);
     const DateSplit dates;
@@ -108,11 +108,5 @@ int main(int argc, char** argv) {
     figure.save(options.plot);
     progress.say("wrote " + options.output + " and " + options.plot);
     return 0;
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const std::exception& error) {
-    std::cerr << "train_dates: " << error.what() << '\n';
-    return 2;
-  }
+  });
 }

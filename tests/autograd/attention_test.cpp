@@ -2,7 +2,7 @@
 #include <attn/attn.hpp>
 #include <attn/train/gradient_check.hpp>
 
-#include "support/tensors.hpp"
+#include "support/attention_cases.hpp"
 
 // Attention under every rule against difference quotients in double.
 namespace {
@@ -12,14 +12,6 @@ using attn::Index, attn::Tensor;
 constexpr double bound = 1e-7;
 
 // What the chain of a rule's derivatives is, whoever wrote the rule.
-struct Recency {
-  double rate;
-  template <class T>
-  T score(T s, attn::Position at) const {
-    using std::tanh;
-    return T(5) * tanh(s / T(5)) - T(rate * double(at.query - at.key));
-  }
-};
 struct EveryFunction {
   template <class T>
   T score(T s, const auto& at) const {
@@ -59,7 +51,7 @@ TEST(Gradients, OfAttentionUnderEveryRule) {
   under(attn::SlidingWindow{.left = 4, .right = 2});
   under(attn::Softcap{0.7});
   under(attn::Alibi{attn::Alibi::slopes(H)} & attn::Softcap{3} & attn::Causal{} & attn::Keep{mask});
-  under(attn::combine(Recency{0.25}, attn::Padding{{20, 34}}));
+  under(attn::combine(attention_cases::Recency{0.25}, attn::Padding{{20, 34}}));
   under(EveryFunction{});
   under(PlainFunctions{});
 }

@@ -3,25 +3,7 @@
 # usage: dates.sh ATTENTION TRAIN_DATES TRAIN_CHARACTERS
 attention=$1 train_dates=$2 train_characters=$3
 text=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder" "$folder.out"' EXIT
-cd "$folder" || exit 1
-failed=0
-fail() { echo "$*" && failed=1; }
-
-# refuses PATTERN PROGRAM ARGUMENT...: status 2, nothing on standard output, one sentence, no file.
-refuses() {
-  pattern=$1
-  shift
-  message=$("$@" 2>&1 >"$folder.out")
-  status=$?
-  [ "$status" -eq 2 ] || fail "$*: status $status instead of 2"
-  [ ! -s "$folder.out" ] || fail "$*: something was printed"
-  [ "$(printf '%s\n' "$message" | wc -l)" -eq 1 ] || fail "$*: more than one line: $message"
-  case $message in "$(basename "$1"): "$pattern) ;; *) fail "$*: $message" ;; esac
-  [ -z "$(ls -A)" ] || fail "$*: left $(ls -A)"
-}
-is_png() { [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "$1 is no picture"; }
+. "$(dirname "$0")/programs.sh"
 
 refuses 'the date "31 February 2017" does not exist; it must be one of the calendar*' "$attention" --date '31 February 2017'
 refuses 'the date "Tuesday, 12 June 2017" must have its own weekday, Monday' "$attention" --date 'Tuesday, 12 June 2017'

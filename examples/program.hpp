@@ -1,0 +1,20 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+/// Parses a program's options and runs it: gives what `body()` gives, 0 for --help, and 2 for input that cannot be used, with one sentence on
+/// standard error that begins with the program's name.
+template <class Body>
+int run_program(const char* name, CLI::App& app, int argc, char** argv, Body&& body) {
+  try {
+    app.parse(argc, argv);
+    return body();
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return 2;
+  }
+}
