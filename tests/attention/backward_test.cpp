@@ -156,6 +156,29 @@ TEST(BackwardMeaning, OfAQueryThatHoldsNaNReachesOnlyWhatItAttendsTo) {
   }
 }
 
+/// Masks by its score alone, with nothing that says so.
+struct FirstKeys {
+  Index count;
+  template <class T>
+  T score(T s, attn::Position at) const {
+    return at.key < count ? s : T(-std::numeric_limits<double>::infinity());
+  }
+};
+
+TEST(BackwardMeaning, OfAScoreOfMinusInfinityIsThatOfAMask) {
+  attn::Random random{4};
+  const auto q = normal<float, 4>(random, {1, 1, 5, 8}), d = normal<float, 4>(random, {1, 1, 5, 8});
+  auto k = normal<float, 4>(random, {1, 1, 7, 8}), v = normal<float, 4>(random, {1, 1, 7, 8});
+  const auto of = [&](const auto& rule) {
+    return Gradients<float>(attn::ScaledDotProductAttention{}, q.view(), std::as_const(k).view(), std::as_const(v).view(), rule, d);
+  };
+  k.matrix(0, 0).bottomRows(3).setConstant(std::numeric_limits<float>::quiet_NaN());
+  v.matrix(0, 0).bottomRows(3).setConstant(std::numeric_limits<float>::infinity());
+  const auto by_score = of(FirstKeys{4}), by_mask = of(attn::Padding{{4}});
+  EXPECT_TRUE(same_bits(by_score.query, by_mask.query) && same_bits(by_score.key, by_mask.key) && same_bits(by_score.value, by_mask.value));
+  EXPECT_TRUE(by_score.query.flat().allFinite());
+}
+
 TEST(BackwardMeaning, OfShapesThatDoNotFitIsASentence) {
   const attn::Tensor<float, 4> q({1, 2, 5, 8});
   attn::Tensor<float, 4> o(q.shape()), d(q.shape()), small({1, 2, 4, 8});

@@ -30,7 +30,7 @@ class GradientTile {
 
  public:
   Index begin = 0, end = 0;  ///< of the keys that are attended to, counted from the tile's first
-  bool masked = false;       ///< whether not all of these by all queries
+  bool masked = false;       ///< whether a score may be −∞, and dS be 0 for that
 
   template <class R>
   GradientTile(const HeadInput<T>& in, const R& rule, const GradientPanel<T>& panel, Range keys, T* P, T* dS, Index step)
@@ -47,10 +47,13 @@ class GradientTile {
       return fill_zero(from, to);
     }
     end = to;
-    masked = masked || cover == Cover::part;
     multiply_rows(in_.V, from, to, panel_.dO, store_to(dS_));  // dP = V dOᵀ
-    if (cover == Cover::all && !R::changes_scores && !in_.mask) differentiate(from, to);
-    else apply(rule, from, to, cover);
+    if (cover == Cover::all && !R::changes_scores && !in_.mask) {
+      differentiate(from, to);
+    } else {
+      masked = true;
+      apply(rule, from, to, cover);
+    }
   }
 
   void fill_zero(Index from, Index to) const {
