@@ -5,8 +5,8 @@ usage: python3 make_training_cases.py        (needs torch 2.13 and safetensors; 
 The model is TransformerEncoder (2 layers, d_model 8, nhead 2, dim_feedforward 12, no dropout, after each sublayer a norm, relu) and on it
 Linear(8, 5); the loss cross_entropy with label_smoothing and ignore_index. The tensors:
   input (3, 6, 8), targets (3, 6); initial.encoder.* and initial.head.*, the parameters at the start by their names;
-  for each of Adam, AdamW and SGD: <name>.losses (steps) and <name>.norms (steps), before each step, and <name>.values (steps / 2, numbers), all
-  parameters after every second step, one after another in the order of named_parameters, the encoder's and then the head's.
+  for each of Adam, AdamW and SGD: <name>.losses (steps) and <name>.norms (steps), before each step, and <name>.values (steps, numbers), all
+  parameters after each step, one after another in the order of named_parameters, the encoder's and then the head's.
 The metadata: order = their names, the options of each optimiser, and label_smoothing, ignore_index, max_norm, d_model, warmup_steps.
 """
 import pathlib
@@ -61,8 +61,7 @@ def train(name, factor, **options):
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm))
         optimizer.param_groups[0]["lr"] = factor * d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
         optimizer.step()
-        if step % 2 == 0:
-            values.append(torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()]))
+        values.append(torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()]))
     tensors.update({f"{name}.losses": torch.stack(losses), f"{name}.norms": torch.stack(norms), f"{name}.values": torch.stack(values)})
     print(f"{name}: loss {losses[0]:.3f} -> {losses[-1]:.3f}, norms {min(norms):.2f} to {max(norms):.2f}")
 
