@@ -160,6 +160,7 @@ std::optional<TensorView<const T, N>> beside(const X&, const std::optional<Param
   if (!p) return std::nullopt;
   return p->value().view();
 }
+
 /// What an operation of variables and tensors is recorded on.
 template <class X, class... Others>
 auto& tape_of(const X& x, const Others&... others) {
