@@ -2,6 +2,7 @@
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/tape.hpp>
+#include <memory>
 
 namespace attn::inline ATTN_ABI {
 

@@ -3,6 +3,7 @@
 #include <attn/autograd/tape.hpp>
 #include <attn/rules/alibi.hpp>
 #include <attn/rules/bias.hpp>
+#include <memory>
 #include <span>
 
 namespace attn::inline ATTN_ABI {

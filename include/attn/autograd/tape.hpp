@@ -3,6 +3,7 @@
 #include <attn/autograd/variable.hpp>
 #include <attn/core/parameter.hpp>
 #include <attn/core/random.hpp>
+#include <memory>
 #include <vector>
 
 namespace attn::inline ATTN_ABI {

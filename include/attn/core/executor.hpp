@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <attn/core/error.hpp>
 #include <attn/core/thread_pool.hpp>
 #include <exception>

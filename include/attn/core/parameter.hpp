@@ -3,6 +3,7 @@
 #include <atomic>
 #include <attn/core/gradient.hpp>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 

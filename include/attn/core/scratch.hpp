@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <attn/core/buffer.hpp>
 #include <attn/core/executor.hpp>
 #include <cstddef>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/core/tensor.hpp>
 #include <concepts>
 #include <string>

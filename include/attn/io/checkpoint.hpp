@@ -4,6 +4,9 @@
 #include <attn/io/safetensors.hpp>
 #include <attn/train/moving_average.hpp>
 #include <attn/train/optimizer.hpp>
+#include <bit>
+#include <map>
+#include <tuple>
 
 namespace attn::inline ATTN_ABI {
 

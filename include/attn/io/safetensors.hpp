@@ -3,6 +3,8 @@
 #include <attn/io/numbers.hpp>
 #include <attn/io/safetensors_header.hpp>
 #include <attn/io/safetensors_writer.hpp>
+#include <map>
+#include <memory>
 
 namespace attn::inline ATTN_ABI {
 

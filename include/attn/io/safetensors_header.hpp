@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/core/shape.hpp>
 #include <attn/io/dtype.hpp>
 #include <attn/io/names.hpp>

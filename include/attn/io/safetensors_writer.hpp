@@ -4,6 +4,8 @@
 #include <attn/core/state_dict.hpp>
 #include <attn/io/safetensors_header.hpp>
 #include <bit>
+#include <map>
+#include <memory>
 
 namespace attn::inline ATTN_ABI {
 

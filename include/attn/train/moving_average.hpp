@@ -5,6 +5,7 @@
 #include <attn/core/state_dict.hpp>
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
+#include <map>
 #include <set>
 
 namespace attn::inline ATTN_ABI {

@@ -4,6 +4,7 @@
 #include <attn/nn/option.hpp>
 #include <attn/train/parts.hpp>
 #include <attn/train/read_steps.hpp>
+#include <map>
 #include <set>
 
 namespace attn::inline ATTN_ABI {
