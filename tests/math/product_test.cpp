@@ -26,7 +26,7 @@ TYPED_TEST(Product, IsEigens) {
   using T = TypeParam;
   const Index width = attn::PackedMatrix<T>::width;
   for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{
-           {1, 1, 1}, {3, 5, 2}, {4, 16, width}, {7, 65, width + 1}, {97, 33, 2 * width - 1}, {130, 600, 50}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
+           {1, 1, 1}, {3, 5, 2}, {4, 16, width}, {7, 65, width + 1}, {97, 33, 2 * width - 1}, {130, 600, 4 * width / 3}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
     const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k}), D = normal<T, 2>(this->random, {m, n});
     const auto bias = normal<T, 1>(this->random, {n});
     const auto B = attn::PackedMatrix<T>::transposed(W);
@@ -42,6 +42,27 @@ TYPED_TEST(Product, IsEigens) {
     C = D;
     attn::parallel_multiply(left, m, B, {C.data(), n}, C.data(), n);
     EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k)) << "added to what is there";
+  }
+}
+
+TYPED_TEST(Product, PanelsHoldTheRightFactorAndNoneButAnOnlyOneIsASingleVector) {
+  using T = TypeParam;
+  using Factor = attn::RightFactor<T>;
+  for (Index n = 1; n <= 3 * Factor::width + 2; ++n) {
+    const Index k = 3;
+    const auto W = normal<T, 2>(this->random, {n, k});
+    const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> Wt = W.matrix().transpose();
+    const auto packed = attn::PackedMatrix<T>::transposed(W), same = attn::PackedMatrix<T>::parallel(Wt);
+    const Factor B = packed, as_it_is = same;
+    for (Index i = 0; i < k; ++i)
+      for (Index j = 0; j < n; ++j) ASSERT_TRUE(B(i, j) == W(j, i) && as_it_is(i, j) == W(j, i)) << i << ' ' << j << " of " << n;
+    Index end = 0;
+    for (Index p = 0; p < Factor::panels(n); ++p) {
+      ASSERT_EQ(Factor::begin(p, n), end);
+      end += Factor::size(p, n);
+      ASSERT_TRUE(Factor::size(p, n) <= Factor::width && (Factor::size(p, n) > attn::simd::lanes<T> || Factor::panels(n) == 1)) << p << " of " << n;
+    }
+    ASSERT_EQ(end, n);
   }
 }
 

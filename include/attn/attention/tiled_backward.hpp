@@ -167,8 +167,7 @@ class TiledBackward {
       for (Index e = 0; e < dX.cols(); ++e) {
         T sum = 0;
         for (Index i = 0; i < columns.size(); ++i)
-          if (const T weight = tile[j * step_ + columns.begin + i]; weight != T(0))
-            sum += weight * B.row(e / RightFactor<T>::width, i)[e % RightFactor<T>::width];
+          if (const T weight = tile[j * step_ + columns.begin + i]; weight != T(0)) sum += weight * B(i, e);
         dX(first_key + j, e) += sum;
       }
   }

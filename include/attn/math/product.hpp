@@ -7,7 +7,8 @@
 namespace attn::inline ATTN_ABI {
 
 /// The right factor B (k × n) of products, packed: panels of its columns, as many as a register block is wide, each with its k rows
-/// one after the other, so that a product reads it straight on. The last panel is filled up with 0. It refers to memory.
+/// one after the other, so that a product reads it straight on. The last panel has what is left; where that is a single vector, which is
+/// slowest, the panel before gives it one of its three. It refers to memory.
 template <class T>
 struct RightFactor {
   static constexpr Index width = panel_rows<T>;
@@ -17,21 +18,33 @@ struct RightFactor {
 
   Index panels() const { return panels(columns); }
   static constexpr Index panels(Index columns) { return (columns + width - 1) / width; }
+  /// Where panel p of so many columns begins, and where the last one ends.
+  static constexpr Index begin(Index p, Index columns) {
+    constexpr Index vector = simd::lanes<T>;
+    const bool single = p > 0 && p == panels(columns) - 1 && columns - p * width <= vector;
+    return std::min(p * width - (single ? vector : 0), columns);
+  }
+  static constexpr Index size(Index p, Index columns) { return begin(p + 1, columns) - begin(p, columns); }
   /// Numbers of a panel, with room for its being packed by squares.
   static constexpr Index room(Index rows) { return Panel<T, 3>::room(rows) * width; }
   /// Row k of panel p, and from there on the rows after it.
   const T* row(Index p, Index k) const { return data + p * panel_size + k * width; }
+  /// One number of B.
+  T operator()(Index k, Index column) const {
+    const Index last = panels() - 1, p = column >= begin(last, columns) ? last : column / width;
+    return row(p, k)[column - begin(p, columns)];
+  }
 
   /// Packs panel p of Wᵀ, from a matrix W (n × k), into its place.
   template <class Matrix>
   static void pack_transposed(const Matrix& W, Index p, T* data) {
-    Panel<T, 3>::pack(W.middleRows(p * width, std::min(width, W.rows() - p * width)), T(1), data + p * room(W.cols()));
+    Panel<T, 3>::pack(W.middleRows(begin(p, W.rows()), size(p, W.rows())), T(1), data + p * room(W.cols()));
   }
   /// Packs panel p of B, multiplied by a factor.
   template <class Matrix>
   static void pack(const Matrix& B, T factor, Index p, T* data) {
     using V = simd::Vector<T>;
-    const Index column = p * width, columns = std::min(width, B.cols() - column);
+    const Index column = begin(p, B.cols()), columns = size(p, B.cols());
     T* to = data + p * room(B.rows());
     for (Index k = 0; k < B.rows(); ++k, to += width)
       for (Index j = 0; j < width; j += V::size)
@@ -123,7 +136,8 @@ void multiply(const LeftFactor<T>& A, Index rows, const RightFactor<T>& B, Index
   const Index blocks = std::max<Index>(1, (B.rows + deepest - 1) / deepest), depth = (B.rows + blocks - 1) / blocks;
   for (Index p = first; p < last; ++p)
     for (Index block = 0; block < blocks; ++block) {
-      const Index k = block * depth, n = std::min(depth, B.rows - k), column = p * width, columns = std::min(width, B.columns - column);
+      const Index k = block * depth, n = std::min(depth, B.rows - k);
+      const Index column = RightFactor<T>::begin(p, B.columns), columns = RightFactor<T>::size(p, B.columns);
       const Summand<T> sum = block > 0 ? Summand<T>{C, C_step} : start;
       const T* const from = sum.data ? sum.data + column : nullptr;
       with_panel<T>(columns, [&]<int W>(Panel<T, W>) {
