@@ -42,16 +42,16 @@ inline GradientReport compare_with_differences(const std::vector<DifferentiatedN
                                                const GradientCheckOptions& options) {
   GradientReport report;
   Random random{1998};
-  for (const auto& [name, size, values, gradient] : all)
-    for (Index sample = 0; sample < std::min(size, options.samples); ++sample) {
-      const Index i = size <= options.samples ? sample : random.index(size);
-      const double x = values()[i], h = options.step * std::max(1.0, std::abs(x)), exact = gradient[static_cast<std::size_t>(i)];
+  for (const DifferentiatedNumbers& of : all)
+    for (Index sample = 0; sample < std::min(of.size, options.samples); ++sample) {
+      const Index i = of.size <= options.samples ? sample : random.index(of.size);
+      const double x = of.values()[i], h = options.step * std::max(1.0, std::abs(x)), exact = of.gradient[static_cast<std::size_t>(i)];
       const auto at = [&](double moved) {
         struct Restore {
           double& number;
           double before;
           ~Restore() { number = before; }
-        } restore{values()[i], x};
+        } restore{of.values()[i], x};
         restore.number = moved;
         return L();
       };
@@ -60,7 +60,7 @@ inline GradientReport compare_with_differences(const std::vector<DifferentiatedN
       ++report.checked;
       report.largest = std::max(report.largest, std::abs(exact));
       if (gap <= report.gap) continue;  // a NaN is the largest
-      report.gap = gap, report.where = name + " at " + std::to_string(i), report.exact = exact, report.numeric = numeric;
+      report.gap = gap, report.where = of.name + " at " + std::to_string(i), report.exact = exact, report.numeric = numeric;
       if (std::isnan(gap)) return report;
     }
   return report;
