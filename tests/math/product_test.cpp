@@ -24,9 +24,9 @@ TYPED_TEST_SUITE(Product, Scalars);
 
 TYPED_TEST(Product, IsEigens) {
   using T = TypeParam;
-  const Index width = attn::PackedMatrix<T>::width;
+  const Index w = attn::PackedMatrix<T>::width;
   for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{
-           {1, 1, 1}, {3, 5, 2}, {4, 16, width}, {7, 65, width + 1}, {97, 33, 2 * width - 1}, {130, 600, 4 * width / 3}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
+           {1, 1, 1}, {3, 5, 2}, {4, 16, w}, {7, 65, w + 1}, {97, 33, 2 * w - 1}, {130, 600, 50}, {9, 600, 4 * w / 3}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
     const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k}), D = normal<T, 2>(this->random, {m, n});
     const auto bias = normal<T, 1>(this->random, {n});
     const auto B = attn::PackedMatrix<T>::transposed(W);

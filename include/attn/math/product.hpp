@@ -20,9 +20,9 @@ struct RightFactor {
   static constexpr Index panels(Index columns) { return (columns + width - 1) / width; }
   /// Where panel p of so many columns begins, and where the last one ends.
   static constexpr Index begin(Index p, Index columns) {
-    constexpr Index vector = simd::lanes<T>;
-    const bool single = p > 0 && p == panels(columns) - 1 && columns - p * width <= vector;
-    return std::min(p * width - (single ? vector : 0), columns);
+    const Index left = columns - p * width;
+    const bool single = p > 0 && left > 0 && left <= simd::lanes<T>;
+    return std::min(single ? p * width - simd::lanes<T> : p * width, columns);
   }
   static constexpr Index size(Index p, Index columns) { return begin(p + 1, columns) - begin(p, columns); }
   /// Numbers of a panel, with room for its being packed by squares.
@@ -134,10 +134,10 @@ void multiply(const LeftFactor<T>& A, Index rows, const RightFactor<T>& B, Index
   using V = simd::Vector<T>;
   constexpr Index width = RightFactor<T>::width, deepest = 512;
   const Index blocks = std::max<Index>(1, (B.rows + deepest - 1) / deepest), depth = (B.rows + blocks - 1) / blocks;
-  for (Index p = first; p < last; ++p)
+  for (Index p = first; p < last; ++p) {
+    const Index column = RightFactor<T>::begin(p, B.columns), columns = RightFactor<T>::size(p, B.columns);
     for (Index block = 0; block < blocks; ++block) {
       const Index k = block * depth, n = std::min(depth, B.rows - k);
-      const Index column = RightFactor<T>::begin(p, B.columns), columns = RightFactor<T>::size(p, B.columns);
       const Summand<T> sum = block > 0 ? Summand<T>{C, C_step} : start;
       const T* const from = sum.data ? sum.data + column : nullptr;
       with_panel<T>(columns, [&]<int W>(Panel<T, W>) {
@@ -159,6 +159,7 @@ void multiply(const LeftFactor<T>& A, Index rows, const RightFactor<T>& B, Index
         else multiply<W>(A_block, rows, B.row(p, k), width, n, finish);
       });
     }
+  }
 }
 
 /// The whole product, in parallel, by blocks of rows and of columns, about 64 of them: enough to share. Some columns of B are used for all
