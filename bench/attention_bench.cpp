@@ -1,5 +1,6 @@
-// Scaled dot-product attention on one thread: time, GFLOP/s (2·B·H·L·S·(E + Ev), half of it under a causal rule; of the way back
-// 2·B·H·L·S·(3·E + 2·Ev)) and the share of what the core can do. `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
+// Scaled dot-product attention on one thread: time, GFLOP/s (2·B·H·L·S·(E + Ev), half of it under a
+// causal rule; of the way back 2·B·H·L·S·(3·E + 2·Ev)) and the share of what the core can do.
+// `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
 #include <attn/attn.hpp>
 
 #include <fstream>
@@ -15,7 +16,8 @@ using attn::Index, attn::Tensor;
 template <class T>
 struct Operands {
   Tensor<T, 4> q, k, v, o;
-  Operands(Index B, Index L, Index S, Index E) : q({B, 8, L, E}), k({B, 8, S, E}), v({B, 8, S, E}), o({B, 8, L, E}) {
+  Operands(Index B, Index L, Index S, Index E)
+      : q({B, 8, L, E}), k({B, 8, S, E}), v({B, 8, S, E}), o({B, 8, L, E}) {
     attn::Random random{1};
     random.normal(q), random.normal(k), random.normal(v);
   }
@@ -37,7 +39,9 @@ void back(benchmark::State& state, const R& rule = {}, double part = 1) {
   const auto forward = attention.with_log_sum_exp(x.q, x.k, x.v, rule);
   Tensor<T, 4> dq(x.q.shape()), dk(x.k.shape()), dv(x.v.shape());
   against_peak<T>(state, 2.5 * part * x.flop(), [&] {
-    attention.backward(x.q.view(), x.k.view(), x.v.view(), rule, attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, x.q, dq, dk, dv});
+    attention.backward(
+        x.q.view(), x.k.view(), x.v.view(), rule,
+        attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, x.q, dq, dk, dv});
   });
 }
 void backward(benchmark::State& state) { back<float>(state); }
@@ -53,7 +57,8 @@ void eigen(benchmark::State& state) {
   against_peak<float>(state, x.flop(), [&] { plain_eigen(x.q, x.k, x.v, x.o); });
 }
 
-/// A rule of a user's, asked element by element, and the same formula in the form that is asked for a vector of queries.
+/// A rule of a user's, asked element by element, and the same formula in the form that is asked for
+/// a vector of queries.
 struct Recency {
   double rate;
   template <class T>
@@ -82,7 +87,9 @@ void two_threads(benchmark::State& state) {
   const attn::ScaledDotProductAttention attention;
   const auto with_threads = [&](Index threads) {
     attn::set_num_threads(threads);
-    const auto call = [&] { causal ? attention.into(o, x.q, x.k, x.v, attn::Causal{}) : attention.into(o, x.q, x.k, x.v); };
+    const auto call = [&] {
+      causal ? attention.into(o, x.q, x.k, x.v, attn::Causal{}) : attention.into(o, x.q, x.k, x.v);
+    };
     call();
     return seconds(call);
   };
@@ -96,7 +103,8 @@ void two_threads(benchmark::State& state) {
   attn::set_executor(attn::Pool{});
 }
 
-/// Resident memory in MiB: now (VmRSS), and the most since the last reset (VmHWM); 0 where the system does not say.
+/// Resident memory in MiB: now (VmRSS), and the most since the last reset (VmHWM); 0 where the
+/// system does not say.
 double resident(const std::string& which) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -104,7 +112,8 @@ double resident(const std::string& which) {
   return 0;
 }
 
-/// 40,000 tokens, one head of 32, causal: what it takes beyond the inputs, the output included. (All scores would be 6.4 GB.)
+/// 40,000 tokens, one head of 32, causal: what it takes beyond the inputs, the output included.
+/// (All scores would be 6.4 GB.)
 void long_sequence(benchmark::State& state) {
   const Index L = 40000, E = 32;
   attn::Random random{1};
@@ -113,15 +122,19 @@ void long_sequence(benchmark::State& state) {
   std::ofstream("/proc/self/clear_refs") << 5;  // from here on counts the most memory
   const double before = resident("VmRSS:");
   const attn::ScaledDotProductAttention attention;
-  for (auto _ : state) state.SetIterationTime(seconds([&] { benchmark::DoNotOptimize(attention(q, k, v, attn::Causal{}).data()); }));
+  for (auto _ : state)
+    state.SetIterationTime(
+        seconds([&] { benchmark::DoNotOptimize(attention(q, k, v, attn::Causal{}).data()); }));
   state.counters["MiB"] = resident("VmHWM:") - before;
 }
 
-/// 20,000 tokens, one head of 64, forward and backward: what it takes beyond the inputs and the gradients. (All scores would be 1.6 GB.)
+/// 20,000 tokens, one head of 64, forward and backward: what it takes beyond the inputs and the
+/// gradients. (All scores would be 1.6 GB.)
 void long_sequence_and_back(benchmark::State& state) {
   const Index L = 20000, E = 64;
   attn::Random random{1};
-  Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E}), d({1, 1, L, E}), dq({1, 1, L, E}), dk({1, 1, L, E}), dv({1, 1, L, E});
+  Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E}), d({1, 1, L, E}),
+      dq({1, 1, L, E}), dk({1, 1, L, E}), dv({1, 1, L, E});
   for (auto* x : {&q, &k, &v, &d, &dq, &dk, &dv}) random.normal(*x);
   std::ofstream("/proc/self/clear_refs") << 5;
   const double before = resident("VmRSS:");
@@ -129,8 +142,9 @@ void long_sequence_and_back(benchmark::State& state) {
   for (auto _ : state)
     state.SetIterationTime(seconds([&] {
       const auto forward = attention.with_log_sum_exp(q, k, v);
-      attention.backward(std::as_const(q).view(), std::as_const(k).view(), std::as_const(v).view(), attn::NoMask{},
-                         attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, d, dq, dk, dv});
+      attention.backward(
+          std::as_const(q).view(), std::as_const(k).view(), std::as_const(v).view(), attn::NoMask{},
+          attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, d, dq, dk, dv});
     }));
   state.counters["MiB"] = resident("VmHWM:") - before;
 }
@@ -148,17 +162,28 @@ void shapes(benchmark::internal::Benchmark* b) {
                                                                     {1, 1023, 1021, 65}})
     b->Args({B, L, S, E});
 }
-void timed(benchmark::internal::Benchmark* b) { b->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.6); }
+void timed(benchmark::internal::Benchmark* b) {
+  b->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.6);
+}
 
 BENCHMARK(tiled)->Apply(shapes)->Apply(timed);
-BENCHMARK(tiled_causal)->Args({1, 1024, 1024, 64})->Args({1, 2048, 2048, 64})->Args({1, 4096, 4096, 64})->Apply(timed);
+BENCHMARK(tiled_causal)
+    ->Args({1, 1024, 1024, 64})
+    ->Args({1, 2048, 2048, 64})
+    ->Args({1, 4096, 4096, 64})
+    ->Apply(timed);
 BENCHMARK(backward)->Apply(shapes)->Apply(timed);
 BENCHMARK(backward_causal)->Args({1, 1024, 1024, 64})->Args({1, 4096, 4096, 64})->Apply(timed);
 BENCHMARK(backward_double)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(tiled_double)->Args({1, 1024, 1024, 64})->Apply(timed);
 BENCHMARK(eigen)->Apply(shapes)->Apply(timed);
 BENCHMARK(reference)->Args({1, 512, 512, 64})->Args({1, 1024, 1024, 64})->Apply(timed);
-BENCHMARK(two_threads)->Args({1, 1024, 1024, 64, 0})->Args({1, 1024, 1024, 64, 1})->Args({1, 4096, 4096, 64, 1})->Args({8, 128, 128, 64, 0})->Apply(timed);
+BENCHMARK(two_threads)
+    ->Args({1, 1024, 1024, 64, 0})
+    ->Args({1, 1024, 1024, 64, 1})
+    ->Args({1, 4096, 4096, 64, 1})
+    ->Args({8, 128, 128, 64, 0})
+    ->Apply(timed);
 BENCHMARK(long_sequence)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(long_sequence_and_back)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(softcap)->Args({1, 1024, 1024, 64})->Apply(timed);

@@ -1,5 +1,5 @@
-// Draws time against length, log-log: the tiled kernel, the definition, and attention written with plain Eigen, one head of 64, one
-// thread. usage: length_plot OUT.png
+// Draws time against length, log-log: the tiled kernel, the definition, and attention written with
+// plain Eigen, one head of 64, one thread. usage: length_plot OUT.png
 #include <attn/attn.hpp>
 #include <attn/plot.hpp>
 
@@ -17,7 +17,8 @@ constexpr Index E = 64;
 template <class F>
 double milliseconds(F&& call) {
   std::vector<double> times;
-  for (double sum = 0; times.size() < 3 || (sum < 1 && times.size() < 50); sum += times.back()) times.push_back(seconds(call));
+  for (double sum = 0; times.size() < 3 || (sum < 1 && times.size() < 50); sum += times.back())
+    times.push_back(seconds(call));
   return 1e3 * median(times);
 }
 
@@ -27,10 +28,15 @@ int main(int argc, char** argv) {
   if (argc != 2) return std::puts("usage: length_plot OUT.png"), 2;
   attn::set_num_threads(1);
   using attn::plot::Curve;
-  std::vector<Curve> curves{{.name = "definition, row by row"}, {.name = "Eigen, all scores in memory"}, {.name = "tiled"}, {.name = "tiled, causal"}};
+  std::vector<Curve> curves{{.name = "definition, row by row"},
+                            {.name = "Eigen, all scores in memory"},
+                            {.name = "tiled"},
+                            {.name = "tiled, causal"}};
   const auto add = [&](std::size_t curve, Index L, auto&& call) {
     curves[curve].x.push_back(double(L)), curves[curve].y.push_back(milliseconds(call));
-    std::printf("%-28s L = S = %6ld  %10.3f ms\n", curves[curve].name.c_str(), long(L), curves[curve].y.back()), std::fflush(stdout);
+    std::printf("%-28s L = S = %6ld  %10.3f ms\n", curves[curve].name.c_str(), long(L),
+                curves[curve].y.back()),
+        std::fflush(stdout);
   };
   for (Index L = 64; L <= 32768; L *= 2) {
     attn::Random random{1};

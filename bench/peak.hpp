@@ -1,8 +1,8 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
-#include <attn/core/executor.hpp>
-#include <attn/core/simd.hpp>
+#include <attn/parallel/executor.hpp>
+#include <attn/simd/simd.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -16,7 +16,8 @@ double seconds(F&& call) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// 12 sums in registers, so that each waits for none: `steps` multiply-adds of each. A function of its own, or they are kept in memory.
+/// 12 sums in registers, so that each waits for none: `steps` multiply-adds of each. A function of
+/// its own, or they are kept in memory.
 template <class T>
 [[gnu::noinline]] void multiply_and_add(int steps) {
   using V = attn::simd::Vector<T>;
@@ -34,23 +35,28 @@ template <class T>
   benchmark::DoNotOptimize(x[0].first());
 }
 
-/// GFLOP/s of one core that does nothing but multiply and add in registers: the better of three times some 40 µs.
+/// GFLOP/s of one core that does nothing but multiply and add in registers: the better of three
+/// times some 40 µs.
 template <class T>
 double fma_peak() {
   constexpr int steps = 20000;
   double best = 0;
-  for (int run = 0; run < 3; ++run) best = std::max(best, 24.0 * double(attn::simd::lanes<T>) * steps / seconds([] { multiply_and_add<T>(steps); }) * 1e-9);
+  for (int run = 0; run < 3; ++run)
+    best = std::max(best, 24.0 * double(attn::simd::lanes<T>) * steps /
+                              seconds([] { multiply_and_add<T>(steps); }) * 1e-9);
   return best;
 }
 
 template <class T>
 T median(std::vector<T> values) {
-  std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
+  std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2),
+                   values.end());
   return values[values.size() / 2];
 }
 
-/// Times `call`, of `flop` floating-point operations, on one thread. Reports, besides the time, the median GFLOP/s and the median
-/// share of the peak, which is taken anew beside each call: the clock of a shared machine changes from one moment to the next.
+/// Times `call`, of `flop` floating-point operations, on one thread. Reports, besides the time, the
+/// median GFLOP/s and the median share of the peak, which is taken anew beside each call: the clock
+/// of a shared machine changes from one moment to the next.
 template <class T, class F>
 void against_peak(benchmark::State& state, double flop, F&& call) {
   attn::set_num_threads(1);

@@ -3,9 +3,11 @@
 #include <attn/core/tensor.hpp>
 #include <cmath>
 
-/// Attention as a user would write it with Eigen alone, head by head, with all L×S scores in memory.
+/// Attention as a user would write it with Eigen alone, head by head, with all L×S scores in
+/// memory.
 template <class T>
-void plain_eigen(const attn::Tensor<T, 4>& q, const attn::Tensor<T, 4>& k, const attn::Tensor<T, 4>& v, attn::Tensor<T, 4>& o) {
+void plain_eigen(const attn::Tensor<T, 4>& q, const attn::Tensor<T, 4>& k,
+                 const attn::Tensor<T, 4>& v, attn::Tensor<T, 4>& o) {
   Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> P;
   for (attn::Index b = 0; b < q.shape()[0]; ++b)
     for (attn::Index h = 0; h < q.shape()[1]; ++h) {

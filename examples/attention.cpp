@@ -1,9 +1,12 @@
-// Checks the equations of "Attention Is All You Need", one line each, then draws where each word of a sentence attends, and where a model
-// that train_dates has trained looks in a date while it writes that in ISO form.
+// Checks the equations of "Attention Is All You Need", one line each, then draws where each word of
+// a sentence attends, and where a model that train_dates has trained looks in a date while it
+// writes that in ISO form.
 //
-//   attention [--sentence "..."] [--date "12 June 2017"] [--heads 4] [--seed 1] [--output attention_visualization.png]
+//   attention [--sentence "..."] [--date "12 June 2017"] [--heads 4] [--seed 1] [--output
+//   attention_visualization.png]
 //
-// Exit status: 0 if every check held, 1 if one failed, 2 for input that cannot be used, with one sentence on standard error.
+// Exit status: 0 if every check held, 1 if one failed, 2 for input that cannot be used, with one
+// sentence on standard error.
 
 #include <iostream>
 #include <iterator>
@@ -17,18 +20,23 @@
 
 int main(int argc, char** argv) {
   std::string sentence =
-      "The Law will never be perfect , but its application should be just - this is what we are missing , in my opinion .";  // [Vaswani17 Fig.4]
+      "The Law will never be perfect , but its application should be just - this is what we are "
+      "missing , in my opinion .";  // [Vaswani17 Fig.4]
   std::string date = "12 June 2017", output = "attention_visualization.png";
   attn::Index heads = 4;
   std::uint64_t seed = 1;
-  CLI::App app{"Checks the equations of \"Attention Is All You Need\" and draws where each word of a sentence attends."};
+  CLI::App app{
+      "Checks the equations of \"Attention Is All You Need\" and draws where each word of a "
+      "sentence attends."};
   app.add_option("--sentence", sentence, "1 to 60 words, or - to read them from standard input");
-  app.add_option("--date", date, "a date from 1900 to 2099, as people write it")->capture_default_str();
+  app.add_option("--date", date, "a date from 1900 to 2099, as people write it")
+      ->capture_default_str();
   app.add_option("--heads", heads, "heads of the multi-head layer, 1 to 16")->capture_default_str();
   app.add_option("--seed", seed, "of the embeddings and weights")->capture_default_str();
   app.add_option("--output", output, "the picture, a PNG file")->capture_default_str();
   return run_program("attention", app, argc, argv, [&] {
-    if (heads < 1 || heads > 16) throw std::invalid_argument("--heads = " + std::to_string(heads) + " must be from 1 to 16");
+    if (heads < 1 || heads > 16)
+      throw std::invalid_argument("--heads = " + std::to_string(heads) + " must be from 1 to 16");
     if (sentence == "-") sentence.assign(std::istreambuf_iterator<char>(std::cin), {});
     const std::vector<std::string> words = words_of(sentence);
     const std::string expected = iso(read_date(date));
@@ -39,7 +47,8 @@ int main(int argc, char** argv) {
     const DateMap map = date_map(model, tidied(date));
     figure.panels.push_back(date_panel(map, "Cross-attention, trained to write dates"));
     figure.save(output);
-    std::cout << "the trained model writes \"" << map.read << "\" as " << map.written << (map.written == expected ? "" : ", but it is " + expected) << '\n';
+    std::cout << "the trained model writes \"" << map.read << "\" as " << map.written
+              << (map.written == expected ? "" : ", but it is " + expected) << '\n';
     std::cout << "wrote " << output << '\n';
     return all_hold ? 0 : 1;
   });

@@ -10,25 +10,33 @@
 /// The sizes of a BERT, named as in Hugging Face's config.json; by default all-MiniLM-L6-v2's.
 struct BertOptions {
   attn::Index vocab_size = 30522, max_position_embeddings = 512, type_vocab_size = 2;
-  attn::Index hidden_size = 384, num_hidden_layers = 6, num_attention_heads = 12, intermediate_size = 1536;
+  attn::Index hidden_size = 384, num_hidden_layers = 6, num_attention_heads = 12,
+              intermediate_size = 1536;
 };
 
-/// Sentences as ids of word pieces: (B, L) and the B lengths; what lies after a sentence's end is 0, and nothing looks at it.
+/// Sentences as ids of word pieces: (B, L) and the B lengths; what lies after a sentence's end is
+/// 0, and nothing looks at it.
 struct TokenBatch {
   attn::Tensor<attn::Index, 2> ids;
   std::vector<attn::Index> lengths;
 
   explicit TokenBatch(const std::vector<std::vector<attn::Index>>& sentences) {
-    for (const auto& sentence : sentences) lengths.push_back(static_cast<attn::Index>(sentence.size()));
-    const attn::Index longest = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+    for (const auto& sentence : sentences)
+      lengths.push_back(static_cast<attn::Index>(sentence.size()));
+    const attn::Index longest =
+        lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
     ids = attn::Tensor<attn::Index, 2>({static_cast<attn::Index>(lengths.size()), longest});
-    for (std::size_t b = 0; b < sentences.size(); ++b) std::copy(sentences[b].begin(), sentences[b].end(), ids.data() + static_cast<attn::Index>(b) * longest);
+    for (std::size_t b = 0; b < sentences.size(); ++b)
+      std::copy(sentences[b].begin(), sentences[b].end(),
+                ids.data() + static_cast<attn::Index>(b) * longest);
   }
   attn::Padding padding() const { return attn::Padding{lengths}; }
 };
 
-/// BERT: x = LayerNorm(word + position + type), then encoder layers with GELU, normalised after each residual   [Devlin19 §3]
-/// Parameters are Hugging Face's `BertModel`'s, those of the encoder as PyTorch's `TransformerEncoder` names them: see load_bert.
+/// BERT: x = LayerNorm(word + position + type), then encoder layers with GELU, normalised after
+/// each residual   [Devlin19 §3]
+/// Parameters are Hugging Face's `BertModel`'s, those of the encoder as PyTorch's
+/// `TransformerEncoder` names them: see load_bert.
 class Bert : public attn::Module<Bert, float> {
  public:
   static constexpr const char* kind = "Bert";
@@ -50,7 +58,9 @@ class Bert : public attn::Module<Bert, float> {
                  .num_layers = o.num_hidden_layers}) {}
 
   /// (B, L, D): what the last layer gives for each token.
-  attn::Tensor<float, 3> operator()(const TokenBatch& batch) const { return encoder(embedded(batch.ids), batch.padding()); }
+  attn::Tensor<float, 3> operator()(const TokenBatch& batch) const {
+    return encoder(embedded(batch.ids), batch.padding());
+  }
 
   /// (B, H, L, L): where the tokens look in one layer, counted from 0.
   attn::Tensor<float, 4> weights(const TokenBatch& batch, std::size_t layer) const {
@@ -60,12 +70,17 @@ class Bert : public attn::Module<Bert, float> {
     return encoder.layers[layer].self_attn.with_weights(x, x, x, padding).weights;
   }
 
-  /// (B, D): a sentence is the mean of its tokens, made 1 long, so that the product of two is the cosine of their angle   [Reimers19 §3]
+  /// (B, D): a sentence is the mean of its tokens, made 1 long, so that the product of two is the
+  /// cosine of their angle   [Reimers19 §3]
   attn::Tensor<float, 2> sentences(const TokenBatch& batch) const {
     const attn::Tensor<float, 3> tokens = (*this)(batch);
     attn::Tensor<float, 2> mean({tokens.shape()[0], tokens.shape()[2]});
     for (attn::Index b = 0; b < mean.shape()[0]; ++b)
-      mean.matrix().row(b) = tokens.matrix(b).topRows(batch.lengths[static_cast<std::size_t>(b)]).colwise().sum().normalized();
+      mean.matrix().row(b) = tokens.matrix(b)
+                                 .topRows(batch.lengths[static_cast<std::size_t>(b)])
+                                 .colwise()
+                                 .sum()
+                                 .normalized();
     return mean;
   }
 
@@ -89,12 +104,13 @@ class Bert : public attn::Module<Bert, float> {
   }
 };
 
-/// A model as Hugging Face's `BertModel` saves it, model.safetensors. Errors: FileError if it is no such file, ShapeError naming what
-/// is missing, unexpected or of other sizes.
+/// A model as Hugging Face's `BertModel` saves it, model.safetensors. Errors: FileError if it is no
+/// such file, ShapeError naming what is missing, unexpected or of other sizes.
 inline Bert load_bert(const std::filesystem::path& path, const BertOptions& options = {}) {
   const attn::NameMap names{
       {{"encoder.layers.{}.self_attn.in_proj_{}",
-        {"encoder.layer.{}.attention.self.query.{}", "encoder.layer.{}.attention.self.key.{}", "encoder.layer.{}.attention.self.value.{}"}},
+        {"encoder.layer.{}.attention.self.query.{}", "encoder.layer.{}.attention.self.key.{}",
+         "encoder.layer.{}.attention.self.value.{}"}},
        {"encoder.layers.{}.self_attn.out_proj.{}", {"encoder.layer.{}.attention.output.dense.{}"}},
        {"encoder.layers.{}.norm1.{}", {"encoder.layer.{}.attention.output.LayerNorm.{}"}},
        {"encoder.layers.{}.linear1.{}", {"encoder.layer.{}.intermediate.dense.{}"}},

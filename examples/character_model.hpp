@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <attn/attn.hpp>
-#include <attn/plot/utf8.hpp>
+#include <attn/files/utf8.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -24,7 +24,8 @@ struct Characters {
     for (const char32_t character : text) {
       const auto at = std::lower_bound(all.begin(), all.end(), character);
       if (at == all.end() || *at != character)
-        throw std::invalid_argument("the character \"" + attn::plot::encode_utf8(std::u32string(1, character)) +
+        throw std::invalid_argument("the character \"" +
+                                    attn::plot::encode_utf8(std::u32string(1, character)) +
                                     "\" must be one of the text that is learnt from");
       tokens.push_back(static_cast<attn::Index>(at - all.begin()));
     }
@@ -42,7 +43,8 @@ struct CharacterModelOptions {
   double dropout = 0.1;
 };
 
-/// A decoder by itself: tokens (B, L) give the logits (B, L, V) of the character after each   [Radford18]
+/// A decoder by itself: tokens (B, L) give the logits (B, L, V) of the character after
+/// each   [Radford18]
 class CharacterModel : public attn::Module<CharacterModel, float> {
  public:
   static constexpr const char* kind = "CharacterModel";
@@ -68,7 +70,8 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
   /// `how` is a tape, or Inference.
   template <class Self, class How>
   static auto forward(Self& self, How&& how, const attn::Tensor<attn::Index, 2>& tokens) {
-    const attn::Tensor<float, 2> positions = attn::sinusoidal<float>(tokens.shape()[1], self.characters.weight.value().shape()[1]);
+    const attn::Tensor<float, 2> positions =
+        attn::sinusoidal<float>(tokens.shape()[1], self.characters.weight.value().shape()[1]);
     const auto x = self.dropout(attn::add_to_each(self.characters(how, tokens), positions));
     return self.output(self.layers(x, attn::Causal{}));
   }
@@ -85,7 +88,8 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
   }
 };
 
-/// One of the tokens, drawn with probability softmax(logits / temperature); at temperature 0 the most likely.
+/// One of the tokens, drawn with probability softmax(logits / temperature); at temperature 0 the
+/// most likely.
 inline attn::Index draw(std::span<const float> logits, double temperature, attn::Random& random) {
   std::vector<double> chances = attn::log_probabilities(logits);
   const auto best = std::max_element(chances.begin(), chances.end());
@@ -100,15 +104,18 @@ inline attn::Index draw(std::span<const float> logits, double temperature, attn:
 }
 
 /// So many tokens after a beginning, which must not be empty; each from the `context` before it.
-inline std::vector<attn::Index> continued(const CharacterModel& model, std::vector<attn::Index> tokens, attn::Index count, attn::Index context,
-                                          double temperature, attn::Random& random) {
+inline std::vector<attn::Index> continued(const CharacterModel& model,
+                                          std::vector<attn::Index> tokens, attn::Index count,
+                                          attn::Index context, double temperature,
+                                          attn::Random& random) {
   for (attn::Index i = 0; i < count; ++i) {
     const attn::Index length = std::min(context, static_cast<attn::Index>(tokens.size()));
     attn::Tensor<attn::Index, 2> last({1, length});
     std::copy(tokens.end() - length, tokens.end(), last.data());
     const attn::Tensor<float, 3> logits = model(last);
     const auto next = logits[0][length - 1];
-    tokens.push_back(draw(std::span(next.data(), static_cast<std::size_t>(next.size())), temperature, random));
+    tokens.push_back(
+        draw(std::span(next.data(), static_cast<std::size_t>(next.size())), temperature, random));
   }
   return tokens;
 }

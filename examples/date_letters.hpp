@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <attn/core/tensor.hpp>
+#include <attn/files/utf8.hpp>
 #include <attn/io/names.hpp>
-#include <attn/plot/utf8.hpp>
 #include <attn/rules/padding.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-/// Dates as tokens: 0 fills up, 1 starts, 2 ends, and then come the letters. Large letters are read as small ones.
+/// Dates as tokens: 0 fills up, 1 starts, 2 ends, and then come the letters. Large letters are read
+/// as small ones.
 namespace date_letters {
 
 using attn::Index;
@@ -21,21 +22,26 @@ inline constexpr Index vocabulary = 3 + static_cast<Index>(letters.size());
 inline constexpr Index longest = 40;     ///< letters of a date that is read
 inline constexpr Index iso_length = 10;  ///< letters of a date that is written
 
-inline char folded(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter; }
+inline char folded(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
 
-/// A text, 1 to 40 letters, as tokens. Errors: std::invalid_argument naming the letter, or the length.
+/// A text, 1 to 40 letters, as tokens. Errors: std::invalid_argument naming the letter, or the
+/// length.
 inline std::vector<Index> encode(std::string_view text) {
   std::vector<Index> tokens;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const std::size_t at = letters.find(folded(text[i]));
     if (at == letters.npos)
       throw std::invalid_argument("the date " + attn::in_quotes(text) + " has " +
-                                  attn::in_quotes(attn::plot::encode_utf8(attn::plot::decode_utf8(text.substr(i)).substr(0, 1))) +
+                                  attn::in_quotes(attn::plot::encode_utf8(
+                                      attn::plot::decode_utf8(text.substr(i)).substr(0, 1))) +
                                   "; it must be written in a to z, digits, spaces and , . / -");
     tokens.push_back(3 + static_cast<Index>(at));
   }
   if (tokens.empty() || tokens.size() > static_cast<std::size_t>(longest))
-    throw std::invalid_argument("the date " + attn::in_quotes(text) + " has " + std::to_string(tokens.size()) + " letters; it must have 1 to " +
+    throw std::invalid_argument("the date " + attn::in_quotes(text) + " has " +
+                                std::to_string(tokens.size()) + " letters; it must have 1 to " +
                                 std::to_string(longest));
   return tokens;
 }
@@ -43,7 +49,8 @@ inline std::vector<Index> encode(std::string_view text) {
 /// The letters up to the end.
 inline std::string decode(const Index* tokens, Index count) {
   std::string text;
-  for (Index i = 0; i < count && tokens[i] != end; ++i) text += tokens[i] < 3 ? '?' : letters.at(static_cast<std::size_t>(tokens[i] - 3));
+  for (Index i = 0; i < count && tokens[i] != end; ++i)
+    text += tokens[i] < 3 ? '?' : letters.at(static_cast<std::size_t>(tokens[i] - 3));
   return text;
 }
 
@@ -54,26 +61,32 @@ struct Texts {
 
   explicit Texts(const std::vector<std::string>& texts) {
     std::vector<std::vector<Index>> rows;
-    for (const std::string& text : texts) rows.push_back(encode(text)), lengths.push_back(static_cast<Index>(rows.back().size()));
+    for (const std::string& text : texts)
+      rows.push_back(encode(text)), lengths.push_back(static_cast<Index>(rows.back().size()));
     const Index S = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
     tokens = attn::Tensor<Index, 2>({static_cast<Index>(rows.size()), S});
-    for (std::size_t b = 0; b < rows.size(); ++b) std::copy(rows[b].begin(), rows[b].end(), tokens.data() + static_cast<Index>(b) * S);
+    for (std::size_t b = 0; b < rows.size(); ++b)
+      std::copy(rows[b].begin(), rows[b].end(), tokens.data() + static_cast<Index>(b) * S);
   }
   attn::Padding padding() const { return attn::Padding{lengths}; }
 };
 
-/// Dates in ISO form as a model learns to write them: (B, 11) after the start, and the same a place earlier, with the end.
+/// Dates in ISO form as a model learns to write them: (B, 11) after the start, and the same a place
+/// earlier, with the end.
 struct IsoTargets {
   attn::Tensor<Index, 2> in, out;
 
   explicit IsoTargets(const std::vector<std::string>& dates)
-      : in({static_cast<Index>(dates.size()), iso_length + 1}), out({static_cast<Index>(dates.size()), iso_length + 1}) {
+      : in({static_cast<Index>(dates.size()), iso_length + 1}),
+        out({static_cast<Index>(dates.size()), iso_length + 1}) {
     for (Index b = 0; b < in.shape()[0]; ++b) {
       const std::vector<Index> tokens = encode(dates[static_cast<std::size_t>(b)]);
       if (static_cast<Index>(tokens.size()) != iso_length)
-        throw std::invalid_argument("IsoTargets: \"" + dates[static_cast<std::size_t>(b)] + "\" must have 10 letters, as 1998-03-05 has");
+        throw std::invalid_argument("IsoTargets: \"" + dates[static_cast<std::size_t>(b)] +
+                                    "\" must have 10 letters, as 1998-03-05 has");
       in(b, 0) = start;
-      for (Index i = 0; i < iso_length; ++i) in(b, i + 1) = out(b, i) = tokens[static_cast<std::size_t>(i)];
+      for (Index i = 0; i < iso_length; ++i)
+        in(b, i + 1) = out(b, i) = tokens[static_cast<std::size_t>(i)];
       out(b, iso_length) = end;
     }
   }

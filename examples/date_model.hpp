@@ -6,7 +6,8 @@
 
 #include "date_letters.hpp"
 
-/// The paper's model, small: 120,000 numbers. What it writes has one look at what it reads, in the decoder's only layer.
+/// The paper's model, small: 120,000 numbers. What it writes has one look at what it reads, in the
+/// decoder's only layer.
 using DateModel = attn::Transformer<float>;
 
 inline attn::TransformerOptions date_model_options() {
@@ -19,7 +20,8 @@ inline attn::TransformerOptions date_model_options() {
           .tie_embeddings = true};
 }
 
-/// A model as train_dates saves it, in float16. Errors: FileError if it is no such file, ShapeError naming what is missing, unexpected or of other sizes.
+/// A model as train_dates saves it, in float16. Errors: FileError if it is no such file, ShapeError
+/// naming what is missing, unexpected or of other sizes.
 inline DateModel load_date_model(const std::filesystem::path& path) {
   DateModel model(date_model_options());
   model.load_state_dict(attn::load_safetensors(path));
@@ -27,15 +29,21 @@ inline DateModel load_date_model(const std::filesystem::path& path) {
 }
 
 /// What the model writes for each text, at most 10 letters.
-inline std::vector<std::string> write_iso(const DateModel& model, const std::vector<std::string>& texts) {
+inline std::vector<std::string> write_iso(const DateModel& model,
+                                          const std::vector<std::string>& texts) {
   std::vector<std::string> written;
   for (std::size_t begin = 0; begin < texts.size(); begin += 256) {
     const auto first = texts.begin() + static_cast<std::ptrdiff_t>(begin),
-               last = texts.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 256, texts.size()));
+               last =
+                   texts.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 256, texts.size()));
     const date_letters::Texts batch({first, last});
     const attn::Tensor<attn::Index, 2> tokens =
-        model.generate(batch.tokens, batch.padding(), {.start = date_letters::start, .end = date_letters::end, .max_length = date_letters::iso_length + 1});
-    for (attn::Index b = 0; b < tokens.shape()[0]; ++b) written.push_back(date_letters::decode(tokens[b].data(), tokens.shape()[1]));
+        model.generate(batch.tokens, batch.padding(),
+                       {.start = date_letters::start,
+                        .end = date_letters::end,
+                        .max_length = date_letters::iso_length + 1});
+    for (attn::Index b = 0; b < tokens.shape()[0]; ++b)
+      written.push_back(date_letters::decode(tokens[b].data(), tokens.shape()[1]));
   }
   return written;
 }

@@ -14,20 +14,32 @@
 using Date = std::chrono::year_month_day;
 
 /// Every date from 1 January 1900 to 31 December 2099 has a number, from 0 to number_of_dates − 1.
-inline constexpr std::chrono::sys_days first_date = std::chrono::sys_days{std::chrono::year{1900} / 1 / 1};
-inline constexpr attn::Index number_of_dates = (std::chrono::sys_days{std::chrono::year{2100} / 1 / 1} - first_date).count();
+inline constexpr std::chrono::sys_days first_date =
+    std::chrono::sys_days{std::chrono::year{1900} / 1 / 1};
+inline constexpr attn::Index number_of_dates =
+    (std::chrono::sys_days{std::chrono::year{2100} / 1 / 1} - first_date).count();
 
-inline Date date_of(attn::Index number) { return Date{first_date + std::chrono::days{static_cast<int>(number)}}; }
-inline attn::Index number_of(Date date) { return (std::chrono::sys_days{date} - first_date).count(); }
+inline Date date_of(attn::Index number) {
+  return Date{first_date + std::chrono::days{static_cast<int>(number)}};
+}
+inline attn::Index number_of(Date date) {
+  return (std::chrono::sys_days{date} - first_date).count();
+}
 
-inline constexpr std::array<std::string_view, 12> month_names{"January", "February", "March",     "April",   "May",      "June",
-                                                              "July",    "August",   "September", "October", "November", "December"};
-inline constexpr std::array<std::string_view, 7> weekday_names{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+inline constexpr std::array<std::string_view, 12> month_names{
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
+inline constexpr std::array<std::string_view, 7> weekday_names{
+    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
 
 inline int day_of(Date date) { return static_cast<int>(static_cast<unsigned>(date.day())); }
 inline int month_of(Date date) { return static_cast<int>(static_cast<unsigned>(date.month())); }
-inline std::string_view month_name(Date date) { return month_names.at(static_cast<std::size_t>(month_of(date) - 1)); }
-inline std::string_view weekday_name(Date date) { return weekday_names.at(std::chrono::weekday{std::chrono::sys_days{date}}.c_encoding()); }
+inline std::string_view month_name(Date date) {
+  return month_names.at(static_cast<std::size_t>(month_of(date) - 1));
+}
+inline std::string_view weekday_name(Date date) {
+  return weekday_names.at(std::chrono::weekday{std::chrono::sys_days{date}}.c_encoding());
+}
 
 inline std::string two_digits(int number) {
   std::string text = std::to_string(number);
@@ -38,27 +50,39 @@ inline std::string two_digits(int number) {
 inline std::string ordinal(int number) {
   const int last = number % 10;
   const bool is_teen = number / 10 % 10 == 1;
-  return std::to_string(number) + (last == 1 && !is_teen ? "st" : last == 2 && !is_teen ? "nd" : last == 3 && !is_teen ? "rd" : "th");
+  return std::to_string(number) + (last == 1 && !is_teen   ? "st"
+                                   : last == 2 && !is_teen ? "nd"
+                                   : last == 3 && !is_teen ? "rd"
+                                                           : "th");
 }
 
 /// "1998-03-05", as ISO 8601 has it.
-inline std::string iso(Date date) { return std::to_string(static_cast<int>(date.year())) + '-' + two_digits(month_of(date)) + '-' + two_digits(day_of(date)); }
+inline std::string iso(Date date) {
+  return std::to_string(static_cast<int>(date.year())) + '-' + two_digits(month_of(date)) + '-' +
+         two_digits(day_of(date));
+}
 
-/// Ways to write a date. %Y is 1998; %B March, %b Mar, %m 3, %M 03; %d 5, %D 05, %o 5th; %A Thursday, %a Thu. Of two numbers the day is the
-/// first, unless the year stands in front; no year has two digits: so no two dates have a form in common.
+/// Ways to write a date. %Y is 1998; %B March, %b Mar, %m 3, %M 03; %d 5, %D 05, %o 5th; %A
+/// Thursday, %a Thu. Of two numbers the day is the first, unless the year stands in front; no year
+/// has two digits: so no two dates have a form in common.
 inline constexpr std::string_view date_formats[] = {
     // numbers
-    "%Y-%M-%D", "%Y/%M/%D", "%Y.%M.%D", "%d/%m/%Y", "%D/%M/%Y", "%d.%m.%Y", "%D.%M.%Y", "%d-%m-%Y", "%D-%M-%Y", "%d. %m. %Y", "%d %m %Y",
+    "%Y-%M-%D", "%Y/%M/%D", "%Y.%M.%D", "%d/%m/%Y", "%D/%M/%Y", "%d.%m.%Y", "%D.%M.%Y", "%d-%m-%Y",
+    "%D-%M-%Y", "%d. %m. %Y", "%d %m %Y",
     // the day first
-    "%d %B %Y", "%D %B %Y", "%o %B %Y", "%d %B, %Y", "%o %B, %Y", "%d. %B %Y", "%o of %B %Y", "the %o of %B, %Y", "the %o of %B %Y", "%d %b %Y", "%D %b %Y",
-    "%d-%b-%Y", "%D-%b-%Y", "%o %b %Y", "%d. %b %Y",
+    "%d %B %Y", "%D %B %Y", "%o %B %Y", "%d %B, %Y", "%o %B, %Y", "%d. %B %Y", "%o of %B %Y",
+    "the %o of %B, %Y", "the %o of %B %Y", "%d %b %Y", "%D %b %Y", "%d-%b-%Y", "%D-%b-%Y",
+    "%o %b %Y", "%d. %b %Y",
     // the month first
-    "%B %d, %Y", "%B %d %Y", "%B %o, %Y", "%B %o %Y", "%B the %o, %Y", "%B the %o %Y", "%b %d, %Y", "%b. %d, %Y", "%b %d %Y", "%b %o, %Y", "%b %o %Y",
+    "%B %d, %Y", "%B %d %Y", "%B %o, %Y", "%B %o %Y", "%B the %o, %Y", "%B the %o %Y", "%b %d, %Y",
+    "%b. %d, %Y", "%b %d %Y", "%b %o, %Y", "%b %o %Y",
     // the weekday, the year
-    "%A, %d %B %Y", "%A %d %B %Y", "%A, %o %B %Y", "%A, %B %d, %Y", "%A, %B %o, %Y", "%A the %o of %B, %Y", "%a, %d %b %Y", "%a %d %b %Y", "%a %b %d %Y",
-    "%a, %D %b %Y", "%a %d/%m/%Y", "%Y %B %d", "%Y %b %D"};
+    "%A, %d %B %Y", "%A %d %B %Y", "%A, %o %B %Y", "%A, %B %d, %Y", "%A, %B %o, %Y",
+    "%A the %o of %B, %Y", "%a, %d %b %Y", "%a %d %b %Y", "%a %b %d %Y", "%a, %D %b %Y",
+    "%a %d/%m/%Y", "%Y %B %d", "%Y %b %D"};
 
-/// What else may differ in how a date is written: all letters small or large, and an abbreviation of September that has four.
+/// What else may differ in how a date is written: all letters small or large, and an abbreviation
+/// of September that has four.
 enum class Letters { as_names, small, large };
 struct Spelling {
   Letters letters = Letters::as_names;
@@ -75,7 +99,9 @@ inline std::string written(Date date, std::string_view format, const Spelling& s
     switch (format[++i]) {
       case 'Y': text += std::to_string(static_cast<int>(date.year())); break;
       case 'B': text += month_name(date); break;
-      case 'b': text += month_name(date).substr(0, spelling.sept && month_of(date) == 9 ? 4 : 3); break;
+      case 'b':
+        text += month_name(date).substr(0, spelling.sept && month_of(date) == 9 ? 4 : 3);
+        break;
       case 'm': text += std::to_string(month_of(date)); break;
       case 'M': text += two_digits(month_of(date)); break;
       case 'd': text += std::to_string(day_of(date)); break;
@@ -83,12 +109,16 @@ inline std::string written(Date date, std::string_view format, const Spelling& s
       case 'o': text += ordinal(day_of(date)); break;
       case 'A': text += weekday_name(date); break;
       case 'a': text += weekday_name(date).substr(0, 3); break;
-      default: throw std::invalid_argument("written: the format \"" + std::string(format) + "\" must have one of Y B b m M d D o A a after each %");
+      default:
+        throw std::invalid_argument("written: the format \"" + std::string(format) +
+                                    "\" must have one of Y B b m M d D o A a after each %");
     }
   }
   for (char& letter : text) {
-    if (spelling.letters == Letters::small) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-    if (spelling.letters == Letters::large) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    if (spelling.letters == Letters::small)
+      letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    if (spelling.letters == Letters::large)
+      letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   }
   return text;
 }
@@ -96,7 +126,11 @@ inline std::string written(Date date, std::string_view format, const Spelling& s
 /// In a spelling that is drawn, as names have it for two of four.
 inline std::string written(Date date, std::string_view format, attn::Random& random) {
   const attn::Index letters = random.index(4), sept = random.index(2);
-  return written(date, format, {letters == 0 ? Letters::small : letters == 1 ? Letters::large : Letters::as_names, sept == 1});
+  return written(date, format,
+                 {letters == 0   ? Letters::small
+                  : letters == 1 ? Letters::large
+                                 : Letters::as_names,
+                  sept == 1});
 }
 /// In a format that is drawn, too.
 inline std::string written(Date date, attn::Random& random) {
@@ -104,7 +138,8 @@ inline std::string written(Date date, attn::Random& random) {
   return written(date, date_formats[format], random);
 }
 
-/// The dates to learn from, and 2,000 that are never among them in whatever form: always the same ones.
+/// The dates to learn from, and 2,000 that are never among them in whatever form: always the same
+/// ones.
 struct DateSplit {
   std::vector<Date> training, unseen;
 
@@ -113,7 +148,9 @@ struct DateSplit {
     std::iota(numbers.begin(), numbers.end(), attn::Index{0});
     attn::Random random{2017};
     for (std::size_t i = 0; i < unseen_count; ++i)
-      std::swap(numbers[i], numbers[i + static_cast<std::size_t>(random.index(number_of_dates - static_cast<attn::Index>(i)))]);
-    for (std::size_t i = 0; i < numbers.size(); ++i) (i < unseen_count ? unseen : training).push_back(date_of(numbers[i]));
+      std::swap(numbers[i], numbers[i + static_cast<std::size_t>(random.index(
+                                            number_of_dates - static_cast<attn::Index>(i)))]);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      (i < unseen_count ? unseen : training).push_back(date_of(numbers[i]));
   }
 };

@@ -2,7 +2,8 @@
 
 #include <csignal>
 
-/// While one lives, the first Ctrl-C only asks: what goes on can end where it likes. The second ends the program.
+/// While one lives, the first Ctrl-C only asks: what goes on can end where it likes. The second
+/// ends the program.
 class Interrupt {
  public:
   Interrupt() {

@@ -16,27 +16,39 @@ inline std::string clock_text(double seconds) {
   const long whole = std::lround(std::clamp(seconds, 0.0, 3.6e8));
   char text[32];
   if (whole < 3600) std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
-  else std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
   return text;
 }
 
-/// How far training has come: on a terminal one line, written over and over; otherwise a line now and then.
+/// How far training has come: on a terminal one line, written over and over; otherwise a line now
+/// and then.
 ///
 ///   [=====     ]  50 %  loss 0.0123  accuracy 98.1 %  1040 examples/s  2:31 left
 ///
-/// Loss and accuracy are means that forget: a step counts a fiftieth less with each that follows it. Time is what the clock says, seconds.
+/// Loss and accuracy are means that forget: a step counts a fiftieth less with each that follows
+/// it. Time is what the clock says, seconds.
 class Progress {
  public:
   using Clock = std::function<double()>;
-  static double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+  static double seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
 
-  explicit Progress(std::ostream& out = std::cout, bool is_terminal = isatty(STDOUT_FILENO) != 0, Clock clock = seconds)
-      : out_(out), is_terminal_(is_terminal), clock_(std::move(clock)), begin_(clock_()), shown_(begin_) {}
+  explicit Progress(std::ostream& out = std::cout, bool is_terminal = isatty(STDOUT_FILENO) != 0,
+                    Clock clock = seconds)
+      : out_(out),
+        is_terminal_(is_terminal),
+        clock_(std::move(clock)),
+        begin_(clock_()),
+        shown_(begin_) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  /// A step of so many examples is done, and so much of the whole, 0 to 1; a resumed run begins behind 0.
+  /// A step of so many examples is done, and so much of the whole, 0 to 1; a resumed run begins
+  /// behind 0.
   void step(double done, double loss, double accuracy, attn::Index examples) {
     if (weight_ == 0) done_before_ = done;
     done_ = std::clamp(done, 0.0, 1.0), examples_ += examples;
@@ -62,9 +74,12 @@ class Progress {
     const double took = now - begin_, gone = done_ - done_before_;
     const int marks = static_cast<int>(10 * done_);
     char numbers[160];
-    std::snprintf(numbers, sizeof numbers, "[%s%s] %3d %%  loss %.4f  accuracy %.1f %%  %ld examples/s  %s left",
-                  std::string(static_cast<std::size_t>(marks), '=').c_str(), std::string(static_cast<std::size_t>(10 - marks), ' ').c_str(),
-                  static_cast<int>(100 * done_), loss_ / weight_, 100 * accuracy_ / weight_, std::lround(static_cast<double>(examples_) / std::max(took, 1e-9)),
+    std::snprintf(numbers, sizeof numbers,
+                  "[%s%s] %3d %%  loss %.4f  accuracy %.1f %%  %ld examples/s  %s left",
+                  std::string(static_cast<std::size_t>(marks), '=').c_str(),
+                  std::string(static_cast<std::size_t>(10 - marks), ' ').c_str(),
+                  static_cast<int>(100 * done_), loss_ / weight_, 100 * accuracy_ / weight_,
+                  std::lround(static_cast<double>(examples_) / std::max(took, 1e-9)),
                   gone > 0 ? clock_text((1 - done_) / gone * took).c_str() : "?");
     return numbers;
   }

@@ -7,7 +7,8 @@
 #include "dates.hpp"
 #include "words.hpp"
 
-// What date a text means, by rules and without a model: to refuse what is no date, and to know what a model should have written.
+// What date a text means, by rules and without a model: to refuse what is no date, and to know what
+// a model should have written.
 
 /// The parts between spaces, joined by one space.
 inline std::string tidied(std::string_view text) {
@@ -36,22 +37,29 @@ inline std::vector<std::string> runs_of(std::string text) {
 
 /// Which of the names a word is, or begins with three letters or more, as an abbreviation does.
 template <std::size_t N>
-std::optional<std::size_t> name_meant(std::string_view word, const std::array<std::string_view, N>& names) {
+std::optional<std::size_t> name_meant(std::string_view word,
+                                      const std::array<std::string_view, N>& names) {
   if (word.size() < 3) return std::nullopt;
-  const auto begins = [&](std::string_view name) { return runs_of(std::string(name)).front().starts_with(word); };
+  const auto begins = [&](std::string_view name) {
+    return runs_of(std::string(name)).front().starts_with(word);
+  };
   const auto at = std::find_if(names.begin(), names.end(), begins);
-  return at == names.end() ? std::nullopt : std::optional(static_cast<std::size_t>(at - names.begin()));
+  return at == names.end() ? std::nullopt
+                           : std::optional(static_cast<std::size_t>(at - names.begin()));
 }
 
-/// The date that a text means, in whatever order its parts come; of two numbers the day is the first, unless the year stands in front.
-/// Errors: std::invalid_argument, one sentence, if that is no date from 1900 to 2099, if its weekday is another, or by the letter that it
-/// must not have.
+/// The date that a text means, in whatever order its parts come; of two numbers the day is the
+/// first, unless the year stands in front.
+/// Errors: std::invalid_argument, one sentence, if that is no date from 1900 to 2099, if its
+/// weekday is another, or by the letter that it must not have.
 inline Date read_date(const std::string& given) {
   const std::string text = tidied(given), shown = attn::in_quotes(given);
-  if (!is_utf8(given)) throw std::invalid_argument("the date has bytes that are not UTF-8; it must be text in UTF-8");
+  if (!is_utf8(given))
+    throw std::invalid_argument("the date has bytes that are not UTF-8; it must be text in UTF-8");
   date_letters::encode(text);
   const std::invalid_argument no_date("the date " + shown +
-                                      " must be one from 1900 to 2099, such as \"12 June 2017\", \"Mon, June 12th, 2017\" or \"12/6/2017\"");
+                                      " must be one from 1900 to 2099, such as \"12 June 2017\", "
+                                      "\"Mon, June 12th, 2017\" or \"12/6/2017\"");
 
   std::optional<std::size_t> month, weekday;
   std::vector<int> numbers;
@@ -69,7 +77,9 @@ inline Date read_date(const std::string& given) {
       once(month, found);
     } else if (const auto day = name_meant(run, weekday_names)) {
       once(weekday, day);
-    } else if (run != "the" && run != "of" && run != "on" && (numbers.empty() || ordinal(numbers.back()) != std::to_string(numbers.back()) + run)) {
+    } else if (run != "the" && run != "of" && run != "on" &&
+               (numbers.empty() ||
+                ordinal(numbers.back()) != std::to_string(numbers.back()) + run)) {
       throw no_date;
     }
   }
@@ -77,11 +87,16 @@ inline Date read_date(const std::string& given) {
   const int year = numbers[year_at];
   numbers.erase(numbers.begin() + static_cast<std::ptrdiff_t>(year_at));
   if (!month && year_at == 0) std::swap(numbers[0], numbers[1]);
-  const auto day = static_cast<unsigned>(numbers[0]), month_number = month ? static_cast<unsigned>(*month + 1) : static_cast<unsigned>(numbers[1]);
+  const auto day = static_cast<unsigned>(numbers[0]),
+             month_number =
+                 month ? static_cast<unsigned>(*month + 1) : static_cast<unsigned>(numbers[1]);
   const Date date{std::chrono::year{year}, std::chrono::month{month_number}, std::chrono::day{day}};
   if (year < 1900 || year > 2099) throw no_date;
-  if (!date.ok()) throw std::invalid_argument("the date " + shown + " does not exist; it must be one of the calendar's");
+  if (!date.ok())
+    throw std::invalid_argument("the date " + shown +
+                                " does not exist; it must be one of the calendar's");
   if (weekday && weekday_names[*weekday] != weekday_name(date))
-    throw std::invalid_argument("the date " + shown + " must have its own weekday, " + std::string(weekday_name(date)));
+    throw std::invalid_argument("the date " + shown + " must have its own weekday, " +
+                                std::string(weekday_name(date)));
   return date;
 }

@@ -21,7 +21,8 @@ class Report {
     }
     const bool holds = trouble.empty() && measured <= bound;
     ++(holds ? passed_ : failed_);
-    std::printf("  %-76s %8.2g <= %-7.2g %s%s\n", name.c_str(), measured, bound, holds ? "ok" : "FAILED", trouble.c_str());
+    std::printf("  %-76s %8.2g <= %-7.2g %s%s\n", name.c_str(), measured, bound,
+                holds ? "ok" : "FAILED", trouble.c_str());
   }
 
   /// Prints the count; true if every check held.

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
-/// A model's parameters in float16, half as large as they are. Errors: FileError if the path cannot be written.
+/// A model's parameters in float16, half as large as they are. Errors: FileError if the path cannot
+/// be written.
 template <class Model>
-void save_half(const Model& model, const std::filesystem::path& path, const std::map<std::string, std::string>& metadata = {}) {
+void save_half(const Model& model, const std::filesystem::path& path,
+               const std::map<std::string, std::string>& metadata = {}) {
   attn::SafeTensorsWriter writer;
   std::vector<std::vector<Eigen::half>> kept;
   for (const auto& parameter : model.parameters()) {

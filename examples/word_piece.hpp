@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <attn/core/error.hpp>
 #include <attn/core/shape.hpp>
-#include <attn/plot/utf8.hpp>
+#include <attn/files/utf8.hpp>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -18,10 +18,12 @@
 
 namespace unicode {
 
-/// The entry of a table, sorted by `first`, that the code point would lie in; the table's end, if it lies before all.
+/// The entry of a table, sorted by `first`, that the code point would lie in; the table's end, if
+/// it lies before all.
 template <class Entry, std::size_t N>
 const Entry* entry_at(const Entry (&table)[N], char32_t c) {
-  const Entry* const after = std::upper_bound(table, table + N, c, [](char32_t point, const Entry& entry) { return point < entry.first; });
+  const Entry* const after = std::upper_bound(
+      table, table + N, c, [](char32_t point, const Entry& entry) { return point < entry.first; });
   return after == table ? table + N : after - 1;
 }
 
@@ -31,24 +33,31 @@ bool is_in(const CodePoints (&table)[N], char32_t c) {
   return at != table + N && c <= at->last;
 }
 
-/// What BERT reads for a code point: its letters of the canonical decomposition (NFD), in lower case and without accents. Decomposed letters
-/// are not put into canonical order: that matters only for several marks on a letter that are not accents (no category Mn).
+/// What BERT reads for a code point: its letters of the canonical decomposition (NFD), in lower
+/// case and without accents. Decomposed letters are not put into canonical order: that matters only
+/// for several marks on a letter that are not accents (no category Mn).
 inline std::u32string folded(char32_t c) {
   if (is_in(dropped, c)) return {};
-  if (c >= 0xAC00 && c <= 0xD7A3) {  // Hangul: leading consonant, vowel, trailing consonant [Unicode §3.12]
+  if (c >= 0xAC00 &&
+      c <= 0xD7A3) {  // Hangul: leading consonant, vowel, trailing consonant [Unicode §3.12]
     const char32_t syllable = c - 0xAC00, trailing = syllable % 28;
     std::u32string parts{0x1100 + syllable / (21 * 28), 0x1161 + syllable / 28 % 21};
     if (trailing > 0) parts += 0x11A7 + trailing;
     return parts;
   }
-  if (const Letters* const at = entry_at(expansions, c); at != std::end(expansions) && c == at->first) return std::u32string(at->become);
-  if (const Letters* const at = entry_at(letters, c); at != std::end(letters) && c - at->first < at->become.size()) return {at->become[c - at->first]};
+  if (const Letters* const at = entry_at(expansions, c);
+      at != std::end(expansions) && c == at->first)
+    return std::u32string(at->become);
+  if (const Letters* const at = entry_at(letters, c);
+      at != std::end(letters) && c - at->first < at->become.size())
+    return {at->become[c - at->first]};
   return {c};
 }
 
 }  // namespace unicode
 
-/// The words of a text as BERT's uncased models read them: folded, split at spaces; each punctuation mark and each ideograph is one.
+/// The words of a text as BERT's uncased models read them: folded, split at spaces; each
+/// punctuation mark and each ideograph is one.
 inline std::vector<std::u32string> bert_words(std::u32string_view text) {
   std::vector<std::u32string> words(1);
   const auto end_word = [&] {
@@ -70,22 +79,28 @@ inline std::vector<std::u32string> bert_words(std::u32string_view text) {
   return words;
 }
 
-/// BERT's uncased tokenizer: a text to ids of word pieces, the same as Hugging Face's. A word is cut, from its beginning, into the longest
-/// pieces that the vocabulary has, those after the first written ##piece; where that fails, and beyond 100 letters, it is [UNK].
-/// Errors: FileError, a sentence that begins with `where`, if the vocabulary has no [UNK], [CLS] or [SEP].
+/// BERT's uncased tokenizer: a text to ids of word pieces, the same as Hugging Face's. A word is
+/// cut, from its beginning, into the longest pieces that the vocabulary has, those after the first
+/// written ##piece; where that fails, and beyond 100 letters, it is [UNK].
+/// Errors: FileError, a sentence that begins with `where`, if the vocabulary has no [UNK], [CLS] or
+/// [SEP].
 class WordPiece {
  public:
   /// `vocabulary[id]` is the piece of that id.
-  explicit WordPiece(std::vector<std::string> vocabulary, const std::string& where = "WordPiece: the vocabulary") : pieces_(std::move(vocabulary)) {
+  explicit WordPiece(std::vector<std::string> vocabulary,
+                     const std::string& where = "WordPiece: the vocabulary")
+      : pieces_(std::move(vocabulary)) {
     for (std::size_t i = 0; i < pieces_.size(); ++i) ids_[pieces_[i]] = static_cast<attn::Index>(i);
     for (const char* name : {"[UNK]", "[CLS]", "[SEP]"})
       if (!ids_.contains(name)) throw attn::FileError(where + " must have the piece " + name);
   }
 
-  const std::string& piece(attn::Index id) const { return pieces_.at(static_cast<std::size_t>(id)); }
+  const std::string& piece(attn::Index id) const {
+    return pieces_.at(static_cast<std::size_t>(id));
+  }
 
-  /// [CLS] pieces [SEP] of a text in UTF-8; where that is more than `longest`, the last pieces are left out. "[MASK]" and its like in the
-  /// text are themselves.
+  /// [CLS] pieces [SEP] of a text in UTF-8; where that is more than `longest`, the last pieces are
+  /// left out. "[MASK]" and its like in the text are themselves.
   std::vector<attn::Index> operator()(std::string_view text, std::size_t longest = 256) const {
     std::vector<attn::Index> ids{id("[CLS]")};
     while (!text.empty()) {
@@ -107,7 +122,8 @@ class WordPiece {
   std::pair<std::size_t, std::string_view> first_special(std::string_view text) const {
     std::pair<std::size_t, std::string_view> first{text.size(), ""};
     for (const std::string_view name : {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"})
-      if (const std::size_t at = text.find(name); at < first.first && ids_.contains(name)) first = {at, name};
+      if (const std::size_t at = text.find(name); at < first.first && ids_.contains(name))
+        first = {at, name};
     return first;
   }
 
@@ -119,7 +135,8 @@ class WordPiece {
       const std::string prefix = ids.empty() ? "" : "##";
       std::size_t length = word.size() + 1;
       auto longest = ids_.end();
-      while (longest == ids_.end() && --length > 0) longest = ids_.find(prefix + attn::plot::encode_utf8(word.substr(0, length)));
+      while (longest == ids_.end() && --length > 0)
+        longest = ids_.find(prefix + attn::plot::encode_utf8(word.substr(0, length)));
       if (longest == ids_.end()) return unknown;
       ids.push_back(longest->second);
       word.remove_prefix(length);
@@ -131,7 +148,8 @@ class WordPiece {
   std::map<std::string, attn::Index, std::less<>> ids_;
 };
 
-/// The vocabulary of a file with a piece on each line, vocab.txt. Errors: FileError if it cannot be read or lacks what WordPiece needs.
+/// The vocabulary of a file with a piece on each line, vocab.txt. Errors: FileError if it cannot be
+/// read or lacks what WordPiece needs.
 inline WordPiece load_word_piece(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw attn::FileError("load_word_piece: cannot read \"" + path.string() + "\"");

@@ -1,16 +1,19 @@
 #pragma once
 
-/// attn: attention for C++, as "Attention Is All You Need" (Vaswani et al., arXiv 1706.03762) defines it.
+/// attn: attention for C++, as "Attention Is All You Need" (Vaswani et al., arXiv 1706.03762)
+/// defines it.
 ///
 /// The letters that shapes are written in, here and everywhere:
-///   B  batch                    L  query length            E   head size of query and key (the paper's d_k)
-///   H  query heads (h)          S  key length              Ev  head size of value (d_v)
+///   B  batch                    L  query length            E   head size of query and key (the
+///   paper's d_k) H  query heads (h)          S  key length              Ev  head size of value
+///   (d_v)
 ///   G  key and value heads      D  model width (d_model)   F   feed-forward width (d_ff)
 ///   V  vocabulary               Br, Bc  rows and columns of a tile
 /// Inside a kernel Q K V S P O are matrices, as in the paper.
 ///
-/// This header brings everything up to the layers, and the tape that differentiates them. attn/train.hpp, attn/io/safetensors.hpp,
-/// attn/plot.hpp and attn/core/eigen_tensor.hpp are asked for by name.
+/// This header brings everything up to the layers, and the tape that differentiates them.
+/// attn/train.hpp, attn/io/safetensors.hpp, attn/plot.hpp and attn/core/eigen_tensor.hpp are asked
+/// for by name.
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/autograd/cross_entropy.hpp>

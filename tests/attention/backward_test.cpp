@@ -5,7 +5,8 @@
 #include "support/expect_error.hpp"
 #include "support/tensors.hpp"
 
-// The way back by tiles against that of the definition, which is held against difference quotients and PyTorch elsewhere.
+// The way back by tiles against that of the definition, which is held against difference quotients
+// and PyTorch elsewhere.
 namespace {
 
 using attn::Index;
@@ -15,11 +16,15 @@ struct Gradients {
   attn::Tensor<T, 4> query, key, value;
 
   template <class Kernel, class R>
-  Gradients(const attn::ScaledDotProductAttention<Kernel>& attention, const attn::TensorView<const T, 4>& q, const attn::TensorView<const T, 4>& k,
-            const attn::TensorView<const T, 4>& v, const R& rule, const attn::Tensor<T, 4>& d_output)
+  Gradients(const attn::ScaledDotProductAttention<Kernel>& attention,
+            const attn::TensorView<const T, 4>& q, const attn::TensorView<const T, 4>& k,
+            const attn::TensorView<const T, 4>& v, const R& rule,
+            const attn::Tensor<T, 4>& d_output)
       : query(q.shape()), key(k.shape()), value(v.shape()) {
     const auto forward = attention.with_log_sum_exp(q, k, v, rule);
-    attention.backward(q, k, v, rule, attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, d_output, query, key, value});
+    attention.backward(
+        q, k, v, rule,
+        attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, d_output, query, key, value});
   }
 };
 
@@ -42,16 +47,19 @@ class Backward : public testing::Test {
     const auto d_output = normal<T, 4>(random, {B, H, L, Ev});
     const attn::ScaledDotProductAttention<attn::Tiled> tiled(c.options());
     const auto of = [&](const auto& attention) {
-      return Gradients<T>(attention, std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule, d_output);
+      return Gradients<T>(attention, std::as_const(c.q).view(), std::as_const(c.k).view(),
+                          std::as_const(c.v).view(), rule, d_output);
     };
-    const auto got = of(tiled), wanted = of(attn::ScaledDotProductAttention<attn::Reference>(c.options()));
+    const auto got = of(tiled),
+               wanted = of(attn::ScaledDotProductAttention<attn::Reference>(c.options()));
     const double tolerance = (sizeof(T) == 4 ? 1e-5 : 2e-14) * (3 + 2 * c.factor);
     EXPECT_TRUE(near(got.query, wanted.query, tolerance)) << "query";
     EXPECT_TRUE(near(got.key, wanted.key, tolerance)) << "key";
     EXPECT_TRUE(near(got.value, wanted.value, tolerance)) << "value";
     if (L == 0 || S == 0 || Ev == 0) return;
 
-    // A key that holds what it should not, and a value: where they are masked the gradients keep their bits, and their own are 0.
+    // A key that holds what it should not, and a value: where they are masked the gradients keep
+    // their bits, and their own are 0.
     const Index bad = random.index(S);
     for (Index b = 0; b < B; ++b)
       for (Index g = 0; g < G; ++g) {
@@ -67,12 +75,17 @@ class Backward : public testing::Test {
           for (Index i = 0; i < L; ++i) {
             const bool sees = bound.allows(attn::Position{b, h, i, bad});
             seen = seen || sees;
-            ASSERT_TRUE(sees || E == 0 || std::memcmp(&got.query(b, h, i, 0), &poisoned.query(b, h, i, 0), std::size_t(E) * sizeof(T)) == 0)
-                << "a masked key changes the gradient of query " << i << " of head " << h << " in " << b;
+            ASSERT_TRUE(sees || E == 0 ||
+                        std::memcmp(&got.query(b, h, i, 0), &poisoned.query(b, h, i, 0),
+                                    std::size_t(E) * sizeof(T)) == 0)
+                << "a masked key changes the gradient of query " << i << " of head " << h << " in "
+                << b;
           }
         if (seen) continue;
-        ASSERT_TRUE(same_bits(got.key[b][g].copy(), poisoned.key[b][g].copy()) && same_bits(got.value[b][g].copy(), poisoned.value[b][g].copy()));
-        ASSERT_TRUE((poisoned.key.matrix(b, g).row(bad).array() == 0).all() && (poisoned.value.matrix(b, g).row(bad).array() == 0).all());
+        ASSERT_TRUE(same_bits(got.key[b][g].copy(), poisoned.key[b][g].copy()) &&
+                    same_bits(got.value[b][g].copy(), poisoned.value[b][g].copy()));
+        ASSERT_TRUE((poisoned.key.matrix(b, g).row(bad).array() == 0).all() &&
+                    (poisoned.value.matrix(b, g).row(bad).array() == 0).all());
       }
   }
 
@@ -82,7 +95,8 @@ class Backward : public testing::Test {
     for (Index i = 0; i < a.size(); ++i) {
       const double x = double(a.data()[i]), y = double(b.data()[i]);
       if (std::abs(x - y) <= tolerance * largest || (x != x && y != y)) continue;
-      ADD_FAILURE() << "at " << i << ": " << x << " instead of " << y << ", the largest " << largest;
+      ADD_FAILURE() << "at " << i << ": " << x << " instead of " << y << ", the largest "
+                    << largest;
       return false;
     }
     return true;
@@ -93,41 +107,53 @@ TYPED_TEST_SUITE(Backward, Scalars);
 
 TYPED_TEST(Backward, ByTilesIsThatOfTheDefinition) {
   if (const char* one = std::getenv("ATTN_CASE")) return this->run(std::strtoull(one, nullptr, 10));
-  for (std::uint64_t number = 0; number < attention_cases::how_many() / 16 && !this->HasFailure(); ++number) this->run(number);
+  for (std::uint64_t number = 0; number < attention_cases::how_many() / 16 && !this->HasFailure();
+       ++number)
+    this->run(number);
 }
 
 TYPED_TEST(Backward, HasTheSameBitsForAnyThreadsAndBatch) {
   using T = TypeParam;
   attn::Random random{1};
-  const Index B = 9, H = 4, L = 37, S = 1100, E = 6;  // several segments of keys; with one sequence they are computed apart, with nine they are not
-  const auto q = normal<T, 4>(random, {B, H, L, E}), k = normal<T, 4>(random, {B, H, S, E}), v = normal<T, 4>(random, {B, H, S, E}),
-             d = normal<T, 4>(random, {B, H, L, E});
+  const Index
+      B = 9,
+      H = 4, L = 37, S = 1100,
+      E = 6;  // several segments of keys; with one sequence they are computed apart, with nine they are not
+  const auto q = normal<T, 4>(random, {B, H, L, E}), k = normal<T, 4>(random, {B, H, S, E}),
+             v = normal<T, 4>(random, {B, H, S, E}), d = normal<T, 4>(random, {B, H, L, E});
   const auto of = [&](Index first, Index n) {
     const auto part = [&](const attn::Tensor<T, 4>& x) { return x.slice(0, first, first + n); };
-    return Gradients<T>(attn::ScaledDotProductAttention{}, part(q), part(k), part(v), attn::Softcap{3}, part(d).copy());
+    return Gradients<T>(attn::ScaledDotProductAttention{}, part(q), part(k), part(v),
+                        attn::Softcap{3}, part(d).copy());
   };
   attn::set_num_threads(1);
   const auto one = of(0, B);
   for (const Index threads : {2, 3, 8}) {
     attn::set_num_threads(threads);
     const auto all = of(0, B), some = of(3, 1);
-    EXPECT_TRUE(same_bits(all.query, one.query) && same_bits(all.key, one.key) && same_bits(all.value, one.value)) << threads;
-    EXPECT_TRUE(same_bits(some.query[0].copy(), one.query[3].copy()) && same_bits(some.key[0].copy(), one.key[3].copy())) << threads;
+    EXPECT_TRUE(same_bits(all.query, one.query) && same_bits(all.key, one.key) &&
+                same_bits(all.value, one.value))
+        << threads;
+    EXPECT_TRUE(same_bits(some.query[0].copy(), one.query[3].copy()) &&
+                same_bits(some.key[0].copy(), one.key[3].copy()))
+        << threads;
   }
   attn::set_executor(attn::Pool{});
 }
 
 TEST(BackwardMeaning, OfAQueryThatAttendsToNothingIsZero) {
   attn::Random random{2};
-  const auto q = normal<float, 4>(random, {1, 2, 5, 8}), k = normal<float, 4>(random, {1, 2, 7, 8}), v = normal<float, 4>(random, {1, 2, 7, 8}),
-             d = normal<float, 4>(random, {1, 2, 5, 8});
+  const auto q = normal<float, 4>(random, {1, 2, 5, 8}), k = normal<float, 4>(random, {1, 2, 7, 8}),
+             v = normal<float, 4>(random, {1, 2, 7, 8}), d = normal<float, 4>(random, {1, 2, 5, 8});
   attn::Tensor<bool, 2> mask({5, 7});
   for (Index i = 0; i < 5; ++i)
     for (Index j = 0; j < 7; ++j) mask(i, j) = i != 2 && j != 4;
-  const Gradients<float> got(attn::ScaledDotProductAttention{}, q.view(), k.view(), v.view(), attn::Keep{mask}, d);
+  const Gradients<float> got(attn::ScaledDotProductAttention{}, q.view(), k.view(), v.view(),
+                             attn::Keep{mask}, d);
   for (Index h = 0; h < 2; ++h) {
     EXPECT_TRUE((got.query.matrix(0, h).row(2).array() == 0).all());
-    EXPECT_TRUE((got.key.matrix(0, h).row(4).array() == 0).all() && (got.value.matrix(0, h).row(4).array() == 0).all());
+    EXPECT_TRUE((got.key.matrix(0, h).row(4).array() == 0).all() &&
+                (got.value.matrix(0, h).row(4).array() == 0).all());
     EXPECT_TRUE((got.query.matrix(0, h).row(1).array() != 0).all());
   }
 }
@@ -139,8 +165,13 @@ TEST(BackwardMeaning, OfAQueryThatHoldsNaNReachesOnlyWhatItAttendsTo) {
   const auto k = normal<float, 4>(random, {1, 1, 7, 8}), v = normal<float, 4>(random, {1, 1, 7, 8});
   attn::Tensor<bool, 2> mask({5, 7});
   for (Index i = 0; i < 5; ++i)
-    for (Index j = 0; j < 7; ++j) mask(i, j) = i != 2 && (i != 3 || j > 4);  // query 2 attends to nothing, query 3 to the last keys
-  const auto of = [&](const auto& attention) { return Gradients<float>(attention, std::as_const(q).view(), k.view(), v.view(), attn::Keep{mask}, d); };
+    for (Index j = 0; j < 7; ++j)
+      mask(i, j) =
+          i != 2 && (i != 3 || j > 4);  // query 2 attends to nothing, query 3 to the last keys
+  const auto of = [&](const auto& attention) {
+    return Gradients<float>(attention, std::as_const(q).view(), k.view(), v.view(),
+                            attn::Keep{mask}, d);
+  };
   const auto clean = of(attn::ScaledDotProductAttention{});
   q.matrix(0, 0).row(2).setConstant(nan), d.matrix(0, 0).row(2).setConstant(nan);
   const auto dead = of(attn::ScaledDotProductAttention{});
@@ -148,7 +179,8 @@ TEST(BackwardMeaning, OfAQueryThatHoldsNaNReachesOnlyWhatItAttendsTo) {
   EXPECT_LT((dead.value.flat() - clean.value.flat()).cwiseAbs().maxCoeff(), 1e-5f);
   EXPECT_TRUE((dead.query.matrix(0, 0).row(2).array() == 0).all());
   q.matrix(0, 0).row(3).setConstant(nan);
-  const auto got = of(attn::ScaledDotProductAttention{}), wanted = of(attn::ScaledDotProductAttention{{}, attn::Reference{}});
+  const auto got = of(attn::ScaledDotProductAttention{}),
+             wanted = of(attn::ScaledDotProductAttention{{}, attn::Reference{}});
   for (Index j = 0; j < 7; ++j) {
     EXPECT_EQ(got.key.matrix(0, 0).row(j).hasNaN(), j > 4) << j;
     EXPECT_EQ(got.value.matrix(0, 0).row(j).hasNaN(), j > 4) << j;
@@ -170,12 +202,14 @@ TEST(BackwardMeaning, OfAScoreOfMinusInfinityIsThatOfAMask) {
   const auto q = normal<float, 4>(random, {1, 1, 5, 8}), d = normal<float, 4>(random, {1, 1, 5, 8});
   auto k = normal<float, 4>(random, {1, 1, 7, 8}), v = normal<float, 4>(random, {1, 1, 7, 8});
   const auto of = [&](const auto& rule) {
-    return Gradients<float>(attn::ScaledDotProductAttention{}, q.view(), std::as_const(k).view(), std::as_const(v).view(), rule, d);
+    return Gradients<float>(attn::ScaledDotProductAttention{}, q.view(), std::as_const(k).view(),
+                            std::as_const(v).view(), rule, d);
   };
   k.matrix(0, 0).bottomRows(3).setConstant(std::numeric_limits<float>::quiet_NaN());
   v.matrix(0, 0).bottomRows(3).setConstant(std::numeric_limits<float>::infinity());
   const auto by_score = of(FirstKeys{4}), by_mask = of(attn::Padding{{4}});
-  EXPECT_TRUE(same_bits(by_score.query, by_mask.query) && same_bits(by_score.key, by_mask.key) && same_bits(by_score.value, by_mask.value));
+  EXPECT_TRUE(same_bits(by_score.query, by_mask.query) && same_bits(by_score.key, by_mask.key) &&
+              same_bits(by_score.value, by_mask.value));
   EXPECT_TRUE(by_score.query.flat().allFinite());
 }
 
@@ -184,31 +218,39 @@ TEST(BackwardMeaning, OfShapesThatDoNotFitIsASentence) {
   attn::Tensor<float, 4> o(q.shape()), d(q.shape()), small({1, 2, 4, 8});
   attn::Tensor<float, 3> sums({1, 2, 5}), few({1, 2, 4});
   const attn::ScaledDotProductAttention attend;
+  EXPECT_EQ(
+      sentence_of<attn::ShapeError>([&] {
+        attend.into(attn::HeadsOutput<float>{o, few}, q, q, q);
+      }),
+      "ScaledDotProductAttention: log_sum_exp (1, 2, 4) must have the shape (B, H, L) = (1, 2, 5)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
-              attend.into(attn::HeadsOutput<float>{o, few}, q, q, q);
-            }),
-            "ScaledDotProductAttention: log_sum_exp (1, 2, 4) must have the shape (B, H, L) = (1, 2, 5)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
-              attend.backward(q.view(), q.view(), q.view(), attn::NoMask{}, attn::HeadsGradient<float>{o, sums, small, d, d, d});
+              attend.backward(q.view(), q.view(), q.view(), attn::NoMask{},
+                              attn::HeadsGradient<float>{o, sums, small, d, d, d});
             }),
             "ScaledDotProductAttention: d_output (1, 2, 4, 8) must have the shape (1, 2, 5, 8)");
 }
 
 TEST(BackwardMeaning, OfEmptyShapesIsZero) {
   const attn::Tensor<float, 4> q({1, 2, 5, 8}), none({1, 2, 0, 8}), k({1, 2, 7, 8});
-  const Gradients<float> no_keys(attn::ScaledDotProductAttention{}, q.view(), none.view(), none.view(), attn::NoMask{}, q);
+  const Gradients<float> no_keys(attn::ScaledDotProductAttention{}, q.view(), none.view(),
+                                 none.view(), attn::NoMask{}, q);
   EXPECT_TRUE((no_keys.query.flat().array() == 0).all());
-  const Gradients<float> no_queries(attn::ScaledDotProductAttention{}, none.view(), k.view(), k.view(), attn::NoMask{}, none);
-  EXPECT_TRUE((no_queries.key.flat().array() == 0).all() && (no_queries.value.flat().array() == 0).all());
+  const Gradients<float> no_queries(attn::ScaledDotProductAttention{}, none.view(), k.view(),
+                                    k.view(), attn::NoMask{}, none);
+  EXPECT_TRUE((no_queries.key.flat().array() == 0).all() &&
+              (no_queries.value.flat().array() == 0).all());
 }
 
 TEST(DroppedWeights, AreTheSameInBothKernels) {
   attn::Random draws{5};
-  const auto q = normal<float, 4>(draws, {2, 3, 37, 9}), k = normal<float, 4>(draws, {2, 3, 210, 9}), v = normal<float, 4>(draws, {2, 3, 210, 5});
+  const auto q = normal<float, 4>(draws, {2, 3, 37, 9}),
+             k = normal<float, 4>(draws, {2, 3, 210, 9}),
+             v = normal<float, 4>(draws, {2, 3, 210, 5});
   const auto with = [&](const auto& attention) {
     attn::Random random{3};
     attn::Tape<float> tape{random};
-    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}}).value();
+    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}})
+        .value();
   };
   const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
              plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});

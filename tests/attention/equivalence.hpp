@@ -2,8 +2,9 @@
 
 #include "support/attention_cases.hpp"
 
-/// Holds Tiled against Reference on drawn cases: outputs, weights and log-sum-exps agree; and what masked keys and values hold, NaN
-/// and infinities and the largest numbers, changes no bit of the queries that they are masked for.
+/// Holds Tiled against Reference on drawn cases: outputs, weights and log-sum-exps agree; and what
+/// masked keys and values hold, NaN and infinities and the largest numbers, changes no bit of the
+/// queries that they are masked for.
 template <class T>
 class Equivalence : public testing::TestWithParam<std::uint64_t> {
  public:
@@ -15,7 +16,9 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
 
   void run_share() {
     if (const char* one = std::getenv("ATTN_CASE")) return run(std::strtoull(one, nullptr, 10));
-    for (std::uint64_t number = GetParam(); number < attention_cases::how_many() / 2 && !HasFailure(); number += shares) run(number);
+    for (std::uint64_t number = GetParam();
+         number < attention_cases::how_many() / 2 && !HasFailure(); number += shares)
+      run(number);
   }
 
  private:
@@ -23,7 +26,8 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     attention_cases::Case<T> c(number);
     c.with_rule([&](const auto& rule) { compare(c, rule); });
     if (HasFailure())
-      ADD_FAILURE() << "case " << number << ": " << c.describe() << "\nalone: ATTN_CASE=" << number << " attn_attention_tests --gtest_filter='*Equivalence"
+      ADD_FAILURE() << "case " << number << ": " << c.describe() << "\nalone: ATTN_CASE=" << number
+                    << " attn_attention_tests --gtest_filter='*Equivalence"
                     << (sizeof(T) == 4 ? "Float" : "Double") << "*/0'";
   }
 
@@ -31,10 +35,13 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
   void compare(attention_cases::Case<T>& c, const R& rule) {
     const attn::ScaledDotProductAttention<attn::Tiled> tiled(c.options());
     const attn::ScaledDotProductAttention<attn::Reference> reference(c.options());
-    const attn::TensorView<const T, 4> q = std::as_const(c.q).view(), k = std::as_const(c.k).view(), v = std::as_const(c.v).view();
+    const attn::TensorView<const T, 4> q = std::as_const(c.q).view(), k = std::as_const(c.k).view(),
+                                       v = std::as_const(c.v).view();
     const Tensor got = tiled(q, k, v, rule);
-    const auto weighted = tiled.with_weights(q, k, v, rule), wanted = reference.with_weights(q, k, v, rule);
-    const auto summed = tiled.with_log_sum_exp(q, k, v, rule), wanted_sum = reference.with_log_sum_exp(q, k, v, rule);
+    const auto weighted = tiled.with_weights(q, k, v, rule),
+               wanted = reference.with_weights(q, k, v, rule);
+    const auto summed = tiled.with_log_sum_exp(q, k, v, rule),
+               wanted_sum = reference.with_log_sum_exp(q, k, v, rule);
     const double tolerance = (sizeof(T) == 4 ? 2e-6 : 4e-15) * (3 + 2 * c.factor);
     EXPECT_TRUE(near(got, wanted.output, 4 * tolerance)) << "output";
     EXPECT_TRUE(near(weighted.weights, wanted.weights, tolerance)) << "weights";
@@ -50,8 +57,9 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     const auto [B, H, G, L, S, E, Ev] = c.shape;
     if (S == 0 || L == 0 || Ev == 0) return;
     constexpr T infinity = std::numeric_limits<T>::infinity();
-    const T poisons[] = {std::numeric_limits<T>::quiet_NaN(), infinity, -infinity,
-                         std::numeric_limits<T>::max(),       T(1e38),  std::numeric_limits<T>::denorm_min()};
+    const T poisons[] = {
+        std::numeric_limits<T>::quiet_NaN(), infinity, -infinity,
+        std::numeric_limits<T>::max(),       T(1e38),  std::numeric_limits<T>::denorm_min()};
     attn::Random random{std::uint64_t(L * 1000003 + S)};
     std::vector<Index> bad;
     for (Index n = 0; n < 3; ++n) {
@@ -64,14 +72,17 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
           c.v.view().matrix(b, g)(j, random.index(Ev)) = value;
         }
     }
-    const Tensor got =
-        attn::ScaledDotProductAttention<attn::Tiled>(c.options())(std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule);
+    const Tensor got = attn::ScaledDotProductAttention<attn::Tiled>(c.options())(
+        std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule);
     const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
     for (Index b = 0; b < B; ++b)
       for (Index h = 0; h < H; ++h)
         for (Index i = 0; i < L; ++i) {
-          const bool sees = std::any_of(bad.begin(), bad.end(), [&](Index j) { return bound.allows(attn::Position{b, h, i, j}); });
-          ASSERT_TRUE(sees || std::memcmp(&clean(b, h, i, 0), &got(b, h, i, 0), std::size_t(Ev) * sizeof(T)) == 0)
+          const bool sees = std::any_of(bad.begin(), bad.end(), [&](Index j) {
+            return bound.allows(attn::Position{b, h, i, j});
+          });
+          ASSERT_TRUE(sees || std::memcmp(&clean(b, h, i, 0), &got(b, h, i, 0),
+                                          std::size_t(Ev) * sizeof(T)) == 0)
               << "a masked key changes query " << i << " of head " << h << " in " << b;
         }
   }

@@ -6,6 +6,7 @@ using EquivalenceDouble = Equivalence<double>;
 
 TEST_P(EquivalenceDouble, TiledIsReference) { run_share(); }
 
-INSTANTIATE_TEST_SUITE_P(Drawn, EquivalenceDouble, testing::Range<std::uint64_t>(0, EquivalenceDouble::shares));
+INSTANTIATE_TEST_SUITE_P(Drawn, EquivalenceDouble,
+                         testing::Range<std::uint64_t>(0, EquivalenceDouble::shares));
 
 }  // namespace

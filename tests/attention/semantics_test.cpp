@@ -24,7 +24,8 @@ class Semantics : public testing::Test {
   };
   Operands operands(Index B, Index H, Index L, Index S, Index E, Index Ev, Index G = 0) {
     G = G ? G : H;
-    return {normal<T, 4>(random, {B, H, L, E}), normal<T, 4>(random, {B, G, S, E}), normal<T, 4>(random, {B, G, S, Ev})};
+    return {normal<T, 4>(random, {B, H, L, E}), normal<T, 4>(random, {B, G, S, E}),
+            normal<T, 4>(random, {B, G, S, Ev})};
   }
   static double tolerance() { return std::is_same_v<T, double> ? 1e-13 : 3e-6; }
 };
@@ -50,9 +51,14 @@ TYPED_TEST(Semantics, CausalWithOtherLengthsMustBeNamed) {
   PlainAttention left{.allows = [](Index, Index, Index i, Index j) { return j <= i; }},
       right{.allows = [](Index, Index, Index i, Index j) { return j <= i + 2; }};
   left.run(q, k, v, 0.5), right.run(q, k, v, 0.5);
-  EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::upper_left}), left.output), this->tolerance());
-  EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::lower_right}), right.output), this->tolerance());
-  EXPECT_LT(largest_gap(attn::ScaledDotProductAttention{{.align = Align::lower_right}}(q, k, v, attn::Causal{}), right.output), this->tolerance());
+  EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::upper_left}), left.output),
+            this->tolerance());
+  EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::lower_right}), right.output),
+            this->tolerance());
+  EXPECT_LT(largest_gap(attn::ScaledDotProductAttention{{.align = Align::lower_right}}(
+                            q, k, v, attn::Causal{}),
+                        right.output),
+            this->tolerance());
 }
 
 struct Behind {  // a rule of a user's
@@ -62,7 +68,8 @@ struct Behind {  // a rule of a user's
 TYPED_TEST(Semantics, OwnRuleMeansTheSameInDecoding) {
   auto [q, k, v] = this->operands(1, 2, 6, 6, 4, 4);
   const Tensor<TypeParam, 4> all = attend(q, k, v, Behind{}), last_query = q.slice(2, 5, 6).copy();
-  const Tensor<TypeParam, 4> last = attn::ScaledDotProductAttention{{.align = Align::lower_right}}(last_query, k, v, Behind{});
+  const Tensor<TypeParam, 4> last =
+      attn::ScaledDotProductAttention{{.align = Align::lower_right}}(last_query, k, v, Behind{});
   EXPECT_TRUE(same_bits(last, all.slice(2, 5, 6).copy()));
 }
 
@@ -88,7 +95,9 @@ TYPED_TEST(Semantics, AScoreOfMinusInfinityMasks) {
   auto [q, k, v] = this->operands(1, 1, 3, 4, 3, 3);
   v.matrix(0, 0).row(1).setConstant(this->nan);
   PlainAttention plain{.allows = [](Index, Index, Index, Index j) { return j % 2 == 0; }};
-  EXPECT_LT(largest_gap(attend(q, k, v, MinusInfinityOnOdd{}), plain.run(q, k, v, 1 / std::sqrt(3.0)).output), this->tolerance());
+  EXPECT_LT(largest_gap(attend(q, k, v, MinusInfinityOnOdd{}),
+                        plain.run(q, k, v, 1 / std::sqrt(3.0)).output),
+            this->tolerance());
 }
 
 TYPED_TEST(Semantics, KeepAndBiasBroadcastAxesOfExtentOne) {
@@ -101,7 +110,8 @@ TYPED_TEST(Semantics, KeepAndBiasBroadcastAxesOfExtentOne) {
     for (Index j = 0; j < 5; ++j) {
       few(b, 0, 0, j) = (b + j) % 2 == 0;
       for (Index h = 0; h < 3; ++h)
-        for (Index i = 0; i < 4; ++i) all(b, h, i, j) = few(b, 0, 0, j), large(b, h, i, j) = small(0, h, i, 0);
+        for (Index i = 0; i < 4; ++i)
+          all(b, h, i, j) = few(b, 0, 0, j), large(b, h, i, j) = small(0, h, i, 0);
     }
   EXPECT_TRUE(same_bits(attend(q, k, v, attn::Keep{few}), attend(q, k, v, attn::Keep{all})));
   EXPECT_TRUE(same_bits(attend(q, k, v, attn::Bias{small}), attend(q, k, v, attn::Bias{large})));
@@ -111,7 +121,8 @@ TYPED_TEST(Semantics, KeepAndBiasBroadcastAxesOfExtentOne) {
 TYPED_TEST(Semantics, RulesOwnWhatTheyAreGivenAndCopiesAllocateNothing) {
   auto [q, k, v] = this->operands(2, 2, 4, 4, 3, 3);
   const auto make = [] {
-    return attn::Causal{} & attn::Padding{std::vector<Index>{3, 4}} & attn::Alibi{std::vector<double>{0.5, 0.25}} & attn::Keep{Tensor<bool, 2>({1, 4})};
+    return attn::Causal{} & attn::Padding{std::vector<Index>{3, 4}} &
+           attn::Alibi{std::vector<double>{0.5, 0.25}} & attn::Keep{Tensor<bool, 2>({1, 4})};
   };
   const auto rule = make();  // the vectors are gone
   const auto o = attend(q, k, v, rule);
@@ -125,7 +136,8 @@ TYPED_TEST(Semantics, RulesOwnWhatTheyAreGivenAndCopiesAllocateNothing) {
 
 TYPED_TEST(Semantics, MasksComeLastSoACapLeaksNothing) {
   auto [q, k, v] = this->operands(1, 1, 3, 3, 4, 4);
-  const auto one = attend.with_weights(q, k, v, attn::Causal{} & attn::Softcap{2}), other = attend.with_weights(q, k, v, attn::Softcap{2} & attn::Causal{});
+  const auto one = attend.with_weights(q, k, v, attn::Causal{} & attn::Softcap{2}),
+             other = attend.with_weights(q, k, v, attn::Softcap{2} & attn::Causal{});
   EXPECT_TRUE(same_bits(one.weights, other.weights));
   EXPECT_EQ(one.weights(0, 0, 0, 1), 0);
   EXPECT_EQ(one.weights(0, 0, 0, 0), 1);
@@ -151,13 +163,16 @@ TYPED_TEST(Semantics, AMaskedKeyOrValueDoesNotExist) {
   const Index L = 19, S = 19;
   auto [q, k, v] = this->operands(1, 1, L, S, 5, 7);
   const auto causal = attend.with_weights(q, k, v, attn::Causal{});
-  for (const T poison : {this->nan, this->infinity, -this->infinity, T(1e38), std::numeric_limits<T>::denorm_min()})
+  for (const T poison :
+       {this->nan, this->infinity, -this->infinity, T(1e38), std::numeric_limits<T>::denorm_min()})
     for (Index j = 1; j < S; ++j) {
       Tensor<T, 4> bad_k = k, bad_v = v;
       bad_k.matrix(0, 0).row(j).setConstant(poison), bad_v.matrix(0, 0).row(j).setConstant(poison);
       const auto got = attend.with_weights(q, bad_k, bad_v, attn::Causal{});
-      EXPECT_TRUE((got.output.slice(2, 0, j) == causal.output.slice(2, 0, j))) << "key " << j << " holds " << poison;
-      EXPECT_TRUE((got.weights.slice(2, 0, j) == causal.weights.slice(2, 0, j))) << "key " << j << " holds " << poison;
+      EXPECT_TRUE((got.output.slice(2, 0, j) == causal.output.slice(2, 0, j)))
+          << "key " << j << " holds " << poison;
+      EXPECT_TRUE((got.weights.slice(2, 0, j) == causal.weights.slice(2, 0, j)))
+          << "key " << j << " holds " << poison;
     }
 }
 
@@ -167,8 +182,10 @@ TYPED_TEST(Semantics, AnUnmaskedNaNStaysNaN) {
   bad_k(0, 0, 2, 1) = this->nan, bad_v(0, 0, 2, 1) = this->nan;
   EXPECT_TRUE(attend(q, bad_k, v).flat().array().isNaN().all());
   const auto o = attend(q, k, bad_v);
-  for (Index i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(o(0, 0, i, 1)) && std::isfinite(o(0, 0, i, 0)));
-  k.matrix(0, 0).row(2).setConstant(-1000), q.flat().setConstant(1);  // its weight underflows to 0, and 0 · NaN is NaN
+  for (Index i = 0; i < 3; ++i)
+    EXPECT_TRUE(std::isnan(o(0, 0, i, 1)) && std::isfinite(o(0, 0, i, 0)));
+  k.matrix(0, 0).row(2).setConstant(-1000),
+      q.flat().setConstant(1);  // its weight underflows to 0, and 0 · NaN is NaN
   EXPECT_TRUE(std::isnan(attend(q, k, bad_v)(0, 0, 0, 1)));
 }
 
@@ -184,10 +201,18 @@ TYPED_TEST(Semantics, EmptyShapes) {
   auto no_size = this->operands(1, 2, 3, 4, 0, 6);
   const auto mean = attend(no_size.q, no_size.k, no_size.v);
   for (Index h = 0; h < 2; ++h)
-    for (Index i = 0; i < 3; ++i) EXPECT_LT((mean.matrix(0, h).row(i) - no_size.v.matrix(0, h).colwise().mean()).cwiseAbs().maxCoeff(), T(1e-6));
+    for (Index i = 0; i < 3; ++i)
+      EXPECT_LT((mean.matrix(0, h).row(i) - no_size.v.matrix(0, h).colwise().mean())
+                    .cwiseAbs()
+                    .maxCoeff(),
+                T(1e-6));
   auto no_values = this->operands(1, 2, 3, 4, 5, 0);
   EXPECT_EQ(attend(no_values.q, no_values.k, no_values.v).size(), 0);
-  EXPECT_NEAR(double(attend.with_weights(no_values.q, no_values.k, no_values.v).weights.matrix(0, 1).row(2).sum()), 1, 1e-6);
+  EXPECT_NEAR(double(attend.with_weights(no_values.q, no_values.k, no_values.v)
+                         .weights.matrix(0, 1)
+                         .row(2)
+                         .sum()),
+              1, 1e-6);
   auto nothing = this->operands(0, 2, 3, 4, 5, 6);
   EXPECT_EQ(attend(nothing.q, nothing.k, nothing.v).shape(), (attn::Shape<4>{0, 2, 3, 6}));
 }
@@ -197,7 +222,9 @@ TYPED_TEST(Semantics, GroupedHeadsReadKeyHeadHTimesGOverH) {
   auto [q, k, v] = this->operands(2, 6, 3, 5, 4, 4, 2);
   Tensor<T, 4> repeated_k({2, 6, 5, 4}), repeated_v({2, 6, 5, 4});
   for (Index b = 0; b < 2; ++b)
-    for (Index h = 0; h < 6; ++h) repeated_k.matrix(b, h) = k.matrix(b, h < 3 ? 0 : 1), repeated_v.matrix(b, h) = v.matrix(b, h < 3 ? 0 : 1);
+    for (Index h = 0; h < 6; ++h)
+      repeated_k.matrix(b, h) = k.matrix(b, h < 3 ? 0 : 1),
+                           repeated_v.matrix(b, h) = v.matrix(b, h < 3 ? 0 : 1);
   EXPECT_TRUE(same_bits(attend(q, k, v), attend(q, repeated_k, repeated_v)));
 }
 
@@ -222,7 +249,8 @@ TYPED_TEST(Semantics, TheSameBitsWhateverElseIsInTheBatch) {
   for (const Index begin : {0, 1, 24, 37, 96})
     for (const Index end : {begin + 1, begin + 3, Index{100}}) {
       const Tensor<T, 4> some = attend(q.slice(2, begin, end), k, v);
-      EXPECT_TRUE(same_bits(some, every.slice(2, begin, end).copy())) << "queries " << begin << " to " << end;
+      EXPECT_TRUE(same_bits(some, every.slice(2, begin, end).copy()))
+          << "queries " << begin << " to " << end;
     }
 }
 
@@ -238,7 +266,8 @@ TYPED_TEST(Semantics, TheSameBitsAtAnyAddress) {
     };
     std::vector<T> memory_q, memory_k, memory_v, memory_o;
     const auto to = moved(expected, memory_o);
-    attend.into(to, moved(q, memory_q), moved(k, memory_k), moved(v, memory_v), attn::Causal{Align::lower_right});
+    attend.into(to, moved(q, memory_q), moved(k, memory_k), moved(v, memory_v),
+                attn::Causal{Align::lower_right});
     EXPECT_TRUE(same_bits(to.copy(), expected)) << offset;
   }
 }
@@ -250,13 +279,16 @@ TYPED_TEST(Semantics, DecodingGivesTheRowOfTheFullCausalPass) {
   const auto check = [&](const auto& rule) {
     const Tensor<T, 4> full = attend(q, k, v, rule);
     for (const Index i : {0, 1, 5, 23, 24, 191, 192, 193, 255, 384, 399}) {
-      const Tensor<T, 4> step = attend(q.slice(2, i, i + 1), k.slice(2, 0, i + 1), v.slice(2, 0, i + 1), rule);
+      const Tensor<T, 4> step =
+          attend(q.slice(2, i, i + 1), k.slice(2, 0, i + 1), v.slice(2, 0, i + 1), rule);
       EXPECT_TRUE(same_bits(step, full.slice(2, i, i + 1).copy())) << "step " << i;
     }
   };
   check(attn::Causal{Align::lower_right});
-  check(attn::Causal{Align::lower_right} & attn::SlidingWindow{.left = 100, .align = Align::lower_right});
-  check(attn::Causal{Align::lower_right} & attn::Softcap{2} & attn::Alibi{attn::Alibi::slopes(2), Align::lower_right});
+  check(attn::Causal{Align::lower_right} &
+        attn::SlidingWindow{.left = 100, .align = Align::lower_right});
+  check(attn::Causal{Align::lower_right} & attn::Softcap{2} &
+        attn::Alibi{attn::Alibi::slopes(2), Align::lower_right});
 }
 
 TYPED_TEST(Semantics, TheSameBitsForAnyNumberOfThreadsAndAnyExecutor) {

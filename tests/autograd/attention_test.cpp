@@ -31,12 +31,17 @@ struct PlainFunctions {
 TEST(Gradients, OfAttentionUnderEveryRule) {
   attn::Random random{6};
   const Index B = 2, H = 4, G = 2, L = 21, S = 34;
-  const auto q = normal<double, 4>(random, {B, H, L, 7}), k = normal<double, 4>(random, {B, G, S, 7}), v = normal<double, 4>(random, {B, G, S, 5});
+  const auto q = normal<double, 4>(random, {B, H, L, 7}),
+             k = normal<double, 4>(random, {B, G, S, 7}),
+             v = normal<double, 4>(random, {B, G, S, 5});
   Tensor<bool, 3> mask({H, L, S});
-  for (Index i = 0; i < mask.size(); ++i) mask.data()[i] = random.index(3) > 0 && i / S % L != 4;  // query 4 attends to nothing
+  for (Index i = 0; i < mask.size(); ++i)
+    mask.data()[i] = random.index(3) > 0 && i / S % L != 4;  // query 4 attends to nothing
   const auto under = [&](const auto& rule) {
     const auto with = [&](const auto& attention) {
-      return attn::gradient_check([&](const auto& a, const auto& b, const auto& c) { return attention(a, b, c, rule); }, {}, {.samples = 25}, q, k, v)
+      return attn::gradient_check([&](const auto& a, const auto& b,
+                                      const auto& c) { return attention(a, b, c, rule); },
+                                  {}, {.samples = 25}, q, k, v)
           .relative();
     };
     const attn::AttentionOptions options{.scale = 0.8, .align = attn::Align::lower_right};
@@ -58,11 +63,15 @@ TEST(Gradients, OfAttentionUnderEveryRule) {
 
 TEST(Gradients, OfAttentionWithDroppedWeights) {
   attn::Random random{7};
-  const auto q = normal<double, 3>(random, {2, 21, 7}), k = normal<double, 3>(random, {2, 34, 7}), v = normal<double, 3>(random, {2, 34, 5});
+  const auto q = normal<double, 3>(random, {2, 21, 7}), k = normal<double, 3>(random, {2, 34, 7}),
+             v = normal<double, 3>(random, {2, 34, 5});
   const auto with = [&](const auto& attention) {
     return attn::gradient_check(
-               [&](const auto& a, const auto& b, const auto& c) { return attention(a, b, c, attn::Softcap{2} & attn::Causal{attn::Align::lower_right}); }, {},
-               {.dropout = attn::Random{3}}, q, k, v)
+               [&](const auto& a, const auto& b, const auto& c) {
+                 return attention(a, b, c,
+                                  attn::Softcap{2} & attn::Causal{attn::Align::lower_right});
+               },
+               {}, {.dropout = attn::Random{3}}, q, k, v)
         .relative();
   };
   EXPECT_LT(with(attn::ScaledDotProductAttention{{.dropout = 0.4}}), bound);
@@ -72,15 +81,21 @@ TEST(Gradients, OfAttentionWithDroppedWeights) {
 TEST(Gradients, OfWhatARuleLearns) {
   attn::Random random{8};
   const Index B = 2, H = 3, L = 9, S = 12;
-  const auto q = normal<double, 4>(random, {B, H, L, 5}), k = normal<double, 4>(random, {B, H, S, 5}), v = normal<double, 4>(random, {B, H, S, 4});
+  const auto q = normal<double, 4>(random, {B, H, L, 5}),
+             k = normal<double, 4>(random, {B, H, S, 5}),
+             v = normal<double, 4>(random, {B, H, S, 4});
   const attn::ScaledDotProductAttention attend{{.align = attn::Align::lower_right, .dropout = 0.2}};
   const auto f = [&](const auto& table, const auto& slopes, const auto& a) {
-    return attend(a, k, v, attn::combine(attn::LearnedBias{table}, attn::Softcap{2}, attn::LearnedAlibi{slopes}, attn::Causal{}));
+    return attend(a, k, v,
+                  attn::combine(attn::LearnedBias{table}, attn::Softcap{2},
+                                attn::LearnedAlibi{slopes}, attn::Causal{}));
   };
-  for (const attn::Shape<3>& shape : {attn::Shape<3>{H, L, S}, {1, L, S}, {H, 1, S}, {H, L, 1}, {1, 1, 1}})
+  for (const attn::Shape<3>& shape :
+       {attn::Shape<3>{H, L, S}, {1, L, S}, {H, 1, S}, {H, L, 1}, {1, 1, 1}})
     for (const bool dropped : {false, true})
-      EXPECT_LT(attn::gradient_check(f, {}, {.dropout = dropped ? std::optional(attn::Random{5}) : std::nullopt}, normal<double, 3>(random, shape),
-                                     normal<double, 1>(random, {H}), q)
+      EXPECT_LT(attn::gradient_check(
+                    f, {}, {.dropout = dropped ? std::optional(attn::Random{5}) : std::nullopt},
+                    normal<double, 3>(random, shape), normal<double, 1>(random, {H}), q)
                     .relative(),
                 bound);
 }

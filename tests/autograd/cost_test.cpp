@@ -21,12 +21,14 @@ TEST(Cost, OfATensorWithoutATapeIsItsResultAlone) {
   attn::Random random{1};
   attn::Linear<float> linear({.in_features = 8, .out_features = 8}, random);
   attn::LayerNorm<float> norm({.normalized_shape = 8});
-  attn::MultiHeadAttention<float> attention({.embed_dim = 8, .num_heads = 2, .dropout = 0.5}, random);
+  attn::MultiHeadAttention<float> attention({.embed_dim = 8, .num_heads = 2, .dropout = 0.5},
+                                            random);
   const attn::Dropout dropout(0.5);
   const auto x = normal<float, 3>(random, {2, 5, 8});
   EXPECT_EQ(allocations_of([&] { linear(x); }), 1);
   EXPECT_EQ(allocations_of([&] { norm(x); }), 1);
-  EXPECT_EQ(allocations_of([&] { attention(x, x, x, attn::Causal{}); }), 5);  // q, k, v, the heads, the output
+  EXPECT_EQ(allocations_of([&] { attention(x, x, x, attn::Causal{}); }),
+            5);  // q, k, v, the heads, the output
   EXPECT_EQ(allocations_of([&] { std::as_const(attention)(x, x, x, attn::Causal{}); }), 5);
   Tensor<float, 3> given = x;
   EXPECT_EQ(allocations_of([&] { given = norm(dropout(std::move(given))); }), 0);
@@ -39,11 +41,13 @@ TEST(Cost, OfALongSequenceForwardAndBackwardIsLinear) {
   const Index L = 20000, E = 64;
   const auto x = normal<float, 4>(random, {1, 1, L, E});
   Tensor<float, 4> dq(x.shape()), dk(x.shape()), dv(x.shape());
-  const attn::SlidingWindow near{.left = 100, .right = 100};  // memory does not depend on the rule, time does
+  const attn::SlidingWindow near{.left = 100,
+                                 .right = 100};  // memory does not depend on the rule, time does
   const attn::ScaledDotProductAttention attend;
   const std::ptrdiff_t before = most_bytes_allocated = bytes_allocated.load();
   const auto forward = attend.with_log_sum_exp(x, x, x, near);
-  attend.backward(x.view(), x.view(), x.view(), near, attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, x, dq, dk, dv});
+  attend.backward(x.view(), x.view(), x.view(), near,
+                  attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, x, dq, dk, dv});
   EXPECT_LT(most_bytes_allocated - before, std::ptrdiff_t{64} << 20);
   EXPECT_GT(most_bytes_allocated - before, std::ptrdiff_t{5} << 20);  // the output is counted
 }

@@ -13,18 +13,24 @@ constexpr double bound = 1e-7;
 
 template <class Layer, class... X>
 double check(Layer& layer, const attn::GradientCheckOptions& options, const X&... x) {
-  return attn::gradient_check([&](const auto&... v) { return layer(v...); }, layer.parameters(), options, x...).relative();
+  return attn::gradient_check([&](const auto&... v) { return layer(v...); }, layer.parameters(),
+                              options, x...)
+      .relative();
 }
 
 TEST(Gradients, OfLinearAndNorms) {
   attn::Random random{3};
-  for (const auto& [rows, in, out] : std::vector<std::array<Index, 3>>{{1, 1, 1}, {3, 2, 0}, {7, 5, 3}, {67, 20, 33}}) {
-    attn::Linear<double> layer({.in_features = in, .out_features = out}, random), bare({.in_features = in, .out_features = out, .bias = false}, random);
+  for (const auto& [rows, in, out] :
+       std::vector<std::array<Index, 3>>{{1, 1, 1}, {3, 2, 0}, {7, 5, 3}, {67, 20, 33}}) {
+    attn::Linear<double> layer({.in_features = in, .out_features = out}, random),
+        bare({.in_features = in, .out_features = out, .bias = false}, random);
     EXPECT_LT(check(layer, {}, normal<double, 2>(random, {rows, in})), bound);
     EXPECT_LT(check(bare, {}, normal<double, 2>(random, {rows, in})), bound);
-    attn::LayerNorm<double> norm({.normalized_shape = in, .eps = 0.1}), without({.normalized_shape = in, .eps = 0.1, .bias = false});
+    attn::LayerNorm<double> norm({.normalized_shape = in, .eps = 0.1}),
+        without({.normalized_shape = in, .eps = 0.1, .bias = false});
     attn::RMSNorm<double> rms({.normalized_shape = in, .eps = 0.1});
-    random.normal(norm.weight.edit()), random.normal(norm.bias->edit()), random.normal(without.weight.edit()), random.normal(rms.weight.edit());
+    random.normal(norm.weight.edit()), random.normal(norm.bias->edit()),
+        random.normal(without.weight.edit()), random.normal(rms.weight.edit());
     EXPECT_LT(check(norm, {}, normal<double, 3>(random, {2, rows, in})), bound);
     EXPECT_LT(check(without, {}, normal<double, 3>(random, {2, rows, in})), bound);
     EXPECT_LT(check(rms, {}, normal<double, 3>(random, {2, rows, in})), bound);
@@ -36,42 +42,70 @@ TEST(Gradients, OfEmbeddingsAndPositions) {
   attn::Embedding<double> embedding({.num_embeddings = 6, .embedding_dim = 5}, random);
   attn::LearnedPosition<double> position({.max_length = 9, .d_model = 5}, random);
   Tensor<Index, 2> ids({3, 4});
-  for (Index i = 0; i < ids.size(); ++i) ids.data()[i] = random.index(5);  // some more than once, the last never
-  const auto report = attn::gradient_check([&](attn::Tape<double>& tape) { return embedding(tape, ids); }, embedding.parameters(), {});
+  for (Index i = 0; i < ids.size(); ++i)
+    ids.data()[i] = random.index(5);  // some more than once, the last never
+  const auto report = attn::gradient_check(
+      [&](attn::Tape<double>& tape) { return embedding(tape, ids); }, embedding.parameters(), {});
   EXPECT_LT(report.relative(), bound);
   EXPECT_GT(report.largest, 1);
-  EXPECT_LT(attn::gradient_check([&](attn::Tape<double>& tape, const auto& x) { return add_to_each(x, position(tape, 4, 2)); }, position.parameters(), {},
-                                 normal<double, 3>(random, {3, 4, 5}))
-                .relative(),
-            bound);
+  EXPECT_LT(
+      attn::gradient_check([&](attn::Tape<double>& tape,
+                               const auto& x) { return add_to_each(x, position(tape, 4, 2)); },
+                           position.parameters(), {}, normal<double, 3>(random, {3, 4, 5}))
+          .relative(),
+      bound);
 }
 
 TEST(Gradients, OfMultiHeadAttention) {
   attn::Random random{9};
-  attn::MultiHeadAttention<double> same({.embed_dim = 12, .num_heads = 4, .num_kv_heads = 2}, random);
-  attn::MultiHeadAttention<double> other({.embed_dim = 12, .num_heads = 3, .kdim = 5, .vdim = 7, .bias = false, .d_k = 6, .d_v = 2}, random);
+  attn::MultiHeadAttention<double> same({.embed_dim = 12, .num_heads = 4, .num_kv_heads = 2},
+                                        random);
+  attn::MultiHeadAttention<double> other(
+      {.embed_dim = 12, .num_heads = 3, .kdim = 5, .vdim = 7, .bias = false, .d_k = 6, .d_v = 2},
+      random);
   attn::MultiHeadAttention<double> drops({.embed_dim = 12, .num_heads = 3, .dropout = 0.3}, random);
   const auto x = normal<double, 3>(random, {2, 6, 12});
-  const auto self = [](auto& layer) { return [&layer](const auto& a) { return layer(a, a, a, attn::Causal{}); }; };
+  const auto self = [](auto& layer) {
+    return [&layer](const auto& a) { return layer(a, a, a, attn::Causal{}); };
+  };
   EXPECT_LT(attn::gradient_check(self(same), same.parameters(), {}, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check(self(drops), drops.parameters(), {.dropout = attn::Random{4}}, x).relative(), bound);
-  EXPECT_LT(check(other, {}, x, normal<double, 3>(random, {2, 9, 5}), normal<double, 3>(random, {2, 9, 7})), bound);
-  EXPECT_LT(check(other, {}, normal<double, 2>(random, {6, 12}), normal<double, 2>(random, {9, 5}), normal<double, 2>(random, {9, 7})), bound);
+  EXPECT_LT(attn::gradient_check(self(drops), drops.parameters(), {.dropout = attn::Random{4}}, x)
+                .relative(),
+            bound);
+  EXPECT_LT(check(other, {}, x, normal<double, 3>(random, {2, 9, 5}),
+                  normal<double, 3>(random, {2, 9, 7})),
+            bound);
+  EXPECT_LT(check(other, {}, normal<double, 2>(random, {6, 12}), normal<double, 2>(random, {9, 5}),
+                  normal<double, 2>(random, {9, 7})),
+            bound);
 }
 
 TEST(Gradients, OfStacksForEveryActivation) {
   attn::Random random{10};
-  for (const auto activation : {attn::Activation::relu, attn::Activation::gelu, attn::Activation::gelu_tanh, attn::Activation::silu, attn::Activation::swiglu})
+  for (const auto activation :
+       {attn::Activation::relu, attn::Activation::gelu, attn::Activation::gelu_tanh,
+        attn::Activation::silu, attn::Activation::swiglu})
     for (const bool norm_first : {false, true}) {
-      const attn::TransformerStackOptions options{
-          .layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 12, .dropout = 0.1, .activation = activation, .norm_first = norm_first},
-          .num_layers = 2,
-          .final_norm = norm_first};
+      const attn::TransformerStackOptions options{.layer = {.d_model = 8,
+                                                            .nhead = 2,
+                                                            .dim_feedforward = 12,
+                                                            .dropout = 0.1,
+                                                            .activation = activation,
+                                                            .norm_first = norm_first},
+                                                  .num_layers = 2,
+                                                  .final_norm = norm_first};
       attn::TransformerEncoder<double> encoder(options, random);
       attn::TransformerDecoder<double> decoder(options, random);
-      const auto src = normal<double, 3>(random, {2, 5, 8}), memory = normal<double, 3>(random, {2, 4, 8});
+      const auto src = normal<double, 3>(random, {2, 5, 8}),
+                 memory = normal<double, 3>(random, {2, 4, 8});
       const attn::GradientCheckOptions some{.samples = 12, .dropout = attn::Random{6}};
-      EXPECT_LT(attn::gradient_check([&](const auto& x) { return encoder(x, attn::Padding{{5, 3}}); }, encoder.parameters(), some, src).relative(), bound);
+      EXPECT_LT(attn::gradient_check(
+                    [&](const auto& x) {
+                      return encoder(x, attn::Padding{{5, 3}});
+                    },
+                    encoder.parameters(), some, src)
+                    .relative(),
+                bound);
       EXPECT_LT(attn::gradient_check(
                     [&](const auto& x, const auto& m) {
                       return decoder(x, m, attn::Causal{}, attn::Padding{{4, 2}});
@@ -87,7 +121,11 @@ attn::Transformer<T> make_model(bool tied, attn::PositionEncoding positions) {
   attn::Random random{11};
   return attn::Transformer<T>({.source_vocabulary = 11,
                                .target_vocabulary = 11,
-                               .layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 12, .dropout = 0.2, .activation = attn::Activation::gelu},
+                               .layer = {.d_model = 8,
+                                         .nhead = 2,
+                                         .dim_feedforward = 12,
+                                         .dropout = 0.2,
+                                         .activation = attn::Activation::gelu},
                                .num_encoder_layers = 2,
                                .num_decoder_layers = 2,
                                .share_embeddings = tied,
@@ -102,15 +140,18 @@ auto loss_of(attn::Transformer<T>& model) {
     Tensor<Index, 2> source({2, 6}), target({2, 5});
     for (auto* ids : {&source, &target})
       for (Index i = 0; i < ids->size(); ++i) ids->data()[i] = random.index(11);
-    return attn::cross_entropy(model(tape, source, target, attn::Padding{{6, 4}}), target, {.label_smoothing = 0.1});
+    return attn::cross_entropy(model(tape, source, target, attn::Padding{{6, 4}}), target,
+                               {.label_smoothing = 0.1});
   };
 }
 
 TEST(Gradients, OfTheWholeModel) {
   for (const bool tied : {false, true})
-    for (const auto positions : {attn::PositionEncoding::sinusoidal, attn::PositionEncoding::learned}) {
+    for (const auto positions :
+         {attn::PositionEncoding::sinusoidal, attn::PositionEncoding::learned}) {
       auto model = make_model<double>(tied, positions);
-      const auto report = attn::gradient_check(loss_of(model), model.parameters(), {.samples = 10, .dropout = attn::Random{8}});
+      const auto report = attn::gradient_check(loss_of(model), model.parameters(),
+                                               {.samples = 10, .dropout = attn::Random{8}});
       EXPECT_LT(report.relative(), bound) << report;
       EXPECT_GT(report.largest, 1e-3);
     }
@@ -130,7 +171,8 @@ TEST(Gradients, InFloatAreThoseInDouble) {
   for (std::size_t p = 0; p < wanted.size(); ++p)
     for (std::size_t i = 0; i < wanted[p].value.size(); ++i) {
       const double x = wanted[p].grad.values()[i];
-      ASSERT_NEAR(double(got[p].grad.values()[i]), x, 1e-3 * (1e-2 + std::abs(x))) << wanted[p].name << " at " << i;
+      ASSERT_NEAR(double(got[p].grad.values()[i]), x, 1e-3 * (1e-2 + std::abs(x)))
+          << wanted[p].name << " at " << i;
     }
 }
 

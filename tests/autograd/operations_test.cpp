@@ -26,16 +26,33 @@ TEST(Gradients, OfElementwiseOperations) {
   EXPECT_LT(attn::gradient_check([](const auto& a) { return gelu(a); }, x).relative(), bound);
   EXPECT_LT(attn::gradient_check([](const auto& a) { return gelu_tanh(a); }, x).relative(), bound);
   EXPECT_LT(attn::gradient_check([](const auto& a) { return silu(a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a, const auto& b) { return a + b; }, x, y).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a, const auto& b) { return a * b; }, x, y).relative(), bound);
+  EXPECT_LT(
+      attn::gradient_check([](const auto& a, const auto& b) { return a + b; }, x, y).relative(),
+      bound);
+  EXPECT_LT(
+      attn::gradient_check([](const auto& a, const auto& b) { return a * b; }, x, y).relative(),
+      bound);
   EXPECT_LT(attn::gradient_check([](const auto& a) { return a * a + a; }, x).relative(), bound);
   EXPECT_LT(attn::gradient_check([&](const auto& a) { return y * (a + y); }, x).relative(), bound);
   EXPECT_LT(attn::gradient_check([](const auto& a) { return sum(a * a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return reshape(a, {7, 5, 1}); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return rows(a, 1, 4) * rows(a, 2, 5); }, x).relative(), bound);
+  EXPECT_LT(attn::gradient_check(
+                [](const auto& a) {
+                  return reshape(a, {7, 5, 1});
+                },
+                x)
+                .relative(),
+            bound);
+  EXPECT_LT(attn::gradient_check([](const auto& a) { return rows(a, 1, 4) * rows(a, 2, 5); }, x)
+                .relative(),
+            bound);
   const auto batch = normal<double, 3>(random, {3, 5, 7});
-  EXPECT_LT(attn::gradient_check([](const auto& a, const auto& b) { return add_to_each(a, b) * a; }, batch, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([&](const auto& a) { return add_to_each(a, x) * a; }, batch).relative(), bound);
+  EXPECT_LT(attn::gradient_check([](const auto& a, const auto& b) { return add_to_each(a, b) * a; },
+                                 batch, x)
+                .relative(),
+            bound);
+  EXPECT_LT(
+      attn::gradient_check([&](const auto& a) { return add_to_each(a, x) * a; }, batch).relative(),
+      bound);
 }
 
 TEST(Gradients, OfRotaryPositions) {
@@ -43,7 +60,8 @@ TEST(Gradients, OfRotaryPositions) {
   const auto x = normal<double, 4>(random, {2, 2, 5, 6});
   for (const auto layout : {attn::RotaryLayout::half, attn::RotaryLayout::interleaved}) {
     const attn::Rotary rotary({.head_dim = 6, .layout = layout});
-    EXPECT_LT(attn::gradient_check([&](const auto& a) { return rotary(a, 3) * a; }, x).relative(), bound);
+    EXPECT_LT(attn::gradient_check([&](const auto& a) { return rotary(a, 3) * a; }, x).relative(),
+              bound);
   }
 }
 
@@ -54,7 +72,12 @@ TEST(Gradients, OfCrossEntropy) {
   for (Index i = 0; i < targets.size(); ++i) targets.data()[i] = i == 3 ? 4 : random.index(9);
   for (const double smoothing : {0.0, 0.1, 1.0})
     for (const Index ignored : {Index(-100), Index(4)})
-      EXPECT_LT(attn::gradient_check([&](const auto& a) { return attn::cross_entropy(a, targets, {.ignore_index = ignored, .label_smoothing = smoothing}); }, z)
+      EXPECT_LT(attn::gradient_check(
+                    [&](const auto& a) {
+                      return attn::cross_entropy(
+                          a, targets, {.ignore_index = ignored, .label_smoothing = smoothing});
+                    },
+                    z)
                     .relative(),
                 bound);
 }
@@ -95,8 +118,12 @@ TEST(Gradients, CheckSeesANaNAndColumnsThatAreWrong) {
   attn::Random random{15};
   const auto x = normal<double, 2>(random, {50, 50});
   EXPECT_LT(attn::gradient_check(squared([](auto&) {}), x).relative(), bound);
-  EXPECT_FALSE(attn::gradient_check(squared([](auto& g) { g(0, 1) = std::nan(""); }), normal<double, 2>(random, {2, 2})).relative() < bound);
-  EXPECT_GT(attn::gradient_check(squared([](auto& g) { g.matrix().rightCols(49) *= 2; }), x).relative(), 0.1);
+  EXPECT_FALSE(attn::gradient_check(squared([](auto& g) { g(0, 1) = std::nan(""); }),
+                                    normal<double, 2>(random, {2, 2}))
+                   .relative() < bound);
+  EXPECT_GT(
+      attn::gradient_check(squared([](auto& g) { g.matrix().rightCols(49) *= 2; }), x).relative(),
+      0.1);
 }
 
 TEST(Gradients, CheckLeavesParametersAsTheyWere) {
@@ -108,10 +135,14 @@ TEST(Gradients, CheckLeavesParametersAsTheyWere) {
     if (++calls == 8) throw std::runtime_error("enough");
     return layer(x);
   };
-  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {}, normal<double, 2>(random, {1, 2})), std::runtime_error);
+  EXPECT_THROW(
+      attn::gradient_check(throws, layer.parameters(), {}, normal<double, 2>(random, {1, 2})),
+      std::runtime_error);
   EXPECT_EQ(layer.weight.value(), before);
-  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.samples = 0}, before), attn::OptionError);
-  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.step = 0}, before), attn::OptionError);
+  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.samples = 0}, before),
+               attn::OptionError);
+  EXPECT_THROW(attn::gradient_check(throws, layer.parameters(), {.step = 0}, before),
+               attn::OptionError);
 }
 
 }  // namespace

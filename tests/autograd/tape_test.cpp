@@ -35,14 +35,16 @@ TEST(Tape, KeepsTheGradientOfWhatIsStillHeld) {
 
 TEST(Tape, LeavesOutWhatNeedsNoGradient) {
   Tape<double> tape;
-  const auto x = tape.variable(numbers({2})), unused = tape.variable(numbers({1})), constant = tape.constant(numbers({3}));
+  const auto x = tape.variable(numbers({2})), unused = tape.variable(numbers({1})),
+             constant = tape.constant(numbers({3}));
   EXPECT_FALSE((constant * constant).needs_gradient());
   const auto kept = (constant + constant).kept();
   EXPECT_EQ(kept.use_count(), 1);  // nothing but this holds it
   tape.backward(x * constant + constant);
   EXPECT_EQ(x.grad(), numbers({3}));
   EXPECT_EQ(unused.grad(), numbers({0}));
-  EXPECT_EQ(sentence_of<attn::Error>([&] { constant.grad(); }), "Variable: a constant (1) has no gradient; tape.variable makes one that has");
+  EXPECT_EQ(sentence_of<attn::Error>([&] { constant.grad(); }),
+            "Variable: a constant (1) has no gradient; tape.variable makes one that has");
 }
 
 TEST(Tape, FreesAsItGoes) {
@@ -63,28 +65,38 @@ TEST(Tape, FreesAsItGoes) {
 TEST(Tape, SaysInOneSentenceWhatIsWrong) {
   Tape<double> tape, other;
   const auto x = tape.variable(numbers({2, 3})), y = x * x;
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y); }), "Tape: backward needs a single number, or a cotangent for each of (2)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y); }),
+            "Tape: backward needs a single number, or a cotangent for each of (2)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y, numbers({1})); }),
             "Tape: the cotangent (1) must have the shape of what backward starts from, (2)");
-  EXPECT_EQ(sentence_of<attn::Error>([&] { other.backward(y, numbers({1, 1})); }), "Tape: backward needs a variable of this tape, not of another");
+  EXPECT_EQ(sentence_of<attn::Error>([&] {
+              other.backward(y, numbers({1, 1}));
+            }),
+            "Tape: backward needs a variable of this tape, not of another");
   const auto constant = tape.constant(numbers({1, 1}));
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(constant + constant, numbers({1, 1}));
             }),
-            "Tape: backward needs what was computed from variables or from the parameters of layers that are not const");
+            "Tape: backward needs what was computed from variables or from the parameters of "
+            "layers that are not const");
   tape.backward(y, numbers({1, 1}));
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(y, numbers({1, 1}));
             }),
-            "Tape: backward needs variables that were computed since the last backward; each step is gone back over once, and freed");
+            "Tape: backward needs variables that were computed since the last backward; each step "
+            "is gone back over once, and freed");
   EXPECT_EQ(x.grad(), numbers({4, 6}));
   EXPECT_EQ(sentence_of<attn::Error>([&] { sum(y * y); }),
-            "Tape: an operation needs variables that were computed since the last backward; each step is gone back over once, and freed");
+            "Tape: an operation needs variables that were computed since the last backward; each "
+            "step is gone back over once, and freed");
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(x, numbers({1, 1}));
             }),
             "Tape: backward needs what was computed from variables, not a variable to begin with");
-  EXPECT_EQ(sentence_of<attn::Error>([&] { x* other.variable(numbers({1, 1})); }), "Tape: an operation needs variables of one tape");
+  EXPECT_EQ(sentence_of<attn::Error>([&] {
+              x* other.variable(numbers({1, 1}));
+            }),
+            "Tape: an operation needs variables of one tape");
 }
 
 TEST(Tape, IsEmptyAfterAnOperationThatThrew) {
@@ -110,7 +122,8 @@ TEST(Tape, IsEmptyAfterAnOperationThatThrew) {
 
 TEST(Tape, GivesParametersTheirGradientsAndFrozenLayersNone) {
   attn::Random random{1};
-  attn::Linear<double> first({.in_features = 3, .out_features = 4}, random), second({.in_features = 4, .out_features = 2}, random);
+  attn::Linear<double> first({.in_features = 3, .out_features = 4}, random),
+      second({.in_features = 4, .out_features = 2}, random);
   const attn::Linear<double>& frozen = second;
   Tape<double> tape;
   const auto x = tape.variable(normal<double, 2>(random, {5, 3}));
@@ -141,11 +154,13 @@ TEST(Tape, DropsOnlyWithARandomAndByItsSeed) {
   const Tensor<double, 2> y = dropped(attn::Random{1});
   EXPECT_EQ(y, dropped(attn::Random{1}));
   EXPECT_FALSE(y == dropped(attn::Random{2}));
-  EXPECT_NEAR(double((y.flat().array() == 0).count()) / 120000, 0.25, 4 * std::sqrt(0.25 * 0.75 / 120000));
+  EXPECT_NEAR(double((y.flat().array() == 0).count()) / 120000, 0.25,
+              4 * std::sqrt(0.25 * 0.75 / 120000));
   EXPECT_EQ((y.flat().array() == 0).count() + (y.flat().array() == 1 / 0.75).count(), 120000);
   attn::Random random{1};
   Tape<double> tape{random};
-  EXPECT_FALSE(dropout(tape.constant(ones)).value() == dropout(tape.constant(ones)).value());  // another mask each time
+  EXPECT_FALSE(dropout(tape.constant(ones)).value() ==
+               dropout(tape.constant(ones)).value());  // another mask each time
 }
 
 TEST(Tape, DroppedWeightsHaveTheirMean) {
@@ -154,7 +169,8 @@ TEST(Tape, DroppedWeightsHaveTheirMean) {
   v.flat().setOnes();
   attn::Random random{3};
   Tape<float> tape{random};
-  const auto o = attn::ScaledDotProductAttention{{.dropout = 0.4}}(tape.constant(q), tape.constant(k), tape.constant(v));
+  const auto o = attn::ScaledDotProductAttention{{.dropout = 0.4}}(
+      tape.constant(q), tape.constant(k), tape.constant(v));
   EXPECT_NEAR(o.value().flat().mean(), 1, 4 * std::sqrt(0.4 / 0.6 / double(L * S)));
   EXPECT_GT((o.value().flat().array() - 1).abs().maxCoeff(), 0.01f);
 }

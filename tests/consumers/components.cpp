@@ -12,5 +12,7 @@ int main() {
   } catch (const attn::FileError& error) {
     std::printf("as it should: %s\n", error.what());
   }
-  attn::plot::attention_map(attn::tensor<float>({{{{0.25f, 0.75f}, {1.0f, 0.0f}}}}), {.title = "two words"}).save("components.png");
+  attn::plot::attention_map(attn::tensor<float>({{{{0.25f, 0.75f}, {1.0f, 0.0f}}}}),
+                            {.title = "two words"})
+      .save("components.png");
 }

@@ -25,7 +25,8 @@ TYPED_TEST(BufferOf, StartsAtACacheLineAndIsZero) {
     const Buffer<TypeParam> buffer(size);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64, 0u);
     EXPECT_EQ(buffer.size(), size);
-    EXPECT_TRUE(std::all_of(buffer.data(), buffer.data() + size, [](TypeParam x) { return x == TypeParam{}; }));
+    EXPECT_TRUE(std::all_of(buffer.data(), buffer.data() + size,
+                            [](TypeParam x) { return x == TypeParam{}; }));
   }
 }
 
@@ -86,7 +87,8 @@ TEST(Buffer, AMoveTakesTheMemoryAndLeavesNothing) {
   EXPECT_EQ(b.size(), 0);
   b = counted(2);
   EXPECT_EQ(b.data()[1], 2) << "and may be filled again";
-  static_assert(std::is_nothrow_move_constructible_v<Buffer<float>> && std::is_nothrow_move_assignable_v<Buffer<float>>);
+  static_assert(std::is_nothrow_move_constructible_v<Buffer<float>> &&
+                std::is_nothrow_move_assignable_v<Buffer<float>>);
 }
 
 TEST(Buffer, AssignedToItself) {

@@ -32,8 +32,10 @@ TEST(EigenTensor, ShuffleIsPermute) {
 
 TEST(EigenTensor, OfConstOnlyReads) {
   const Tensor<float, 2> x({2, 3});
-  static_assert(std::is_same_v<decltype(attn::tensor_map(x)), Eigen::TensorMap<const Eigen::Tensor<float, 2, Eigen::RowMajor>>>);
-  static_assert(std::is_same_v<decltype(attn::tensor_map(x.view())), Eigen::TensorMap<const Eigen::Tensor<float, 2, Eigen::RowMajor>>>);
+  static_assert(std::is_same_v<decltype(attn::tensor_map(x)),
+                               Eigen::TensorMap<const Eigen::Tensor<float, 2, Eigen::RowMajor>>>);
+  static_assert(std::is_same_v<decltype(attn::tensor_map(x.view())),
+                               Eigen::TensorMap<const Eigen::Tensor<float, 2, Eigen::RowMajor>>>);
   EXPECT_EQ(attn::tensor_map(x).data(), x.data());
 }
 

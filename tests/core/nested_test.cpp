@@ -14,7 +14,8 @@ TEST(Nested, UpToFourAxes) {
   const Tensor<float, 1> a = attn::tensor<float>({1, 2, 3});
   const Tensor<float, 2> b = attn::tensor<float>({{1, 2, 3}, {4, 5, 6}});
   const Tensor<double, 3> c = attn::tensor<double>({{{1, 2}, {3, 4}, {5, 6}}});
-  const Tensor<int, 4> d = attn::tensor<int>({{{{1, 2}}, {{3, 4}}, {{5, 6}}}, {{{7, 8}}, {{9, 10}}, {{11, 12}}}});
+  const Tensor<int, 4> d =
+      attn::tensor<int>({{{{1, 2}}, {{3, 4}}, {{5, 6}}}, {{{7, 8}}, {{9, 10}}, {{11, 12}}}});
   EXPECT_EQ(a.shape(), (Shape<1>{3}));
   EXPECT_EQ(b.shape(), (Shape<2>{2, 3}));
   EXPECT_EQ(c.shape(), (Shape<3>{1, 3, 2}));
@@ -48,9 +49,18 @@ TEST(Nested, EmptyBraces) {
 
 TEST(Nested, RaggedBraces) {
   const auto sentence = [](auto&& make) { return sentence_of<attn::ShapeError>(make); };
-  EXPECT_EQ(sentence([] { attn::tensor<float>({{1, 2, 3}, {4, 5}}); }), "tensor: braces around 2 entries stand beside braces around 3");
-  EXPECT_EQ(sentence([] { attn::tensor<float>({{1}, {2, 3}}); }), "tensor: braces around 2 entries stand beside braces around 1");
-  EXPECT_EQ(sentence([] { attn::tensor<float>({{{1, 2}, {3, 4}}, {{5, 6}}}); }), "tensor: braces around 1 entries stand beside braces around 2");
+  EXPECT_EQ(sentence([] {
+              attn::tensor<float>({{1, 2, 3}, {4, 5}});
+            }),
+            "tensor: braces around 2 entries stand beside braces around 3");
+  EXPECT_EQ(sentence([] {
+              attn::tensor<float>({{1}, {2, 3}});
+            }),
+            "tensor: braces around 2 entries stand beside braces around 1");
+  EXPECT_EQ(sentence([] {
+              attn::tensor<float>({{{1, 2}, {3, 4}}, {{5, 6}}});
+            }),
+            "tensor: braces around 1 entries stand beside braces around 2");
   EXPECT_THROW((attn::tensor_of<float, 2>({{}, {1}})), attn::ShapeError);
 }
 

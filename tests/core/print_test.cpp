@@ -39,7 +39,9 @@ struct Case {
     Tensor<T, N> tensor(shape);
     for (Index i = 0; i < tensor.size(); ++i) {
       if (how == "values") tensor.data()[i] = number<T>(numbers.at(static_cast<std::size_t>(i)));
-      else tensor.data()[i] = static_cast<T>(number<T>(numbers.at(0)) + static_cast<T>(i) * number<T>(numbers.at(1)));
+      else
+        tensor.data()[i] =
+            static_cast<T>(number<T>(numbers.at(0)) + static_cast<T>(i) * number<T>(numbers.at(1)));
     }
     return printed(tensor);
   }
@@ -75,7 +77,8 @@ std::vector<Case> numpy_prints() {
     in >> c.dtype >> c.extents >> c.how;
     for (std::string number; in >> number;) c.numbers.push_back(number);
     std::getline(file, line);
-    for (int left = std::atoi(line.c_str()); left > 0 && std::getline(file, line); --left) c.text += line + (left > 1 ? "\n" : "");
+    for (int left = std::atoi(line.c_str()); left > 0 && std::getline(file, line); --left)
+      c.text += line + (left > 1 ? "\n" : "");
     cases.push_back(c);
   }
   return cases;
@@ -88,12 +91,14 @@ TEST(Print, AsNumPyPrints) {
 }
 
 TEST(Print, AMatrix) {
-  EXPECT_EQ(printed(attn::tensor<float>({{1, 0.5f}, {-2.25f, 100}})), "[[  1.     0.5 ]\n [ -2.25 100.  ]]");
+  EXPECT_EQ(printed(attn::tensor<float>({{1, 0.5f}, {-2.25f, 100}})),
+            "[[  1.     0.5 ]\n [ -2.25 100.  ]]");
 }
 
 TEST(Print, AViewPrintsWhatItShows) {
   const Tensor<double, 2> x = attn::tensor<double>({{1, 2, 300}, {4, 5, 600}});
-  EXPECT_EQ(printed(x.slice(1, 0, 2)), "[[1. 2.]\n [4. 5.]]") << "numbers out of sight do not widen the columns";
+  EXPECT_EQ(printed(x.slice(1, 0, 2)), "[[1. 2.]\n [4. 5.]]")
+      << "numbers out of sight do not widen the columns";
   EXPECT_EQ(printed(x[1]), "[  4.   5. 600.]");
   Tensor<double, 2> y = x;
   EXPECT_EQ(printed(y.view()), printed(x));

@@ -17,13 +17,17 @@ using Counter = std::array<std::uint32_t, 4>;
 using Key = std::array<std::uint32_t, 2>;
 
 // The known answers for philox4x32-10 in Random123's file kat_vectors.
-static_assert(attn::philox4x32({0, 0, 0, 0}, {0, 0}) == Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+static_assert(attn::philox4x32({0, 0, 0, 0}, {0, 0}) ==
+              Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
 
 TEST(Philox, KnownAnswers) {
   constexpr std::uint32_t ones = 0xffffffff;
-  EXPECT_EQ(attn::philox4x32(Counter{0, 0, 0, 0}, Key{0, 0}), (Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(attn::philox4x32(Counter{ones, ones, ones, ones}, Key{ones, ones}), (Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(attn::philox4x32(Counter{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, Key{0xa4093822, 0x299f31d0}),
+  EXPECT_EQ(attn::philox4x32(Counter{0, 0, 0, 0}, Key{0, 0}),
+            (Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(attn::philox4x32(Counter{ones, ones, ones, ones}, Key{ones, ones}),
+            (Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(attn::philox4x32(Counter{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+                             Key{0xa4093822, 0x299f31d0}),
             (Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
@@ -37,8 +41,10 @@ const Golden golden[] = {
     {7u, 0u, 0xc009f9dcf4607a2du, 0x1.8013f3b9e8c0fp-1, 0x1.4d586bf318c2ep-1},
     {7u, 1u, 0xcb97bc13682e8e9bu, 0x1.972f7826d05d1p-1, 0x1.4e7654a935a2ep-1},
     {7u, 2u, 0x0229fbb4018e23c0u, 0x1.14fdda00c7100p-7, 0x1.cb99a6f92cee9p+0},
-    {18446744073709551615u, 18446744073709551615u, 0x430ac65a4d18d7d2u, 0x1.0c2b196934634p-2, 0x1.93f1353d191cep+0},
-    {81985529216486895u, 4294967296u, 0x59dd3f68d9412d6au, 0x1.6774fda36504ap-2, -0x1.e60bec2289babp-1},
+    {18446744073709551615u, 18446744073709551615u, 0x430ac65a4d18d7d2u, 0x1.0c2b196934634p-2,
+     0x1.93f1353d191cep+0},
+    {81985529216486895u, 4294967296u, 0x59dd3f68d9412d6au, 0x1.6774fda36504ap-2,
+     -0x1.e60bec2289babp-1},
     {42u, 1000000u, 0x12a2481b1417b95bu, 0x1.2a2481b1417b8p-4, 0x1.05cdfe459dd4ap+1},
 };
 
@@ -46,9 +52,11 @@ TEST(Random, GoldenNumbers) {
   for (const Golden& g : golden) {
     EXPECT_EQ((Random{g.seed, g.draw}.bits()), g.bits);
     EXPECT_EQ((Random{g.seed, g.draw}.uniform<double>()), g.uniform);
-    EXPECT_EQ((Random{g.seed, g.draw}.uniform<float>()), std::floor(g.uniform * 0x1p24) * 0x1p-24) << "cut off, not rounded";
+    EXPECT_EQ((Random{g.seed, g.draw}.uniform<float>()), std::floor(g.uniform * 0x1p24) * 0x1p-24)
+        << "cut off, not rounded";
     EXPECT_NEAR((Random{g.seed, g.draw}.normal<double>()), g.normal, std::abs(g.normal) * 0x1p-51);
-    EXPECT_EQ((Random{g.seed, g.draw}.normal<float>()), static_cast<float>(Random{g.seed, g.draw}.normal<double>()));
+    EXPECT_EQ((Random{g.seed, g.draw}.normal<float>()),
+              static_cast<float>(Random{g.seed, g.draw}.normal<double>()));
   }
 }
 
@@ -64,10 +72,14 @@ TEST(Random, EachDrawMovesTheCounterByOne) {
 long double exact_normal(std::uint64_t radius, std::uint64_t angle) {
   constexpr long double two_pi = 2 * std::numbers::pi_v<long double>;
   const long double u = static_cast<long double>((radius >> 11) + 1) * 0x1p-53L;
-  const std::uint64_t turn = std::uint64_t{1} << 56, v = angle >> 8, quarter = (v + turn / 8) / (turn / 4);
+  const std::uint64_t turn = std::uint64_t{1} << 56, v = angle >> 8,
+                      quarter = (v + turn / 8) / (turn / 4);
   const auto rest = static_cast<std::int64_t>(v - quarter * (turn / 4));
   const long double theta = two_pi * (static_cast<long double>(rest) * 0x1p-56L);
-  const long double cosine = quarter % 4 == 0 ? std::cos(theta) : quarter % 4 == 1 ? -std::sin(theta) : quarter % 4 == 2 ? -std::cos(theta) : std::sin(theta);
+  const long double cosine = quarter % 4 == 0   ? std::cos(theta)
+                             : quarter % 4 == 1 ? -std::sin(theta)
+                             : quarter % 4 == 2 ? -std::cos(theta)
+                                                : std::sin(theta);
   return std::sqrt(-2 * std::log(u)) * cosine;
 }
 
@@ -83,14 +95,17 @@ TEST(Random, NormalIsWithinTwoUlp) {
   Random words{2024};
   for (int i = 0; i < 2000000; ++i) {
     const std::uint64_t radius = words.bits(), angle = words.bits();
-    worst = std::max(worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
+    worst =
+        std::max(worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
   }
-  for (std::uint64_t octant = 0; octant < 8; ++octant) {  // where the cosine is 0, and where u is near 0 and near 1
+  for (std::uint64_t octant = 0; octant < 8;
+       ++octant) {  // where the cosine is 0, and where u is near 0 and near 1
     for (int i = 0; i < 100000; ++i) {
       const std::uint64_t small = words.bits() >> (8 + words.bits() % 56);
       for (const std::uint64_t angle : {(octant << 61) + small, (octant << 61) - small})
         for (const std::uint64_t radius : {words.bits(), small, ~small})
-          worst = std::max(worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
+          worst = std::max(
+              worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
     }
   }
   RecordProperty("worst_ulp", std::to_string(worst));
@@ -100,15 +115,19 @@ TEST(Random, NormalIsWithinTwoUlp) {
 
 TEST(Random, NormalIsAlwaysFinite) {
   const std::uint64_t ones = ~std::uint64_t{0};
-  EXPECT_NEAR(attn::box_muller(0, 0), std::sqrt(106 * std::numbers::ln2), 1e-14) << "the largest: u = 2⁻⁵³";
+  EXPECT_NEAR(attn::box_muller(0, 0), std::sqrt(106 * std::numbers::ln2), 1e-14)
+      << "the largest: u = 2⁻⁵³";
   EXPECT_EQ(attn::box_muller(ones, 0), 0) << "u = 1";
   EXPECT_EQ(attn::box_muller(0, std::uint64_t{1} << 62), 0) << "a quarter of a turn";
-  for (const std::uint64_t radius : {std::uint64_t{0}, std::uint64_t{1}, ones, ones << 11, std::uint64_t{1} << 63})
-    for (const std::uint64_t angle : {std::uint64_t{0}, ones, ones >> 1, std::uint64_t{1} << 61, std::uint64_t{1} << 63})
+  for (const std::uint64_t radius :
+       {std::uint64_t{0}, std::uint64_t{1}, ones, ones << 11, std::uint64_t{1} << 63})
+    for (const std::uint64_t angle :
+         {std::uint64_t{0}, ones, ones >> 1, std::uint64_t{1} << 61, std::uint64_t{1} << 63})
       EXPECT_TRUE(std::isfinite(attn::box_muller(radius, angle)));
 }
 
-// The largest distance between the numbers' distribution and the given one; above 1.95/√n once in a thousand seeds.
+// The largest distance between the numbers' distribution and the given one; above 1.95/√n once in a
+// thousand seeds.
 template <class Distribution>
 double kolmogorov_smirnov(std::vector<double> values, Distribution distribution) {
   std::sort(values.begin(), values.end());
@@ -116,7 +135,8 @@ double kolmogorov_smirnov(std::vector<double> values, Distribution distribution)
   double distance = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double p = distribution(values[i]);
-    distance = std::max({distance, static_cast<double>(i + 1) / n - p, p - static_cast<double>(i) / n});
+    distance =
+        std::max({distance, static_cast<double>(i + 1) / n - p, p - static_cast<double>(i) / n});
   }
   return distance;
 }
@@ -150,7 +170,9 @@ TEST(Random, NormalIsNormal) {
   EXPECT_NEAR(moment[2], 1, 4 * std::sqrt(2. / samples));
   EXPECT_NEAR(moment[3], 0, 4 * std::sqrt(15. / samples));
   EXPECT_NEAR(moment[4], 3, 4 * std::sqrt(96. / samples));
-  EXPECT_LT(kolmogorov_smirnov(values, [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }), 1.95 / std::sqrt(samples));
+  EXPECT_LT(
+      kolmogorov_smirnov(values, [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }),
+      1.95 / std::sqrt(samples));
 }
 
 TEST(Random, NeighboursAreIndependent) {
@@ -164,9 +186,13 @@ TEST(Random, NeighboursAreIndependent) {
   };
   const double bound = 4 / std::sqrt(samples);
   Random one{1}, two{2}, high{1 | std::uint64_t{1} << 32}, alone{3};
-  EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), two.normal<double>()); }), 0, bound) << "neighbouring seeds";
+  EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), two.normal<double>()); }), 0,
+              bound)
+      << "neighbouring seeds";
   one.counter = 0;
-  EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), high.normal<double>()); }), 0, bound) << "seeds that differ in the high word";
+  EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), high.normal<double>()); }),
+              0, bound)
+      << "seeds that differ in the high word";
   EXPECT_NEAR(correlation([&] {
                 const double now = alone.normal<double>();
                 return std::pair(now, Random{alone}.normal<double>());
@@ -180,8 +206,10 @@ TEST(Random, EveryBitIsFairAndOneBitOfTheSeedTurnsHalfOfThem) {
   const int n = 100000;
   for (int i = 0; i < n; ++i) {
     const auto draw = static_cast<std::uint64_t>(i);
-    const std::uint64_t word = Random{5, draw}.bits(), other = Random{5 ^ std::uint64_t{1} << (i % 64), draw}.bits();
-    for (std::size_t b = 0; b < 64; ++b) ones[b] += (word >> b & 1) != 0, turned[b] += ((word ^ other) >> b & 1) != 0;
+    const std::uint64_t word = Random{5, draw}.bits(),
+                        other = Random{5 ^ std::uint64_t{1} << (i % 64), draw}.bits();
+    for (std::size_t b = 0; b < 64; ++b)
+      ones[b] += (word >> b & 1) != 0, turned[b] += ((word ^ other) >> b & 1) != 0;
   }
   for (std::size_t b = 0; b < 64; ++b) {
     EXPECT_NEAR(ones[b], n / 2, 4.5 * std::sqrt(n) / 2) << b;
@@ -195,7 +223,8 @@ TEST(Random, IndexIsUnbiased) {
   const int n = 700000;
   for (int i = 0; i < n; ++i) ++count.at(static_cast<std::size_t>(random.index(7)));
   for (const int c : count) EXPECT_NEAR(c, n / 7, 4.5 * std::sqrt(n * 6. / 49));
-  // Of a range of ¾ · 2⁶³, half of the words cut down by a plain remainder would fall into its first third, and no more.
+  // Of a range of ¾ · 2⁶³, half of the words cut down by a plain remainder would fall into its
+  // first third, and no more.
   const Index wide = (Index{1} << 62) + (Index{1} << 61);
   int first = 0;
   for (int i = 0; i < 100000; ++i) {
@@ -209,8 +238,10 @@ TEST(Random, IndexIsUnbiased) {
 
 TEST(Random, IndexNeedsARange) {
   Random random{1};
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(0); }), "Random: index(0) needs at least 1 to choose from");
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(-5); }), "Random: index(-5) needs at least 1 to choose from");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(0); }),
+            "Random: index(0) needs at least 1 to choose from");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(-5); }),
+            "Random: index(-5) needs at least 1 to choose from");
 }
 
 TEST(Random, FillsInRowMajorOrder) {
@@ -253,7 +284,8 @@ TEST(Random, UniformStaysBelowItsEnd) {
   Tensor<float, 1> x({1 << 20});
   Random{1}.uniform(x, 1, 1.0000005);  // four floats wide: the ends would be met often
   EXPECT_EQ(*std::min_element(x.data(), x.data() + x.size()), 1.0f);
-  EXPECT_EQ(*std::max_element(x.data(), x.data() + x.size()), std::nextafter(static_cast<float>(1.0000005), 0.0f));
+  EXPECT_EQ(*std::max_element(x.data(), x.data() + x.size()),
+            std::nextafter(static_cast<float>(1.0000005), 0.0f));
   Random{1}.uniform(x, -2, -2);
   EXPECT_TRUE((x.flat().array() == -2.0f).all());
 }

@@ -10,7 +10,9 @@ namespace {
 using attn::Index;
 using attn::Shape;
 
-Index size_of(const std::vector<Index>& shape, Index element_size = 1) { return attn::checked_size(shape, element_size); }
+Index size_of(const std::vector<Index>& shape, Index element_size = 1) {
+  return attn::checked_size(shape, element_size);
+}
 
 TEST(Shape, IsAnArrayOf64BitIndices) {
   static_assert(std::is_same_v<Shape<4>, std::array<Index, 4>>);
@@ -38,22 +40,31 @@ TEST(Shape, LargestSizes) {
   EXPECT_EQ(size_of({1, most, 1}), most);
   EXPECT_EQ(size_of({Index{1} << 31, Index{1} << 31}), Index{1} << 62);
   EXPECT_EQ(size_of({Index{1} << 60}, 4), Index{1} << 60);
-  EXPECT_EQ(size_of({49, Index{188232082384791343}}), most) << "2⁶³ − 1 = 7² · 188232082384791343 fits exactly";
+  EXPECT_EQ(size_of({49, Index{188232082384791343}}), most)
+      << "2⁶³ − 1 = 7² · 188232082384791343 fits exactly";
 }
 
 TEST(Shape, SizesBeyond64BitsAreRefused) {
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { size_of({4294967296, 4294967296}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] {
+              size_of({4294967296, 4294967296});
+            }),
             "Tensor: shape (4294967296, 4294967296) has more elements than 64 bits can address");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { size_of({Index{1} << 61}, 4); }), "Tensor: shape (2305843009213693952) has more elements than 64 bits can address");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] { size_of({Index{1} << 61}, 4); }),
+            "Tensor: shape (2305843009213693952) has more elements than 64 bits can address");
   EXPECT_THROW(size_of({Index{1} << 62, 2}), attn::ShapeError) << "2⁶³ is one too many";
   EXPECT_THROW(size_of({50, Index{188232082384791343}}), attn::ShapeError);
-  EXPECT_THROW(size_of({3, Index{1} << 31, Index{1} << 31}), attn::ShapeError) << "wraps to a positive number";
-  EXPECT_THROW(size_of({0, Index{1} << 32, Index{1} << 32}), attn::ShapeError) << "an extent of 0 excuses no other";
+  EXPECT_THROW(size_of({3, Index{1} << 31, Index{1} << 31}), attn::ShapeError)
+      << "wraps to a positive number";
+  EXPECT_THROW(size_of({0, Index{1} << 32, Index{1} << 32}), attn::ShapeError)
+      << "an extent of 0 excuses no other";
   EXPECT_THROW(size_of({Index{1} << 32, Index{1} << 32, 0}), attn::ShapeError);
 }
 
 TEST(Shape, NegativeExtentsAreRefused) {
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { size_of({2, -1, 3}); }), "Tensor: shape (2, -1, 3) must have no negative extent");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] {
+              size_of({2, -1, 3});
+            }),
+            "Tensor: shape (2, -1, 3) must have no negative extent");
   EXPECT_THROW(size_of({0, -1}), attn::ShapeError);
   EXPECT_THROW(size_of({-2, -3}), attn::ShapeError) << "whose product is positive";
   EXPECT_THROW(size_of({std::numeric_limits<Index>::min()}), attn::ShapeError);

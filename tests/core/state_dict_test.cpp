@@ -13,7 +13,8 @@ using attn::Tensor;
 using Names = std::vector<std::string>;
 using Extents = std::vector<Index>;
 
-static_assert(attn::StateSource<StateDict<float>, float> && attn::StateSource<StateDict<double>, float> && !attn::StateSource<int, float>);
+static_assert(attn::StateSource<StateDict<float>, float> &&
+              attn::StateSource<StateDict<double>, float> && !attn::StateSource<int, float>);
 
 StateDict<float> linear() {
   StateDict<float> state;
@@ -27,7 +28,8 @@ TEST(StateDict, KeepsNamesShapesAndValuesInOrder) {
   EXPECT_EQ(state.names(), (Names{"weight", "bias"}));
   EXPECT_EQ(state.shape("weight"), (Extents{2, 3}));
   EXPECT_EQ(state.shape("bias"), (Extents{2}));
-  EXPECT_EQ(std::vector<float>(state.values("weight").begin(), state.values("weight").end()), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(std::vector<float>(state.values("weight").begin(), state.values("weight").end()),
+            (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(state.values("bias")[1], 8);
   EXPECT_TRUE(state.contains("bias"));
   EXPECT_FALSE(state.contains("Bias"));
@@ -75,10 +77,16 @@ TEST(StateDict, ScalarsAndEmptyEntries) {
 TEST(StateDict, Errors) {
   StateDict<float> state = linear();
   std::vector<float> three(3);
-  EXPECT_EQ(sentence_of<attn::Error>([&] { state.values("wait"); }), "StateDict: there is no entry wait");
-  EXPECT_EQ(sentence_of<attn::Error>([&] { state.shape("wait"); }), "StateDict: there is no entry wait");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { state.read("bias", std::span<float>(three)); }), "StateDict: bias has 2 values, not 3");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { state.set("bias", {2, 2}, std::span<const float>(three)); }), "StateDict: bias has 3 values but shape (2, 2)");
+  EXPECT_EQ(sentence_of<attn::Error>([&] { state.values("wait"); }),
+            "StateDict: there is no entry wait");
+  EXPECT_EQ(sentence_of<attn::Error>([&] { state.shape("wait"); }),
+            "StateDict: there is no entry wait");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { state.read("bias", std::span<float>(three)); }),
+            "StateDict: bias has 2 values, not 3");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              state.set("bias", {2, 2}, std::span<const float>(three));
+            }),
+            "StateDict: bias has 3 values but shape (2, 2)");
   EXPECT_THROW(state.set("bias", {-3}, std::span<const float>(three)), attn::ShapeError);
   EXPECT_EQ(state.values("bias")[1], 8) << "what failed changed nothing";
   EXPECT_EQ(state.names().size(), 2u);

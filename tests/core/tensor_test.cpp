@@ -21,7 +21,8 @@ Tensor<double, 4> marked(const Shape<4>& shape) {
   for (Index b = 0; b < shape[0]; ++b)
     for (Index h = 0; h < shape[1]; ++h)
       for (Index l = 0; l < shape[2]; ++l)
-        for (Index e = 0; e < shape[3]; ++e) *at++ = static_cast<double>(1000 * b + 100 * h + 10 * l + e);
+        for (Index e = 0; e < shape[3]; ++e)
+          *at++ = static_cast<double>(1000 * b + 100 * h + 10 * l + e);
   return x;
 }
 
@@ -47,8 +48,13 @@ TEST(Tensor, IsMadeFromAShapeOnly) {
 }
 
 TEST(Tensor, WrongShapes) {
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { Tensor<float, 2>({2, -3}); }), "Tensor: shape (2, -3) must have no negative extent");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { Tensor<float, 2>({4294967296, 4294967296}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] {
+              Tensor<float, 2>({2, -3});
+            }),
+            "Tensor: shape (2, -3) must have no negative extent");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] {
+              Tensor<float, 2>({4294967296, 4294967296});
+            }),
             "Tensor: shape (4294967296, 4294967296) has more elements than 64 bits can address");
   EXPECT_THROW((Tensor<float, 1>({Index{1} << 61})), attn::ShapeError) << "2⁶³ bytes";
 }
@@ -67,7 +73,8 @@ TEST(Tensor, ElementsCanBeWritten) {
   EXPECT_EQ(x.data()[5], 7);
   static_assert(std::is_same_v<decltype(x(0, 0)), float&>);
   static_assert(std::is_same_v<decltype(std::as_const(x)(0, 0)), const float&>);
-  static_assert(!std::is_invocable_v<Tensor<float, 2>&, int> && !std::is_invocable_v<Tensor<float, 2>&, int, int, int>);  // an index for each axis
+  static_assert(!std::is_invocable_v<Tensor<float, 2>&, int> &&
+                !std::is_invocable_v<Tensor<float, 2>&, int, int, int>);  // an index for each axis
 }
 
 TEST(Tensor, CopiesAreDeep) {
@@ -111,7 +118,8 @@ TEST(Tensor, AMoveLeavesAnEmptyTensor) {
   Tensor<double, 4>& same = z;
   z = std::move(same);
   EXPECT_EQ(z, original) << "moved to itself";
-  static_assert(std::is_nothrow_move_constructible_v<Tensor<float, 4>> && std::is_nothrow_move_assignable_v<Tensor<float, 4>>);
+  static_assert(std::is_nothrow_move_constructible_v<Tensor<float, 4>> &&
+                std::is_nothrow_move_assignable_v<Tensor<float, 4>>);
 }
 
 TEST(Tensor, ComparesShapeAndElements) {
@@ -127,15 +135,21 @@ TEST(Tensor, ComparesShapeAndElements) {
 
 TEST(Tensor, ConstOnesOnlyRead) {
   using T = Tensor<float, 3>;
-  static_assert(std::is_same_v<decltype(std::declval<const T&>().view()), TensorView<const float, 3>>);
+  static_assert(
+      std::is_same_v<decltype(std::declval<const T&>().view()), TensorView<const float, 3>>);
   static_assert(std::is_same_v<decltype(std::declval<const T&>()[0]), TensorView<const float, 2>>);
-  static_assert(std::is_same_v<decltype(std::declval<const T&>().slice(0, 0, 0)), TensorView<const float, 3>>);
-  static_assert(std::is_same_v<decltype(std::declval<const T&>().reshape({1, 2})), TensorView<const float, 2>>);
+  static_assert(std::is_same_v<decltype(std::declval<const T&>().slice(0, 0, 0)),
+                               TensorView<const float, 3>>);
+  static_assert(std::is_same_v<decltype(std::declval<const T&>().reshape({1, 2})),
+                               TensorView<const float, 2>>);
   static_assert(std::is_same_v<decltype(std::declval<const T&>().data()), const float*>);
-  static_assert(std::is_same_v<decltype(attn::view(std::declval<const T&>())), TensorView<const float, 3>>);
+  static_assert(
+      std::is_same_v<decltype(attn::view(std::declval<const T&>())), TensorView<const float, 3>>);
   static_assert(std::is_same_v<decltype(attn::view(std::declval<T&>())), TensorView<float, 3>>);
-  static_assert(std::is_convertible_v<T&, TensorView<float, 3>> && std::is_convertible_v<T&, TensorView<const float, 3>>);
-  static_assert(!std::is_convertible_v<const T&, TensorView<float, 3>> && std::is_convertible_v<const T&, TensorView<const float, 3>>);
+  static_assert(std::is_convertible_v<T&, TensorView<float, 3>> &&
+                std::is_convertible_v<T&, TensorView<const float, 3>>);
+  static_assert(!std::is_convertible_v<const T&, TensorView<float, 3>> &&
+                std::is_convertible_v<const T&, TensorView<const float, 3>>);
   static_assert(!std::is_assignable_v<decltype(std::declval<const T&>().matrix(0)(0, 0)), float>);
   static_assert(std::is_assignable_v<decltype(std::declval<T&>().matrix(0)(0, 0)), float>);
 }
@@ -168,14 +182,16 @@ TEST(Tensor, PermuteMovesAxes) {
           EXPECT_EQ(z(e, h, b, l), x(b, h, l, e));
         }
   EXPECT_EQ(x.permute({0, 1, 2, 3}), x);
-  EXPECT_EQ(attn::tensor<float>({{1, 2, 3}, {4, 5, 6}}).permute({1, 0}), attn::tensor<float>({{1, 4}, {2, 5}, {3, 6}}));
+  EXPECT_EQ(attn::tensor<float>({{1, 2, 3}, {4, 5, 6}}).permute({1, 0}),
+            attn::tensor<float>({{1, 4}, {2, 5}, {3, 6}}));
   EXPECT_EQ((Tensor<float, 3>({2, 0, 3}).permute({2, 0, 1}).shape()), (Shape<3>{3, 2, 0}));
 }
 
 TEST(Tensor, PermuteNeedsEachAxisOnce) {
   const Tensor<float, 3> x({2, 3, 4});
   const std::string sentence = "permute: the order of axes must name each axis of (2, 3, 4) once";
-  for (const std::array<int, 3>& order : {std::array<int, 3>{0, 1, 1}, {0, 1, 3}, {-1, 0, 1}, {2, 2, 2}})
+  for (const std::array<int, 3>& order :
+       {std::array<int, 3>{0, 1, 1}, {0, 1, 3}, {-1, 0, 1}, {2, 2, 2}})
     EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.permute(order); }), sentence);
 }
 
@@ -186,7 +202,8 @@ TEST(Tensor, CopyBetweenStridesAndTypes) {
   for (Index b = 0; b < 2; ++b)
     for (Index h = 0; h < 3; ++h)
       for (Index l = 0; l < 2; ++l)
-        for (Index e = 0; e < 2; ++e) EXPECT_EQ(y(b, h, l, e), static_cast<float>(x(b, h, l + 1, e + 2)));
+        for (Index e = 0; e < 2; ++e)
+          EXPECT_EQ(y(b, h, l, e), static_cast<float>(x(b, h, l + 1, e + 2)));
   Tensor<double, 4> z({2, 3, 4, 5});
   attn::copy(y.view(), z.slice(2, 2, 4).slice(3, 0, 2));
   EXPECT_EQ(z(1, 2, 3, 1), 1223);
@@ -202,12 +219,17 @@ TEST(Tensor, FromAndToEigen) {
   const Tensor<float, 2> x = attn::to_tensor(column_major);
   EXPECT_EQ(x, attn::tensor<float>({{1, 2, 3}, {4, 5, 6}}));
   EXPECT_EQ(Eigen::MatrixXf(x.matrix()), column_major);
-  EXPECT_EQ(attn::to_tensor(column_major.transpose()), attn::tensor<float>({{1, 4}, {2, 5}, {3, 6}}));
-  EXPECT_EQ(attn::to_tensor(column_major * column_major.transpose()), attn::tensor<float>({{14, 32}, {32, 77}}));
-  EXPECT_EQ(attn::to_tensor(column_major.array() * 2), attn::tensor<float>({{2, 4, 6}, {8, 10, 12}}));
-  EXPECT_EQ(attn::to_tensor(column_major.array() > 3), attn::tensor<bool>({{false, false, false}, {true, true, true}}));
+  EXPECT_EQ(attn::to_tensor(column_major.transpose()),
+            attn::tensor<float>({{1, 4}, {2, 5}, {3, 6}}));
+  EXPECT_EQ(attn::to_tensor(column_major * column_major.transpose()),
+            attn::tensor<float>({{14, 32}, {32, 77}}));
+  EXPECT_EQ(attn::to_tensor(column_major.array() * 2),
+            attn::tensor<float>({{2, 4, 6}, {8, 10, 12}}));
+  EXPECT_EQ(attn::to_tensor(column_major.array() > 3),
+            attn::tensor<bool>({{false, false, false}, {true, true, true}}));
   EXPECT_EQ(attn::to_tensor(column_major.block(0, 1, 2, 2)), attn::tensor<float>({{2, 3}, {5, 6}}));
-  EXPECT_EQ(attn::to_tensor(Eigen::VectorXd::LinSpaced(3, 1, 3)), attn::tensor<double>({{1}, {2}, {3}}));
+  EXPECT_EQ(attn::to_tensor(Eigen::VectorXd::LinSpaced(3, 1, 3)),
+            attn::tensor<double>({{1}, {2}, {3}}));
   EXPECT_EQ(attn::to_tensor(Eigen::RowVector3d(1, 2, 3)), attn::tensor<double>({{1, 2, 3}}));
   EXPECT_EQ(attn::to_tensor(Eigen::MatrixXf(0, 4)).shape(), (Shape<2>{0, 4}));
 }

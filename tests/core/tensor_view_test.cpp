@@ -37,12 +37,16 @@ TEST(TensorView, ShowsTheCallersMemory) {
 }
 
 TEST(TensorView, GivesTheSameAccessWhetherConstOrNot) {
-  static_assert(std::is_same_v<decltype(std::declval<const TensorView<float, 2>&>()(0, 0)), float&>);
-  static_assert(std::is_same_v<decltype(std::declval<TensorView<const float, 2>&>()(0, 0)), const float&>);
+  static_assert(
+      std::is_same_v<decltype(std::declval<const TensorView<float, 2>&>()(0, 0)), float&>);
+  static_assert(
+      std::is_same_v<decltype(std::declval<TensorView<const float, 2>&>()(0, 0)), const float&>);
   static_assert(std::is_convertible_v<TensorView<float, 2>, TensorView<const float, 2>>);
   static_assert(!std::is_convertible_v<TensorView<const float, 2>, TensorView<float, 2>>);
   static_assert(!std::is_convertible_v<TensorView<float, 2>, TensorView<float, 1>>);
-  static_assert(!std::is_assignable_v<decltype(std::declval<TensorView<const float, 2>&>().matrix()(0, 0)), float>);
+  static_assert(
+      !std::is_assignable_v<decltype(std::declval<TensorView<const float, 2>&>().matrix()(0, 0)),
+                            float>);
   const std::vector<float> memory(6);
   static_assert(std::is_same_v<decltype(view(memory.data(), {2, 3})), TensorView<const float, 2>>);
 }
@@ -55,20 +59,31 @@ TEST(TensorView, WithStridesOfItsOwn) {
   EXPECT_EQ(x.matrix(1)(2, 1), 26);
   EXPECT_EQ(x.matrix(1).outerStride(), 10);
   EXPECT_FALSE(x.is_contiguous());
-  EXPECT_EQ(x.copy(), attn::tensor<float>({{{0, 1}, {10, 11}, {20, 21}}, {{5, 6}, {15, 16}, {25, 26}}}));
-  EXPECT_EQ(x.permute({1, 0, 2}), attn::tensor<float>({{{0, 1}, {5, 6}}, {{10, 11}, {15, 16}}, {{20, 21}, {25, 26}}}));
+  EXPECT_EQ(x.copy(),
+            attn::tensor<float>({{{0, 1}, {10, 11}, {20, 21}}, {{5, 6}, {15, 16}, {25, 26}}}));
+  EXPECT_EQ(x.permute({1, 0, 2}),
+            attn::tensor<float>({{{0, 1}, {5, 6}}, {{10, 11}, {15, 16}}, {{20, 21}, {25, 26}}}));
   const TensorView<float, 2> repeated(memory.data() + 7, {3, 2}, {0, 1});
   EXPECT_EQ(repeated.copy(), attn::tensor<float>({{7, 8}, {7, 8}, {7, 8}}));
 }
 
 TEST(TensorView, WrongShapesAndStrides) {
   float x = 0;
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { TensorView<float, 2>(&x, {1, 1}, {1, 2}); }), "TensorView: the last of the strides (1, 2) must be 1");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { view(&x, {2, -3}); }), "Tensor: shape (2, -3) must have no negative extent");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { view(&x, {4294967296, 4294967296}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              TensorView<float, 2>(&x, {1, 1}, {1, 2});
+            }),
+            "TensorView: the last of the strides (1, 2) must be 1");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              view(&x, {2, -3});
+            }),
+            "Tensor: shape (2, -3) must have no negative extent");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              view(&x, {4294967296, 4294967296});
+            }),
             "Tensor: shape (4294967296, 4294967296) has more elements than 64 bits can address");
   EXPECT_THROW((TensorView<float, 2>(&x, {-1, 1}, {1, 1})), attn::ShapeError);
-  EXPECT_THROW((TensorView<float, 2>(&x, {Index{1} << 32, Index{1} << 32}, {0, 1})), attn::ShapeError);
+  EXPECT_THROW((TensorView<float, 2>(&x, {Index{1} << 32, Index{1} << 32}, {0, 1})),
+               attn::ShapeError);
 }
 
 TEST(TensorView, IndexTakesTheFirstAxisAway) {
@@ -79,8 +94,10 @@ TEST(TensorView, IndexTakesTheFirstAxisAway) {
   EXPECT_EQ(second(2, 3), 23);
   EXPECT_EQ(x[1][2](3), 23);
   EXPECT_EQ(&x[1][2](3), &x(1, 2, 3));
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x[2]; }), "TensorView: index 2 must be at least 0 and below the first extent of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x[-1]; }), "TensorView: index -1 must be at least 0 and below the first extent of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x[2]; }),
+            "TensorView: index 2 must be at least 0 and below the first extent of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x[-1]; }),
+            "TensorView: index -1 must be at least 0 and below the first extent of (2, 3, 4)");
 }
 
 TEST(TensorView, SlicesAlongEveryAxis) {
@@ -100,7 +117,9 @@ TEST(TensorView, SlicesAlongEveryAxis) {
               for (at[3] = 0; at[3] < shape[3]; ++at[3]) {
                 Shape<4> whole = at;
                 whole[a] += begin;
-                ASSERT_EQ(part(at[0], at[1], at[2], at[3]), static_cast<float>(((whole[0] * 3 + whole[1]) * 4 + whole[2]) * 5 + whole[3]));
+                ASSERT_EQ(
+                    part(at[0], at[1], at[2], at[3]),
+                    static_cast<float>(((whole[0] * 3 + whole[1]) * 4 + whole[2]) * 5 + whole[3]));
               }
       }
   }
@@ -118,11 +137,16 @@ TEST(TensorView, ASliceIsAWindow) {
 TEST(TensorView, WrongSlices) {
   std::vector<float> memory(24);
   const auto x = view(memory.data(), {2, 3, 4});
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(3, 0, 1); }), "TensorView: slice axis 3 must be one of the axes of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(-1, 0, 1); }), "TensorView: slice axis -1 must be one of the axes of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 1, 4); }), "TensorView: slice 1:4 must lie within axis 1 of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, -1, 2); }), "TensorView: slice -1:2 must lie within axis 1 of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(2, 3, 2); }), "TensorView: slice 3:2 must lie within axis 2 of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(3, 0, 1); }),
+            "TensorView: slice axis 3 must be one of the axes of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(-1, 0, 1); }),
+            "TensorView: slice axis -1 must be one of the axes of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 1, 4); }),
+            "TensorView: slice 1:4 must lie within axis 1 of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, -1, 2); }),
+            "TensorView: slice -1:2 must lie within axis 1 of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(2, 3, 2); }),
+            "TensorView: slice 3:2 must lie within axis 2 of (2, 3, 4)");
 }
 
 TEST(TensorView, Contiguity) {
@@ -146,7 +170,8 @@ TEST(TensorView, RowsOfTheWhole) {
     ASSERT_EQ(rows.cols(), part.shape()[2]);
     for (Index i = 0; i < part.shape()[0]; ++i)
       for (Index j = 0; j < part.shape()[1]; ++j)
-        for (Index k = 0; k < part.shape()[2]; ++k) ASSERT_EQ(&rows(i * part.shape()[1] + j, k), &part(i, j, k));
+        for (Index k = 0; k < part.shape()[2]; ++k)
+          ASSERT_EQ(&rows(i * part.shape()[1] + j, k), &part(i, j, k));
   };
   expect_rows(x);
   expect_rows(x.slice(2, 1, 4));
@@ -156,8 +181,9 @@ TEST(TensorView, RowsOfTheWhole) {
   expect_rows(x.slice(0, 2, 3).slice(1, 2, 3));
   expect_rows(x.slice(1, 2, 2));
   EXPECT_EQ(x[1].as_rows()(2, 0), 30);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).as_rows(); }),
-            "TensorView: strides (20, 5, 1) of (3, 2, 5) must let the rows follow each other evenly");
+  EXPECT_EQ(
+      sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).as_rows(); }),
+      "TensorView: strides (20, 5, 1) of (3, 2, 5) must let the rows follow each other evenly");
 }
 
 TEST(TensorView, ReshapeAndFlatKeepTheMemory) {
@@ -168,11 +194,18 @@ TEST(TensorView, ReshapeAndFlatKeepTheMemory) {
   EXPECT_EQ(x.reshape({24})(17), 17);
   EXPECT_EQ(x.flat()(17), 17);
   EXPECT_EQ(x.slice(0, 1, 2).reshape({3, 4})(0, 0), 12);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.reshape({5, 5}); }), "TensorView: reshape (5, 5) must keep the number of elements of (2, 3, 4)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.reshape({-4, -6}); }), "Tensor: shape (-4, -6) must have no negative extent");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              x.reshape({5, 5});
+            }),
+            "TensorView: reshape (5, 5) must keep the number of elements of (2, 3, 4)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              x.reshape({-4, -6});
+            }),
+            "Tensor: shape (-4, -6) must have no negative extent");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).reshape({16}); }),
             "TensorView: reshape needs a view without gaps, but (2, 2, 4) has strides (12, 4, 1)");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(2, 0, 2).flat(); }), "TensorView: flat needs a view without gaps, but (2, 3, 2) has strides (12, 4, 1)");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(2, 0, 2).flat(); }),
+            "TensorView: flat needs a view without gaps, but (2, 3, 2) has strides (12, 4, 1)");
 }
 
 TEST(TensorView, ComparesElementsWhateverTheStrides) {

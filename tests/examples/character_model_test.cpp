@@ -11,7 +11,8 @@ using attn::Index, attn::Tensor;
 
 namespace {
 
-const CharacterModelOptions small{.vocabulary = 3, .width = 16, .heads = 2, .layers = 1, .dropout = 0.1};
+const CharacterModelOptions small{
+    .vocabulary = 3, .width = 16, .heads = 2, .layers = 1, .dropout = 0.1};
 
 /// Steps on "abcabc…", from places that are drawn.
 void learn(TrainingRun<CharacterModel>& run, int steps) {
@@ -31,7 +32,8 @@ TEST(Characters, AreThoseOfATextAndNoOthers) {
   const Characters characters(U"hé!\nhéé");
   EXPECT_EQ(characters.count(), 4);
   EXPECT_EQ(characters.decode(characters.encode(U"é!h\n")), "é!h\n");
-  EXPECT_EQ(sentence_of<std::invalid_argument>([&] { characters.encode(U"häh"); }), "the character \"ä\" must be one of the text that is learnt from");
+  EXPECT_EQ(sentence_of<std::invalid_argument>([&] { characters.encode(U"häh"); }),
+            "the character \"ä\" must be one of the text that is learnt from");
 }
 
 TEST(CharacterModel, DoesNotLookAhead) {
@@ -50,7 +52,8 @@ TEST(CharacterModel, LearnsATextAndGoesOnWithIt) {
   TrainingRun<CharacterModel> run(small, 1);
   learn(run, 150);
   attn::Random random{2};
-  EXPECT_THAT(continued(run.model, {1}, 20, 12, 0, random), testing::ElementsAre(1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0));
+  EXPECT_THAT(continued(run.model, {1}, 20, 12, 0, random),
+              testing::ElementsAre(1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0));
 }
 
 TEST(CharacterModel, DrawsAsTheTemperatureSays) {
@@ -58,12 +61,14 @@ TEST(CharacterModel, DrawsAsTheTemperatureSays) {
   attn::Random random{3};
   const auto counts = [&](double temperature) {
     std::vector<double> count(3);
-    for (int i = 0; i < 8000; ++i) ++count[static_cast<std::size_t>(draw(logits, temperature, random))];
+    for (int i = 0; i < 8000; ++i)
+      ++count[static_cast<std::size_t>(draw(logits, temperature, random))];
     return count;
   };
   EXPECT_EQ(counts(0), (std::vector<double>{0, 0, 8000}));
   EXPECT_THAT(counts(1), testing::Pointwise(testing::DoubleNear(180), {1000.0, 2000.0, 5000.0}));
-  EXPECT_THAT(counts(0.5), testing::Pointwise(testing::DoubleNear(180), {8000.0 / 30, 8000.0 * 4 / 30, 8000.0 * 25 / 30}));
+  EXPECT_THAT(counts(0.5), testing::Pointwise(testing::DoubleNear(180),
+                                              {8000.0 / 30, 8000.0 * 4 / 30, 8000.0 * 25 / 30}));
 }
 
 TEST(TrainingRun, ThatIsResumedEndsWithTheSameBits) {
@@ -76,6 +81,7 @@ TEST(TrainingRun, ThatIsResumedEndsWithTheSameBits) {
   EXPECT_EQ(second.step, 3);
   learn(second, 4);
   const auto expected = whole.model.parameters(), got = second.model.parameters();
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_THAT(got[i].value, testing::ElementsAreArray(expected[i].value)) << expected[i].name;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_THAT(got[i].value, testing::ElementsAreArray(expected[i].value)) << expected[i].name;
   EXPECT_EQ(second.step, 7);
 }

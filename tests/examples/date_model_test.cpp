@@ -36,14 +36,16 @@ TEST(DateModel, HasAtMostSixHundredKilobytesInHalfPrecision) {
   const auto original = model.parameters(), halved = copy.parameters();
   for (std::size_t i = 0; i < original.size(); ++i)
     for (std::size_t j = 0; j < original[i].value.size(); ++j)
-      ASSERT_NEAR(halved[i].value[j], original[i].value[j], 1e-6 + 1e-3 * double(std::abs(original[i].value[j])));
+      ASSERT_NEAR(halved[i].value[j], original[i].value[j],
+                  1e-6 + 1e-3 * double(std::abs(original[i].value[j])));
 }
 
 TEST(DateModel, NamesWhatAFileLacks) {
   const TemporaryFolder folder;
   attn::Tensor<float, 1> weight({3});
   attn::SafeTensorsWriter{}.add("weight", weight).save(folder / "other.safetensors");
-  EXPECT_THAT(sentence_of<attn::ShapeError>([&] { load_date_model(folder / "other.safetensors"); }), testing::HasSubstr("missing: embedding.weight"));
+  EXPECT_THAT(sentence_of<attn::ShapeError>([&] { load_date_model(folder / "other.safetensors"); }),
+              testing::HasSubstr("missing: embedding.weight"));
 }
 
 TEST(CrossAttention, IsOnTheWayToTheModelsOwnLogits) {
@@ -85,7 +87,8 @@ TEST(DateModel, ThatShipsWritesUnseenDates) {
   const DateModel model = load_date_model(ATTN_EXAMPLES_DATA "/dates.safetensors");
   attn::Random random{11};
   std::vector<std::string> texts, isos;
-  for (const Date date : DateSplit().unseen) texts.push_back(written(date, random)), isos.push_back(iso(date));
+  for (const Date date : DateSplit().unseen)
+    texts.push_back(written(date, random)), isos.push_back(iso(date));
 #ifndef __OPTIMIZE__
   texts.resize(100), isos.resize(100);  // the sanitizers' build takes its time
 #endif
@@ -99,7 +102,9 @@ TEST(CrossAttention, OfTheModelThatShipsIsOnWhatIsWritten) {
   const DateModel model = load_date_model(ATTN_EXAMPLES_DATA "/dates.safetensors");
   const DateMap map = date_map(model, "12 June 2017");
   ASSERT_EQ(map.written, "2017-06-12");
-  const auto looked = [&](Index row, Index begin, Index end) { return map.weights.matrix().row(row).segment(begin, end - begin).sum(); };
+  const auto looked = [&](Index row, Index begin, Index end) {
+    return map.weights.matrix().row(row).segment(begin, end - begin).sum();
+  };
   EXPECT_GT(looked(2, 8, 12), 0.8f) << "the year's last digits, at the year";
   EXPECT_GT(looked(3, 8, 12), 0.8f);
   EXPECT_GT(looked(5, 3, 7), 0.8f) << "the month's, at its letters";

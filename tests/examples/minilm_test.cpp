@@ -17,7 +17,8 @@ std::vector<std::vector<Index>> batch_of(const attn::SafeTensors& file) {
   const std::vector<Index> ids = file.values<Index>("ids");
   std::vector<std::vector<Index>> batch;
   auto at = ids.begin();
-  for (const Index length : file.values<Index>("lengths")) batch.emplace_back(at, at + length), at += length;
+  for (const Index length : file.values<Index>("lengths"))
+    batch.emplace_back(at, at + length), at += length;
   return batch;
 }
 
@@ -31,14 +32,19 @@ Likeness likeness(const Eigen::MatrixBase<A>& got, const Eigen::MatrixBase<B>& e
   return {(a - b).norm(), a.dot(b) / (a.norm() * b.norm())};
 }
 
-const BertOptions small{
-    .vocab_size = 40, .max_position_embeddings = 12, .hidden_size = 16, .num_hidden_layers = 2, .num_attention_heads = 4, .intermediate_size = 24};
+const BertOptions small{.vocab_size = 40,
+                        .max_position_embeddings = 12,
+                        .hidden_size = 16,
+                        .num_hidden_layers = 2,
+                        .num_attention_heads = 4,
+                        .intermediate_size = 24};
 Bert small_bert() { return load_bert(ATTN_TESTS_DATA "/minilm_small.safetensors", small); }
 
 }  // namespace
 
 TEST(Bert, IsPyTorchsForAPaddedBatch) {
-  const attn::SafeTensors file = attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
+  const attn::SafeTensors file =
+      attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
   const auto expected = file.get<double, 2>("embeddings");
   const Tensor<float, 2> got = small_bert().sentences(TokenBatch(batch_of(file)));
   ASSERT_EQ(got.shape(), expected.shape());
@@ -46,36 +52,45 @@ TEST(Bert, IsPyTorchsForAPaddedBatch) {
 }
 
 TEST(Bert, LooksWherePyTorchsLooks) {
-  const attn::SafeTensors file = attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
+  const attn::SafeTensors file =
+      attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
   const auto expected = file.get<double, 4>("attention");
   const TokenBatch first({batch_of(file)[0]});
   for (Index layer = 0; layer < 2; ++layer) {
     const Tensor<float, 4> weights = small_bert().weights(first, static_cast<std::size_t>(layer));
-    EXPECT_LT((weights[0].flat().cast<double>() - expected[layer].flat()).norm(), 5e-6) << "layer " << layer;
+    EXPECT_LT((weights[0].flat().cast<double>() - expected[layer].flat()).norm(), 5e-6)
+        << "layer " << layer;
   }
 }
 
 TEST(Bert, ASentenceIsTheSameToTheBitInWhateverBatch) {
   const Bert bert = small_bert();
   const std::vector<Index> sentence{3, 1, 4, 1, 5}, longer{9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3};
-  const Tensor<float, 2> alone = bert.sentences(TokenBatch({sentence})), together = bert.sentences(TokenBatch({longer, sentence, {}, {2}}));
+  const Tensor<float, 2> alone = bert.sentences(TokenBatch({sentence})),
+                         together = bert.sentences(TokenBatch({longer, sentence, {}, {2}}));
   EXPECT_EQ(alone[0], together[1]);
 }
 
 TEST(Bert, NamesWhatAFileLacks) {
   BertOptions other = small;
   other.num_hidden_layers = 3, other.vocab_size = 41;
-  const std::string sentence = sentence_of<attn::ShapeError>([&] { load_bert(ATTN_TESTS_DATA "/minilm_small.safetensors", other); });
+  const std::string sentence = sentence_of<attn::ShapeError>(
+      [&] { load_bert(ATTN_TESTS_DATA "/minilm_small.safetensors", other); });
   EXPECT_THAT(sentence, testing::HasSubstr("missing: encoder.layers.2.self_attn.in_proj_weight"));
-  EXPECT_THAT(sentence, testing::HasSubstr("misshapen: embeddings.word_embeddings.weight (40, 16) instead of (41, 16)"));
+  EXPECT_THAT(sentence,
+              testing::HasSubstr(
+                  "misshapen: embeddings.word_embeddings.weight (40, 16) instead of (41, 16)"));
 }
 
 TEST(MiniLM, IsPyTorchsForEverySentence) {
   const char* const folder = std::getenv("ATTN_MINILM_FOLDER");
-  if (folder == nullptr || *folder == '\0') GTEST_SKIP() << "ATTN_MINILM_FOLDER does not name a folder with all-MiniLM-L6-v2's model.safetensors and vocab.txt";
+  if (folder == nullptr || *folder == '\0')
+    GTEST_SKIP() << "ATTN_MINILM_FOLDER does not name a folder with all-MiniLM-L6-v2's "
+                    "model.safetensors and vocab.txt";
   const WordPiece tokenizer = load_word_piece(std::filesystem::path(folder) / "vocab.txt");
   const Bert bert = load_bert(std::filesystem::path(folder) / "model.safetensors");
-  const attn::SafeTensors file = attn::load_safetensors(ATTN_TESTS_DATA "/minilm_cases.safetensors");
+  const attn::SafeTensors file =
+      attn::load_safetensors(ATTN_TESTS_DATA "/minilm_cases.safetensors");
   const std::vector<std::vector<Index>> expected = batch_of(file);
   ASSERT_EQ(expected.size(), file.metadata().size());
   ASSERT_GE(expected.size(), 50u);
@@ -87,15 +102,19 @@ TEST(MiniLM, IsPyTorchsForEverySentence) {
   }
   const auto reference = file.get<double, 2>("embeddings");
   double lowest = 1, farthest = 0;
-  for (std::size_t begin = 0; begin < tokens.size(); begin += 8) {  // short and long ones together, but not all with the longest
-    const auto first = tokens.begin() + std::ptrdiff_t(begin), last = tokens.begin() + std::ptrdiff_t(std::min(begin + 8, tokens.size()));
+  for (std::size_t begin = 0; begin < tokens.size();
+       begin += 8) {  // short and long ones together, but not all with the longest
+    const auto first = tokens.begin() + std::ptrdiff_t(begin),
+               last = tokens.begin() + std::ptrdiff_t(std::min(begin + 8, tokens.size()));
     const Tensor<float, 2> embeddings = bert.sentences(TokenBatch({first, last}));
     for (Index i = 0; i < embeddings.shape()[0]; ++i) {
-      const auto [distance, cosine] = likeness(embeddings.matrix().row(i), reference.matrix().row(Index(begin) + i));
+      const auto [distance, cosine] =
+          likeness(embeddings.matrix().row(i), reference.matrix().row(Index(begin) + i));
       EXPECT_GE(cosine, 0.99999) << "sentence " << Index(begin) + i;
       EXPECT_LT(distance, 5e-6) << "sentence " << Index(begin) + i;
       lowest = std::min(lowest, cosine), farthest = std::max(farthest, distance);
     }
   }
-  std::printf("%zu sentences, lowest cosine 1 - %.1e, largest distance %.1e\n", tokens.size(), 1 - lowest, farthest);
+  std::printf("%zu sentences, lowest cosine 1 - %.1e, largest distance %.1e\n", tokens.size(),
+              1 - lowest, farthest);
 }

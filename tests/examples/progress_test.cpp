@@ -15,7 +15,8 @@ TEST(Progress, IsOneLineRewrittenOnATerminal) {
     EXPECT_EQ(out.str(), "");  // nothing more often than ten times a second
     now = 110;
     progress.step(0.25, 2.0, 0.25, 64);
-    EXPECT_EQ(out.str(), "\r[==        ]  25 %  loss 2.0000  accuracy 25.0 %  13 examples/s  0:30 left\x1b[K");
+    EXPECT_EQ(out.str(),
+              "\r[==        ]  25 %  loss 2.0000  accuracy 25.0 %  13 examples/s  0:30 left\x1b[K");
     now = 110.05;
     progress.step(0.3, 2.0, 0.25, 64);
     now = 140;
@@ -28,7 +29,9 @@ TEST(Progress, IsOneLineRewrittenOnATerminal) {
     EXPECT_EQ(out.str(), "another\n");
     now = 150;
     progress.step(1.0, 2.0, 0.25, 64);
-    EXPECT_EQ(out.str(), "another\n\r[==========] 100 %  loss 2.0000  accuracy 25.0 %  6 examples/s  0:00 left\x1b[K");
+    EXPECT_EQ(out.str(),
+              "another\n\r[==========] 100 %  loss 2.0000  accuracy 25.0 %  6 examples/s  0:00 "
+              "left\x1b[K");
     out.str("");
   }
   EXPECT_EQ(out.str(), "\r\x1b[K");  // a program's next line does not stand behind the bar
@@ -52,7 +55,8 @@ TEST(Progress, ForgetsOldLossesAndDoesNotCountWhatWasDoneBefore) {
   for (int i = 0; i < 1000; ++i) progress.step(0.5, 1.0, 0.5, 0);
   now = 20;
   progress.step(0.75, 1.0, 0.5, 30);  // a quarter in 20 s, so 20 s for the last one
-  EXPECT_EQ(out.str(), "[=======   ]  75 %  loss 1.0000  accuracy 50.0 %  2 examples/s  0:20 left\n");
+  EXPECT_EQ(out.str(),
+            "[=======   ]  75 %  loss 1.0000  accuracy 50.0 %  2 examples/s  0:20 left\n");
   EXPECT_DOUBLE_EQ(progress.elapsed(), 20);
 }
 

@@ -16,7 +16,8 @@ using attn::Index;
 namespace {
 
 const nlohmann::json& golden() {
-  static const nlohmann::json file = nlohmann::json::parse(std::ifstream(ATTN_TESTS_DATA "/word_piece_cases.json"));
+  static const nlohmann::json file =
+      nlohmann::json::parse(std::ifstream(ATTN_TESTS_DATA "/word_piece_cases.json"));
   return file;
 }
 const WordPiece& tokenizer() {
@@ -26,7 +27,8 @@ const WordPiece& tokenizer() {
 
 std::string pieces(const std::string& text, std::size_t longest = 256) {
   std::string result;
-  for (const Index id : tokenizer()(text, longest)) result += (result.empty() ? "" : " ") + tokenizer().piece(id);
+  for (const Index id : tokenizer()(text, longest))
+    result += (result.empty() ? "" : " ") + tokenizer().piece(id);
   return result;
 }
 
@@ -34,7 +36,9 @@ std::string pieces(const std::string& text, std::size_t longest = 256) {
 
 TEST(WordPiece, IsTheReferenceTokenizerOnTextsOfAllKinds) {
   ASSERT_GE(golden()["cases"].size(), 80u);
-  for (const auto& example : golden()["cases"]) EXPECT_EQ(pieces(example["text"]), example["pieces"].get<std::string>()) << example["text"].dump();
+  for (const auto& example : golden()["cases"])
+    EXPECT_EQ(pieces(example["text"]), example["pieces"].get<std::string>())
+        << example["text"].dump();
 }
 
 TEST(WordPiece, ReadsEveryCodePointAsTheReferenceTokenizer) {
@@ -45,12 +49,14 @@ TEST(WordPiece, ReadsEveryCodePointAsTheReferenceTokenizer) {
     };
     for (char32_t c = plane << 16; c < (plane + 1) << 16; ++c) {
       if (c >= 0xD800 && c < 0xE000) continue;
-      for (const std::u32string& word : bert_words(std::u32string{U'a', c, U'b'})) add(attn::plot::encode_utf8(word) + ' ');
+      for (const std::u32string& word : bert_words(std::u32string{U'a', c, U'b'}))
+        add(attn::plot::encode_utf8(word) + ' ');
       add("\n");
     }
     char text[17];
     std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-    EXPECT_EQ(text, golden()["planes"][plane].get<std::string>()) << "plane " << static_cast<int>(plane);
+    EXPECT_EQ(text, golden()["planes"][plane].get<std::string>())
+        << "plane " << static_cast<int>(plane);
   }
 }
 
@@ -67,12 +73,17 @@ TEST(WordPiece, ReadsBytesThatAreNotUtf8AsNothing) {
 }
 
 TEST(WordPiece, NamesWhatItsVocabularyLacks) {
-  EXPECT_EQ(sentence_of<attn::FileError>([] { WordPiece({"[UNK]", "[SEP]", "a"}); }), "WordPiece: the vocabulary must have the piece [CLS]");
+  EXPECT_EQ(sentence_of<attn::FileError>([] {
+              WordPiece({"[UNK]", "[SEP]", "a"});
+            }),
+            "WordPiece: the vocabulary must have the piece [CLS]");
   const TemporaryFolder folder;
   const std::string path = (folder / "vocab.txt").string();
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }), "load_word_piece: cannot read \"" + path + '"');
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }),
+            "load_word_piece: cannot read \"" + path + '"');
   put(path, "[UNK]\n[CLS]\n");
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }), "load_word_piece: \"" + path + "\" must have the piece [SEP]");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { load_word_piece(path); }),
+            "load_word_piece: \"" + path + "\" must have the piece [SEP]");
 }
 
 TEST(WordPiece, ReadsLinesWithEitherEnd) {

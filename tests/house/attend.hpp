@@ -1,5 +1,6 @@
-// One attention and one layer, computed by the library and by plain loops: what several small programs here do. Everything is
-// in an unnamed namespace, so that translation units compiled in different ways share nothing but what attn makes them share.
+// One attention and one layer, computed by the library and by plain loops: what several small
+// programs here do. Everything is in an unnamed namespace, so that translation units compiled in
+// different ways share nothing but what attn makes them share.
 #pragma once
 
 #include <attn/attn.hpp>
@@ -33,7 +34,8 @@ inline std::vector<float> attend(const Inputs& in) {
   return numbers;
 }
 
-/// softmax(q kᵀ / √E) v of one head, whose rows lie `stride` numbers apart; a query sees the keys up to its own.
+/// softmax(q kᵀ / √E) v of one head, whose rows lie `stride` numbers apart; a query sees the keys
+/// up to its own.
 inline void plain_head(const double* q, const double* k, const double* v, double* o, Index stride) {
   for (Index i = 0; i < Inputs::L; ++i) {
     Numbers p;
@@ -46,24 +48,30 @@ inline void plain_head(const double* q, const double* k, const double* v, double
     }
     for (Index e = 0; e < Inputs::E; ++e) {
       o[i * stride + e] = 0;
-      for (Index j = 0; j <= i; ++j) o[i * stride + e] += p[std::size_t(j)] / sum * v[j * stride + e];
+      for (Index j = 0; j <= i; ++j)
+        o[i * stride + e] += p[std::size_t(j)] / sum * v[j * stride + e];
     }
   }
 }
 
-/// Rows of x times the transposed weight, `rows` of its rows from `first` on; PyTorch starts with biases of 0, and so does the layer.
+/// Rows of x times the transposed weight, `rows` of its rows from `first` on; PyTorch starts with
+/// biases of 0, and so does the layer.
 inline Numbers plain_linear(const Numbers& x, const float* weight, Index first, Index rows) {
   const Index D = Inputs::D, count = Index(x.size()) / D;
   Numbers y(std::size_t(count * rows));
   for (Index i = 0; i < count; ++i)
     for (Index r = 0; r < rows; ++r)
-      for (Index d = 0; d < D; ++d) y[std::size_t(i * rows + r)] += x[std::size_t(i * D + d)] * double(weight[(first + r) * D + d]);
+      for (Index d = 0; d < D; ++d)
+        y[std::size_t(i * rows + r)] +=
+            x[std::size_t(i * D + d)] * double(weight[(first + r) * D + d]);
   return y;
 }
 
 inline Numbers plain_attend(const Inputs& in) {
   constexpr Index B = Inputs::B, H = Inputs::H, L = Inputs::L, E = Inputs::E, D = Inputs::D;
-  const auto doubles = [](const auto& tensor) { return Numbers(tensor.data(), tensor.data() + tensor.size()); };
+  const auto doubles = [](const auto& tensor) {
+    return Numbers(tensor.data(), tensor.data() + tensor.size());
+  };
   const Numbers q = doubles(in.q), k = doubles(in.k), v = doubles(in.v), x = doubles(in.x);
   Numbers result(q.size());
   for (Index head = 0; head < B * H; ++head) {
@@ -72,7 +80,8 @@ inline Numbers plain_attend(const Inputs& in) {
   }
 
   const float* in_proj = in.layer.in_proj_weight->value().data();
-  const Numbers Q = plain_linear(x, in_proj, 0, D), K = plain_linear(x, in_proj, D, D), V = plain_linear(x, in_proj, 2 * D, D);
+  const Numbers Q = plain_linear(x, in_proj, 0, D), K = plain_linear(x, in_proj, D, D),
+                V = plain_linear(x, in_proj, 2 * D, D);
   Numbers heads(x.size());
   for (Index b = 0; b < B; ++b)
     for (Index h = 0; h < H; ++h) {
@@ -84,7 +93,8 @@ inline Numbers plain_attend(const Inputs& in) {
   return result;
 }
 
-/// The largest difference between the two, infinite where the library gave a NaN or another count of numbers.
+/// The largest difference between the two, infinite where the library gave a NaN or another count
+/// of numbers.
 inline double attend_gap() {
   const Inputs in;
   const std::vector<float> got = attend(in);

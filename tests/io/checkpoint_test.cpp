@@ -34,7 +34,8 @@ struct Run {
     for (Index i = 0; i < steps; ++i) {
       optimizer.zero_grad();
       draw_gradients(model.parameters(), random);
-      if (step < 6) model.inner.bias.gradient().clear();  // it is changed less often, and at first not at all
+      if (step < 6)
+        model.inner.bias.gradient().clear();  // it is changed less often, and at first not at all
       attn::clip_gradient_norm(model.parameters(), 2);
       optimizer.step(rate(++step));
       average.update();
@@ -42,7 +43,8 @@ struct Run {
   }
   /// All that the run is.
   auto state() {
-    std::vector<T> all = numbers_of(model), averages = average.evaluate([&] { return numbers_of(model); });
+    std::vector<T> all = numbers_of(model),
+                   averages = average.evaluate([&] { return numbers_of(model); });
     all.insert(all.end(), averages.begin(), averages.end());
     const auto memory = optimizer.state_dict();
     for (const std::string& name : memory.names()) {
@@ -96,12 +98,17 @@ TYPED_TEST(Checkpoints, AreSafetensorsFilesByNames) {
   Run<T> run;
   run.go(2);
   const SmallModel<T>& model = run.model;  // one that is not to change can be saved
-  attn::save_checkpoint(this->folder / "run", attn::Checkpoint{model, run.optimizer, run.random, run.step});
+  attn::save_checkpoint(this->folder / "run",
+                        attn::Checkpoint{model, run.optimizer, run.random, run.step});
   const attn::SafeTensors file = attn::load_safetensors(this->folder / "run");
-  EXPECT_EQ(file.names(), (std::vector<std::string>{"model.bias", "model.inner.bias", "model.inner.weight", "model.weight", "optimizer.bias.exp_avg",
-                                                    "optimizer.bias.exp_avg_sq", "optimizer.bias.step", "optimizer.inner.bias.step",
-                                                    "optimizer.inner.weight.exp_avg", "optimizer.inner.weight.exp_avg_sq", "optimizer.inner.weight.step",
-                                                    "optimizer.weight.exp_avg", "optimizer.weight.exp_avg_sq", "optimizer.weight.step", "random", "step"}));
+  EXPECT_EQ(file.names(),
+            (std::vector<std::string>{
+                "model.bias", "model.inner.bias", "model.inner.weight", "model.weight",
+                "optimizer.bias.exp_avg", "optimizer.bias.exp_avg_sq", "optimizer.bias.step",
+                "optimizer.inner.bias.step", "optimizer.inner.weight.exp_avg",
+                "optimizer.inner.weight.exp_avg_sq", "optimizer.inner.weight.step",
+                "optimizer.weight.exp_avg", "optimizer.weight.exp_avg_sq", "optimizer.weight.step",
+                "random", "step"}));
   SmallModel<T> copy;
   copy.load_state_dict(file, "model.");
   EXPECT_TRUE(same_bits(numbers_of(copy), numbers_of(model)));
@@ -116,37 +123,47 @@ TYPED_TEST(Checkpoints, AreLoadedWholeOrNotAtAll) {
   const auto path = this->folder / "run";
   const std::string numbers = std::is_same_v<T, float> ? "F32" : "F64";
   const std::string where = "load_checkpoint: \"" + path.string() + "\": ";
-  const auto load = [&]<class Error>(Error) { return sentence_of<Error>([&] { attn::load_checkpoint(path, run.checkpoint()); }); };
+  const auto load = [&]<class Error>(Error) {
+    return sentence_of<Error>([&] { attn::load_checkpoint(path, run.checkpoint()); });
+  };
   const auto refused = [&] { return load(attn::FileError("")); };
 
   attn::save_checkpoint(path, attn::Checkpoint{saved.model, saved.optimizer, saved.step});
-  EXPECT_EQ(refused(), where + "the file must hold average (MovingAverage), model (SmallModel), numbers (" + numbers +
-                           "), optimizer (AdamW), random (Philox4x32-10), step (number) but holds model (SmallModel), numbers (" + numbers +
-                           "), optimizer (AdamW), step (number)");
+  EXPECT_EQ(refused(),
+            where + "the file must hold average (MovingAverage), model (SmallModel), numbers (" +
+                numbers +
+                "), optimizer (AdamW), random (Philox4x32-10), step (number) but holds model "
+                "(SmallModel), numbers (" +
+                numbers + "), optimizer (AdamW), step (number)");
   Run<T, attn::Adam<T>> other_optimizer;
   attn::save_checkpoint(path, other_optimizer.checkpoint());
   EXPECT_THAT(refused(), testing::HasSubstr("optimizer (Adam)"));
   Run<std::conditional_t<std::is_same_v<T, float>, double, float>> other_numbers;
   attn::save_checkpoint(path, other_numbers.checkpoint());
-  EXPECT_THAT(refused(), testing::HasSubstr("but holds average (MovingAverage), model (SmallModel), numbers (F"));
+  EXPECT_THAT(refused(), testing::HasSubstr(
+                             "but holds average (MovingAverage), model (SmallModel), numbers (F"));
   attn::save_safetensors(path, saved.model.state_dict());
   EXPECT_THAT(refused(), testing::EndsWith("but holds nothing that a checkpoint says of itself"));
   put(path, "no such file");
   EXPECT_THAT(refused(), testing::StartsWith("load_safetensors: \"" + path.string()));
   std::filesystem::remove(path);
-  EXPECT_EQ(refused(), "load_safetensors: cannot read \"" + path.string() + "\": No such file or directory");
+  EXPECT_EQ(refused(),
+            "load_safetensors: cannot read \"" + path.string() + "\": No such file or directory");
 
   SmallModel<T> larger(8);
   attn::AdamW<T> adamw(larger.parameters());
   attn::MovingAverage<T> average(larger.parameters());
   attn::save_checkpoint(path, attn::Checkpoint{larger, adamw, average, saved.random, saved.step});
-  EXPECT_EQ(load(attn::ShapeError("")), where +
-                                            "MovingAverage: the state must have exactly the entries of its parameters; missing: none; unexpected: none; "
-                                            "misshapen: average.weight (8, 5) instead of (7, 5)");
+  EXPECT_EQ(load(attn::ShapeError("")),
+            where +
+                "MovingAverage: the state must have exactly the entries of its parameters; "
+                "missing: none; unexpected: none; "
+                "misshapen: average.weight (8, 5) instead of (7, 5)");
   EXPECT_EQ(run.state(), before);
 }
 
-/// A good file in which one entry is changed, each in turn: it is missing, of another shape or type, or there is one more.
+/// A good file in which one entry is changed, each in turn: it is missing, of another shape or
+/// type, or there is one more.
 TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
   using T = TypeParam;
   Run<T> run, saved;
@@ -162,16 +179,24 @@ TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
     for (const std::string& name : good.names()) {
       if (change(writer, name)) continue;
       if (good.dtype(name) == attn::Dtype::i64)
-        writer.add(name, good.shape(name), std::span<const std::int64_t>(counts[name] = good.template values<std::int64_t>(name)));
-      else writer.add(name, good.shape(name), std::span<const T>(numbers[name] = good.template values<T>(name)));
+        writer.add(
+            name, good.shape(name),
+            std::span<const std::int64_t>(counts[name] = good.template values<std::int64_t>(name)));
+      else
+        writer.add(name, good.shape(name),
+                   std::span<const T>(numbers[name] = good.template values<T>(name)));
     }
     writer.save(path, good.metadata());
     try {
       attn::load_checkpoint(path, run.checkpoint());
       ADD_FAILURE() << what;
     } catch (const attn::Error& error) {
-      const bool expected = dynamic_cast<const attn::FileError*>(&error) || dynamic_cast<const attn::ShapeError*>(&error);
-      EXPECT_TRUE(expected && std::string(error.what()).starts_with("load_checkpoint: \"" + path.string() + "\": ")) << what << ": " << error.what();
+      const bool expected = dynamic_cast<const attn::FileError*>(&error) ||
+                            dynamic_cast<const attn::ShapeError*>(&error);
+      EXPECT_TRUE(
+          expected &&
+          std::string(error.what()).starts_with("load_checkpoint: \"" + path.string() + "\": "))
+          << what << ": " << error.what();
     }
     EXPECT_EQ(run.state(), before) << what;
   };
@@ -185,7 +210,8 @@ TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
       return name == entry;
     });
     refused(entry + " has another type", [&](auto& writer, const std::string& name) {
-      if (name == entry && good.dtype(name) == attn::Dtype::i64) writer.add(name, attn::Tensor<double, 1>({2}));
+      if (name == entry && good.dtype(name) == attn::Dtype::i64)
+        writer.add(name, attn::Tensor<double, 1>({2}));
       else if (name == entry) writer.add(name, attn::Tensor<std::int64_t, 1>({2}));
       return name == entry;
     });
@@ -212,15 +238,18 @@ TYPED_TEST(Checkpoints, AreRefusedWhereverTheyAreCutOff) {
   const std::string whole = content(this->folder / "run");
   for (std::size_t size = 0; size < whole.size(); size += 1 + whole.size() / 300) {
     put(this->folder / "cut", whole.substr(0, size));
-    EXPECT_THROW(attn::load_checkpoint(this->folder / "cut", run.checkpoint()), attn::FileError) << size;
+    EXPECT_THROW(attn::load_checkpoint(this->folder / "cut", run.checkpoint()), attn::FileError)
+        << size;
   }
   EXPECT_EQ(run.state(), before);
 }
 
 TYPED_TEST(Checkpoints, CannotBeWrittenWhereThereIsNoFolder) {
   Run<TypeParam> run;
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::save_checkpoint(this->folder / "no/run", run.checkpoint()); }),
-            "save_checkpoint: cannot write \"" + (this->folder / "no/run").string() + "\": No such file or directory");
+  EXPECT_EQ(sentence_of<attn::FileError>(
+                [&] { attn::save_checkpoint(this->folder / "no/run", run.checkpoint()); }),
+            "save_checkpoint: cannot write \"" + (this->folder / "no/run").string() +
+                "\": No such file or directory");
 }
 
 /// Number k of its checkpoints is k in everything. It writes one after another until it is killed.
@@ -233,7 +262,8 @@ struct Counting {
   auto checkpoint() { return attn::Checkpoint{model, optimizer, random, step}; }
   void next() {
     ++step, ++random.counter;
-    for (const auto& p : model.parameters()) std::ranges::fill(p.edit(), float(step)), std::ranges::fill(p.grad.values(), float(step));
+    for (const auto& p : model.parameters())
+      std::ranges::fill(p.edit(), float(step)), std::ranges::fill(p.grad.values(), float(step));
     optimizer.step(0);
   }
 };
@@ -249,7 +279,9 @@ TEST(CheckpointsOfAKilledProgram, AreWholeAtEveryMoment) {
   const auto one = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
   attn::Random random{5};
   Index last = 1, interrupted = 0;
-  while ((last <= 10 || interrupted <= 5 || Clock::now() < begin + std::chrono::milliseconds(1500)) && Clock::now() < begin + std::chrono::minutes(1)) {
+  while (
+      (last <= 10 || interrupted <= 5 || Clock::now() < begin + std::chrono::milliseconds(1500)) &&
+      Clock::now() < begin + std::chrono::minutes(1)) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0)
@@ -268,7 +300,8 @@ TEST(CheckpointsOfAKilledProgram, AreWholeAtEveryMoment) {
     for (const auto& p : counting.model.parameters()) {
       for (const float x : p.value) ASSERT_EQ(x, float(last));
       ASSERT_EQ(memory.values(p.name + ".step")[0], float(last));
-      for (const float x : memory.values(p.name + ".momentum_buffer")) ASSERT_EQ(x, memory.values("weight.momentum_buffer")[0]);
+      for (const float x : memory.values(p.name + ".momentum_buffer"))
+        ASSERT_EQ(x, memory.values("weight.momentum_buffer")[0]);
     }
     for (const auto& file : std::filesystem::directory_iterator(folder.path))
       if (file.path().extension() == ".tmp") ++interrupted, std::filesystem::remove(file.path());

@@ -9,28 +9,38 @@ using attn::convert;
 
 /// IEEE 754 binary16 and its cousins, from the definition: sign, exponent, fraction.
 double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
-  const unsigned fraction = bits & ((1u << fraction_bits) - 1), exponent = (bits >> fraction_bits) & ((1u << exponent_bits) - 1);
+  const unsigned fraction = bits & ((1u << fraction_bits) - 1),
+                 exponent = (bits >> fraction_bits) & ((1u << exponent_bits) - 1);
   const int bias = (1 << (exponent_bits - 1)) - 1;
   const double sign = bits >> 15 ? -1 : 1, part = std::ldexp(fraction, -fraction_bits);
-  if (exponent == (1u << exponent_bits) - 1) return fraction ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
-  return sign * (exponent == 0 ? std::ldexp(part, 1 - bias) : std::ldexp(1 + part, static_cast<int>(exponent) - bias));
+  if (exponent == (1u << exponent_bits) - 1)
+    return fraction ? std::numeric_limits<double>::quiet_NaN()
+                    : sign * std::numeric_limits<double>::infinity();
+  return sign * (exponent == 0 ? std::ldexp(part, 1 - bias)
+                               : std::ldexp(1 + part, static_cast<int>(exponent) - bias));
 }
 
 template <class T>
 T stored(unsigned bits) {
-  const std::byte bytes[] = {static_cast<std::byte>(bits & 0xFF), static_cast<std::byte>(bits >> 8)};
+  const std::byte bytes[] = {static_cast<std::byte>(bits & 0xFF),
+                             static_cast<std::byte>(bits >> 8)};
   return attn::load_number<T>(bytes);
 }
 
-bool same(double a, double b) { return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b); }
+bool same(double a, double b) {
+  return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b);
+}
 
 TEST(Convert, EveryF16AndBF16IsItsValue) {
   for (unsigned bits = 0; bits < 65536; ++bits) {
     const double half = value_of(bits, 5, 10), bfloat = value_of(bits, 8, 7);
     ASSERT_TRUE(same(convert<double>(stored<Eigen::half>(bits)).value(), half)) << bits;
-    ASSERT_TRUE(same(static_cast<double>(convert<float>(stored<Eigen::half>(bits)).value()), half)) << bits;
+    ASSERT_TRUE(same(static_cast<double>(convert<float>(stored<Eigen::half>(bits)).value()), half))
+        << bits;
     ASSERT_TRUE(same(convert<double>(stored<Eigen::bfloat16>(bits)).value(), bfloat)) << bits;
-    ASSERT_TRUE(same(static_cast<double>(convert<float>(stored<Eigen::bfloat16>(bits)).value()), bfloat)) << bits;
+    ASSERT_TRUE(
+        same(static_cast<double>(convert<float>(stored<Eigen::bfloat16>(bits)).value()), bfloat))
+        << bits;
   }
 }
 
@@ -40,7 +50,8 @@ TEST(Convert, FloatingNumbersAreRoundedButStayFinite) {
   EXPECT_EQ(convert<float>(1e300), std::nullopt);
   EXPECT_EQ(convert<float>(-1e39), std::nullopt);
   EXPECT_EQ(convert<float>(3.4028235e38), std::numeric_limits<float>::max());
-  EXPECT_EQ(convert<float>(-std::numeric_limits<double>::infinity()), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(convert<float>(-std::numeric_limits<double>::infinity()),
+            -std::numeric_limits<float>::infinity());
   EXPECT_TRUE(std::isnan(convert<float>(std::numeric_limits<double>::quiet_NaN()).value()));
   EXPECT_EQ(convert<double>(0.1f), static_cast<double>(0.1f));
 }
@@ -67,7 +78,8 @@ TEST(Convert, FloatingNumbersBecomeIntegersOnlyWhereTheyAreSome) {
   EXPECT_EQ(convert<std::int64_t>(std::numeric_limits<double>::infinity()), std::nullopt);
   EXPECT_EQ(convert<std::int64_t>(9223372036854775808.0), std::nullopt);
   EXPECT_EQ(convert<std::int64_t>(9223372036854774784.0), 9223372036854774784);
-  EXPECT_EQ(convert<std::int64_t>(-9223372036854775808.0), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(convert<std::int64_t>(-9223372036854775808.0),
+            std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(convert<std::int8_t>(127.0f), 127);
   EXPECT_EQ(convert<std::int8_t>(128.0f), std::nullopt);
   EXPECT_EQ(convert<std::int8_t>(-128.0f), -128);
@@ -114,11 +126,14 @@ TEST(Convert, NamesAndSizesOfTypes) {
   EXPECT_EQ(attn::dtype_of<attn::Index>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<long long>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<int>, attn::Dtype::i32);
-  static_assert(!attn::Storable<unsigned> && !attn::Storable<char> && !attn::Storable<std::uint64_t>);
+  static_assert(!attn::Storable<unsigned> && !attn::Storable<char> &&
+                !attn::Storable<std::uint64_t>);
   const attn::Index sizes[] = {1, 1, 1, 2, 2, 2, 4, 4, 8, 8};
   for (std::size_t i = 0; i < attn::dtype_names.size(); ++i) {
     EXPECT_EQ(attn::size_of(static_cast<attn::Dtype>(i)), sizes[i]);
-    attn::with_type(static_cast<attn::Dtype>(i), [&]<class T>(T) { EXPECT_EQ(attn::to_string(attn::dtype_of<T>), attn::dtype_names[i]); });
+    attn::with_type(static_cast<attn::Dtype>(i), [&]<class T>(T) {
+      EXPECT_EQ(attn::to_string(attn::dtype_of<T>), attn::dtype_names[i]);
+    });
   }
 }
 

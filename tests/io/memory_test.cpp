@@ -22,7 +22,8 @@ constexpr bool under_address_sanitizer =
     false;
 #endif
 
-/// A line of /proc/self/status in bytes: VmRSS is what is resident, VmHWM the most that ever was. -1 where there is no such line.
+/// A line of /proc/self/status in bytes: VmRSS is what is resident, VmHWM the most that ever was.
+/// -1 where there is no such line.
 Index status(const std::string& key) {
   std::ifstream in("/proc/self/status");
   for (std::string name, rest; in >> name && std::getline(in, rest);)
@@ -30,7 +31,8 @@ Index status(const std::string& key) {
   return -1;
 }
 
-/// By how many bytes `load` lets resident memory grow, at the highest, in a process that was never larger; -1 where nothing tells, -2 where it fails.
+/// By how many bytes `load` lets resident memory grow, at the highest, in a process that was never
+/// larger; -1 where nothing tells, -2 where it fails.
 template <class Load>
 Index growth(const Load& load) {
   int pipe_ends[2];
@@ -53,19 +55,23 @@ Index growth(const Load& load) {
   return grown;
 }
 
-/// What is loaded takes `values` bytes, and `load` says whether it is right; meanwhile the `file` of so many may take three tenths of itself.
+/// What is loaded takes `values` bytes, and `load` says whether it is right; meanwhile the `file`
+/// of so many may take three tenths of itself.
 template <class Load>
 void expect_growth(Index values, Index file, const Load& load) {
   const Index grown = growth(load);
-  if (grown == -1) GTEST_SKIP() << "this system has no fork or does not tell the peak of resident memory";
+  if (grown == -1)
+    GTEST_SKIP() << "this system has no fork or does not tell the peak of resident memory";
   ASSERT_NE(grown, -2) << "what was loaded is not right";
   if (under_address_sanitizer) values += values / 8;  // its shadow
   EXPECT_GE(grown, values / 10 * 9) << "the measure is wrong";
-  EXPECT_LE(double(grown), double(values) + 0.3 * double(file)) << double(grown) / double(file) << " times the file";
+  EXPECT_LE(double(grown), double(values) + 0.3 * double(file))
+      << double(grown) / double(file) << " times the file";
 }
 
 /// A file of zeros, which take no room on the disk, between a start and an end.
-void put_zeros(const std::filesystem::path& path, const std::string& start, Index zeros, const std::string& end) {
+void put_zeros(const std::filesystem::path& path, const std::string& start, Index zeros,
+               const std::string& end) {
   put(path, start);
   std::filesystem::resize_file(path, start.size() + static_cast<std::size_t>(zeros));
   std::ofstream(path, std::ios::binary | std::ios::app) << end;
@@ -75,15 +81,19 @@ std::string start(const std::string& header) {
   const std::uint64_t length = header.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + header;
 }
-std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, Index begin, Index end) {
-  return "\"" + name + R"(":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  Index begin, Index end) {
+  return "\"" + name + R"(":{"dtype":")" + dtype + R"(","shape":)" + shape +
+         R"(,"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(end) + "]}";
 }
 
 TEST(Memory, ALayerIsLoadedWithoutTheFileBesideIt) {
   const TemporaryFolder folder;
   constexpr Index n = 7000, size = 4 * n * n;
-  const std::string bias = entry("bias", "F32", "[7000]", 0, 4 * n), weight = entry("weight", "F32", "[7000,7000]", 4 * n, 4 * n + size);
-  put_zeros(folder / "a", start("{" + bias + "," + weight + "}"), 4 * n + size - 4, std::string("\0\0\x80\x3F", 4));
+  const std::string bias = entry("bias", "F32", "[7000]", 0, 4 * n),
+                    weight = entry("weight", "F32", "[7000,7000]", 4 * n, 4 * n + size);
+  put_zeros(folder / "a", start("{" + bias + "," + weight + "}"), 4 * n + size - 4,
+            std::string("\0\0\x80\x3F", 4));
   expect_growth(size, size, [&] {
     attn::Linear<float> layer({.in_features = n, .out_features = n});
     layer.load_state_dict(attn::load_safetensors(folder / "a"));
@@ -95,7 +105,8 @@ TEST(Memory, NumbersAreConvertedWithoutTheFileBesideThem) {
   const TemporaryFolder folder;
   constexpr Index count = 16'000'000;
   for (const std::string dtype : {"F16", "BF16"}) {
-    put_zeros(folder / "a", start("{" + entry("a", dtype, "[16000000]", 0, 2 * count) + "}"), 2 * count - 2, dtype == "F16" ? std::string("\0\x3C", 2) : "\x80\x3F");
+    put_zeros(folder / "a", start("{" + entry("a", dtype, "[16000000]", 0, 2 * count) + "}"),
+              2 * count - 2, dtype == "F16" ? std::string("\0\x3C", 2) : "\x80\x3F");
     expect_growth(4 * count, 2 * count, [&] {
       const auto tensor = attn::load_safetensors(folder / "a").get<float, 1>("a");
       return tensor(0) == 0 && tensor(count - 1) == 1;
@@ -104,11 +115,15 @@ TEST(Memory, NumbersAreConvertedWithoutTheFileBesideThem) {
 }
 
 TEST(Memory, SmallTensorsInAnyOrderLeaveNothingBehind) {
-  if (under_address_sanitizer) GTEST_SKIP() << "AddressSanitizer keeps what was freed, here the header's small parts, and surrounds every small tensor";
+  if (under_address_sanitizer)
+    GTEST_SKIP() << "AddressSanitizer keeps what was freed, here the header's small parts, and "
+                    "surrounds every small tensor";
   const TemporaryFolder folder;
   constexpr Index count = 20'000, size = 5000;
   std::string header = "{";
-  for (Index i = 0; i < count; ++i) header += (i == 0 ? "" : ",") + entry(std::to_string(i), "F32", "[1250]", i * size, (i + 1) * size);
+  for (Index i = 0; i < count; ++i)
+    header +=
+        (i == 0 ? "" : ",") + entry(std::to_string(i), "F32", "[1250]", i * size, (i + 1) * size);
   put_zeros(folder / "a", start(header + "}"), count * size - 4, std::string("\0\0\x80\x3F", 4));
   expect_growth(count * size, count * size, [&] {
     const attn::SafeTensors file = attn::load_safetensors(folder / "a");

@@ -12,7 +12,8 @@ using attn::Index;
 using std::vector;
 using Strings = vector<std::string>;
 
-static_assert(attn::StateSource<attn::MappedSource<attn::SafeTensors>, float> && attn::StateSource<attn::MappedSource<attn::SafeTensors>, double>);
+static_assert(attn::StateSource<attn::MappedSource<attn::SafeTensors>, float> &&
+              attn::StateSource<attn::MappedSource<attn::SafeTensors>, double>);
 
 /// A state of matrices (rows, 2), each filled with a number of its own: 0, 1, …
 attn::StateDict<float> state_of(const vector<std::pair<std::string, Index>>& entries) {
@@ -41,10 +42,12 @@ vector<float> values(const Source& source, const std::string& name) {
   return result;
 }
 
-const attn::NameMap bert{{{"layers.{}.self_attn.in_proj_{}",
-                           {"encoder.layer.{}.attention.self.query.{}", "encoder.layer.{}.attention.self.key.{}", "encoder.layer.{}.attention.self.value.{}"}},
-                          {"layers.{}.norm1.{}", {"encoder.layer.{}.attention.output.LayerNorm.{}"}}},
-                         {"pooler.{}"}};
+const attn::NameMap bert{
+    {{"layers.{}.self_attn.in_proj_{}",
+      {"encoder.layer.{}.attention.self.query.{}", "encoder.layer.{}.attention.self.key.{}",
+       "encoder.layer.{}.attention.self.value.{}"}},
+     {"layers.{}.norm1.{}", {"encoder.layer.{}.attention.output.LayerNorm.{}"}}},
+    {"pooler.{}"}};
 
 TEST(NameMap, RenamesStacksKeepsAndLeavesOut) {
   const auto source = state_of({{"encoder.layer.0.attention.self.value.weight", 3},
@@ -54,9 +57,11 @@ TEST(NameMap, RenamesStacksKeepsAndLeavesOut) {
                                 {"encoder.layer.0.attention.self.key.weight", 2},
                                 {"embeddings.weight", 1}});
   const auto mapped = bert(source);
-  EXPECT_EQ(mapped.names(), (Strings{"embeddings.weight", "layers.0.self_attn.in_proj_weight", "layers.11.norm1.bias"}));
+  EXPECT_EQ(mapped.names(), (Strings{"embeddings.weight", "layers.0.self_attn.in_proj_weight",
+                                     "layers.11.norm1.bias"}));
   EXPECT_EQ(mapped.shape("layers.0.self_attn.in_proj_weight"), (vector<Index>{6, 2}));
-  EXPECT_EQ(values(mapped, "layers.0.self_attn.in_proj_weight"), (vector<float>{1, 1, 4, 4, 4, 4, 0, 0, 0, 0, 0, 0}));  // query, key, value
+  EXPECT_EQ(values(mapped, "layers.0.self_attn.in_proj_weight"),
+            (vector<float>{1, 1, 4, 4, 4, 4, 0, 0, 0, 0, 0, 0}));  // query, key, value
   EXPECT_EQ(mapped.shape("layers.11.norm1.bias"), (vector<Index>{2, 2}));
   EXPECT_EQ(values(mapped, "layers.11.norm1.bias"), (vector<float>{2, 2, 2, 2}));
   EXPECT_EQ(values(mapped, "embeddings.weight"), (vector<float>{5, 5}));
@@ -80,13 +85,18 @@ TEST(NameMap, ALayerLoadsWhatAnotherLibrarySaved) {
     writer.add("layer.4.attention.value." + name, part, own.values(in).subspan(2 * size, size));
     writer.add("layer.4.attention.output.dense." + name, own.shape(out), own.values(out));
   }
-  writer.add("classifier.weight", {1}, own.values("in_proj_bias").subspan(0, 1)).save(folder / "foreign");
+  writer.add("classifier.weight", {1}, own.values("in_proj_bias").subspan(0, 1))
+      .save(folder / "foreign");
 
-  const attn::NameMap map{{{"layers.{}.in_proj_{}", {"layer.{}.attention.query.{}", "layer.{}.attention.key.{}", "layer.{}.attention.value.{}"}},
-                           {"layers.{}.out_proj.{}", {"layer.{}.attention.output.dense.{}"}}}, {"classifier.{}"}};
+  const attn::NameMap map{{{"layers.{}.in_proj_{}",
+                            {"layer.{}.attention.query.{}", "layer.{}.attention.key.{}",
+                             "layer.{}.attention.value.{}"}},
+                           {"layers.{}.out_proj.{}", {"layer.{}.attention.output.dense.{}"}}},
+                          {"classifier.{}"}};
   attn::SelfAttention<double> loaded({.embed_dim = 6, .num_heads = 2});
   loaded.load_state_dict(map(attn::load_safetensors(folder / "foreign")), "layers.4.");
-  for (const std::string& name : own.names()) EXPECT_TRUE(std::ranges::equal(loaded.state_dict().values(name), own.values(name))) << name;
+  for (const std::string& name : own.names())
+    EXPECT_TRUE(std::ranges::equal(loaded.state_dict().values(name), own.values(name))) << name;
 }
 
 TEST(NameMap, AHoleIsAtLeastOneCharacterAndNoDotUnlessItEndsThePattern) {
@@ -115,7 +125,9 @@ TEST(NameMap, HolesAreFilledInOrderAndTakeAsLittleAsWillDo) {
 }
 
 TEST(NameMap, TheFirstRuleThatFitsCountsAndRulesComeBeforeWhatIsLeftOut) {
-  const attn::NameMap map{{{"first.{}", {"a.{}"}}, {"second.{}.{}", {"a.{}.{}", "b.{}.{}"}}, {"kept", {"x.y"}}}, {"{}"}};
+  const attn::NameMap map{
+      {{"first.{}", {"a.{}"}}, {"second.{}.{}", {"a.{}.{}", "b.{}.{}"}}, {"kept", {"x.y"}}},
+      {"{}"}};
   EXPECT_EQ(map(state({"a.w.v", "x.y", "x.z"})).names(), (Strings{"first.w.v", "kept"}));
 }
 
@@ -140,8 +152,10 @@ TEST(NameMap, HoldsTemporariesAndWhatSharesAndRefersToOthers) {
   EXPECT_EQ(values(of_temporary, "y"), (vector<float>{1, 1}));
   EXPECT_EQ(values(of_file, "layers.0.norm1.bias"), (vector<float>{0, 0}));
   const auto big = state({"y"});
-  static_assert(std::is_same_v<decltype(bert(big)), attn::MappedSource<const attn::StateDict<float>&>>);
-  static_assert(std::is_same_v<decltype(bert(attn::StateDict<float>())), attn::MappedSource<attn::StateDict<float>>>);
+  static_assert(
+      std::is_same_v<decltype(bert(big)), attn::MappedSource<const attn::StateDict<float>&>>);
+  static_assert(std::is_same_v<decltype(bert(attn::StateDict<float>())),
+                               attn::MappedSource<attn::StateDict<float>>>);
 }
 
 TEST(NameMap, MapsMayFollowEachOther) {
@@ -154,12 +168,16 @@ TEST(NameMap, RefusesRulesThatCannotBe) {
   const auto sentence = [](vector<attn::NameMap::Rule> rules, Strings left_out = {}) {
     return sentence_of<attn::OptionError>([&] { attn::NameMap(rules, left_out); });
   };
-  EXPECT_EQ(sentence({{"a.{}", {"b.{}", "c.{}.{}"}}}), "NameMap: \"c.{}.{}\" has 2 {}, but its target \"a.{}\" has 1");
+  EXPECT_EQ(sentence({{"a.{}", {"b.{}", "c.{}.{}"}}}),
+            "NameMap: \"c.{}.{}\" has 2 {}, but its target \"a.{}\" has 1");
   EXPECT_EQ(sentence({{"a.{}", {"b"}}}), "NameMap: \"b\" has 0 {}, but its target \"a.{}\" has 1");
   EXPECT_EQ(sentence({{"a.{}", {}}}), "NameMap: \"a.{}\" must have at least one source");
-  EXPECT_EQ(sentence({{"a.{0}", {"b.{0}"}}}), "NameMap: the braces of \"a.{0}\" must be {}, with nothing between them");
-  EXPECT_EQ(sentence({{"a", {"b}"}}}), "NameMap: the braces of \"b}\" must be {}, with nothing between them");
-  EXPECT_EQ(sentence({}, {"b{"}), "NameMap: the braces of \"b{\" must be {}, with nothing between them");
+  EXPECT_EQ(sentence({{"a.{0}", {"b.{0}"}}}),
+            "NameMap: the braces of \"a.{0}\" must be {}, with nothing between them");
+  EXPECT_EQ(sentence({{"a", {"b}"}}}),
+            "NameMap: the braces of \"b}\" must be {}, with nothing between them");
+  EXPECT_EQ(sentence({}, {"b{"}),
+            "NameMap: the braces of \"b{\" must be {}, with nothing between them");
 }
 
 struct Endless {
@@ -169,29 +187,44 @@ struct Endless {
 };
 
 TEST(NameMap, RefusesContentsThatDoNotFit) {
-  const auto sentence = [](const attn::NameMap& map, const attn::StateDict<float>& source) { return sentence_of<attn::ShapeError>([&] { map(source); }); };
+  const auto sentence = [](const attn::NameMap& map, const attn::StateDict<float>& source) {
+    return sentence_of<attn::ShapeError>([&] { map(source); });
+  };
   const attn::NameMap pair{{{"qk.{}", {"q.{}", "k.{}"}}, {"norm.{}", {"ln.{}"}}}};
-  EXPECT_EQ(sentence(pair, state({"k.weight", "q.bias"})), "NameMap: \"qk.weight\" is made of \"k.weight\" and of \"q.weight\", which is missing");
-  EXPECT_EQ(sentence(pair, state({"ln.weight", "norm.weight"})), "NameMap: \"ln.weight\" and \"norm.weight\" both become \"norm.weight\"");
-  EXPECT_EQ(sentence(pair, state({"qk.weight", "k.weight", "q.weight"})), "NameMap: \"qk.weight\" and \"k.weight\" both become \"qk.weight\"");
+  EXPECT_EQ(sentence(pair, state({"k.weight", "q.bias"})),
+            "NameMap: \"qk.weight\" is made of \"k.weight\" and of \"q.weight\", which is missing");
+  EXPECT_EQ(sentence(pair, state({"ln.weight", "norm.weight"})),
+            "NameMap: \"ln.weight\" and \"norm.weight\" both become \"norm.weight\"");
+  EXPECT_EQ(sentence(pair, state({"qk.weight", "k.weight", "q.weight"})),
+            "NameMap: \"qk.weight\" and \"k.weight\" both become \"qk.weight\"");
   attn::StateDict<float> shapes = state({"q.w"});
   shapes.set("k.w", attn::tensor<float>({{1, 2, 3}}));
-  EXPECT_EQ(sentence(pair, shapes), "NameMap: to be stacked as \"qk.w\", \"k.w\" (1, 3) must have the extents of \"q.w\" (1, 2) after the first axis");
+  EXPECT_EQ(sentence(pair, shapes),
+            "NameMap: to be stacked as \"qk.w\", \"k.w\" (1, 3) must have the extents of \"q.w\" "
+            "(1, 2) after the first axis");
   shapes.set("k.w", attn::tensor<float>({1, 2}));
-  EXPECT_EQ(sentence(pair, shapes), "NameMap: to be stacked as \"qk.w\", \"k.w\" (2) must have the extents of \"q.w\" (1, 2) after the first axis");
+  EXPECT_EQ(sentence(pair, shapes),
+            "NameMap: to be stacked as \"qk.w\", \"k.w\" (2) must have the extents of \"q.w\" (1, "
+            "2) after the first axis");
   const float one = 1;
   shapes.set("q.w", {}, std::span(&one, 1)), shapes.set("k.w", {}, std::span(&one, 1));
-  EXPECT_EQ(sentence(pair, shapes), "NameMap: to be stacked as \"qk.w\", \"k.w\" () must have the extents of \"q.w\" () after the first axis");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { pair(Endless()); }), "NameMap: \"qk.w\" has more rows than 64 bits can count");
+  EXPECT_EQ(sentence(pair, shapes),
+            "NameMap: to be stacked as \"qk.w\", \"k.w\" () must have the extents of \"q.w\" () "
+            "after the first axis");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { pair(Endless()); }),
+            "NameMap: \"qk.w\" has more rows than 64 bits can count");
 }
 
 TEST(NameMap, RefusesOtherNamesAndNumbersOfValues) {
   const auto mapped = bert(state({"encoder.layer.0.attention.output.LayerNorm.bias"}));
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { mapped.shape("layers.0.norm2.bias"); }),
-            "NameMap: there is no entry \"layers.0.norm2.bias\"; the closest is \"layers.0.norm1.bias\"");
+  EXPECT_EQ(
+      sentence_of<attn::ShapeError>([&] { mapped.shape("layers.0.norm2.bias"); }),
+      "NameMap: there is no entry \"layers.0.norm2.bias\"; the closest is \"layers.0.norm1.bias\"");
   vector<float> few(1);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { mapped.read("layers.0.norm1.bias", std::span(few)); }),
-            "NameMap: \"layers.0.norm1.bias\" must be read into as many values as its shape (1, 2) has, not 1");
+  EXPECT_EQ(
+      sentence_of<attn::ShapeError>([&] { mapped.read("layers.0.norm1.bias", std::span(few)); }),
+      "NameMap: \"layers.0.norm1.bias\" must be read into as many values as its shape (1, 2) has, "
+      "not 1");
 }
 
 }  // namespace

@@ -15,12 +15,17 @@ std::string length(std::uint64_t n) {
   for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(n >> (8 * i) & 0xFF);
   return bytes;
 }
-std::string file(const std::string& header, std::size_t data = 0) { return length(header.size()) + header + std::string(data, '\1'); }
-std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
+std::string file(const std::string& header, std::size_t data = 0) {
+  return length(header.size()) + header + std::string(data, '\1');
+}
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  const std::string& offsets) {
+  return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape +
+         ",\"data_offsets\":" + offsets + "}";
 }
 /// A file whose only entry is "a", with a shape, offsets and data.
-std::string one(const std::string& shape, const std::string& offsets, std::size_t data = 0, const std::string& dtype = "F32") {
+std::string one(const std::string& shape, const std::string& offsets, std::size_t data = 0,
+                const std::string& dtype = "F32") {
   return file("{" + entry("a", dtype, shape, offsets) + "}", data);
 }
 std::string times(std::size_t n, const std::string& text) {
@@ -29,16 +34,20 @@ std::string times(std::size_t n, const std::string& text) {
   return result;
 }
 
-std::string no_json(int byte) { return "the header must be JSON in UTF-8, which it is not at its byte " + std::to_string(byte); }
+std::string no_json(int byte) {
+  return "the header must be JSON in UTF-8, which it is not at its byte " + std::to_string(byte);
+}
 std::string unsupported(const std::string& dtype) {
-  return "the dtype of \"a\", \"" + dtype + "\", is not supported; these are: BOOL, U8, I8, I16, F16, BF16, I32, F32, F64, I64";
+  return "the dtype of \"a\", \"" + dtype +
+         "\", is not supported; these are: BOOL, U8, I8, I16, F16, BF16, I32, F32, F64, I64";
 }
 const std::string first = "the header must begin with {";
 const std::string object = "entry \"a\" must be an object of dtype, shape and data_offsets, not ";
 const std::string strings = "entry \"__metadata__\" must be an object of strings, not ";
 const std::string dtype = "the dtype of \"a\" must be a string, not ";
 const std::string shape = "the shape of \"a\" must be an array of non-negative integers, not ";
-const std::string offsets = "the data_offsets of \"a\" must be an array of two non-negative integers, not ";
+const std::string offsets =
+    "the data_offsets of \"a\" must be an array of two non-negative integers, not ";
 const std::string many_bytes = "the shape of \"a\" has more bytes than 64 bits can address";
 const std::string two63 = "9223372036854775808", two64 = "18446744073709551616";
 
@@ -47,12 +56,18 @@ const std::vector<Malformed>& all() {
       // The length.
       {"empty", "", "the file has 0 bytes and must have at least 8"},
       {"seven bytes", "1234567", "the file has 7 bytes and must have at least 8"},
-      {"length over the limit", length(100000001) + "{}", "the header's length 100000001 must be at most 100000000"},
-      {"length 2^64 - 1", length(~std::uint64_t{0}) + "{}", "the header's length 18446744073709551615 must be at most 100000000"},
-      {"length 2^63", length(std::uint64_t{1} << 63) + "{}", "the header's length 9223372036854775808 must be at most 100000000"},
-      {"length at the limit, beyond the file", length(100000000) + "{}", "the header's length 100000000 must be at most the 2 bytes after it"},
-      {"length one beyond the file", length(3) + "{}", "the header's length 3 must be at most the 2 bytes after it"},
-      {"length big-endian", std::string("\0\0\0\0\0\0\0\2{}", 10), "the header's length 144115188075855872 must be at most 100000000"},
+      {"length over the limit", length(100000001) + "{}",
+       "the header's length 100000001 must be at most 100000000"},
+      {"length 2^64 - 1", length(~std::uint64_t{0}) + "{}",
+       "the header's length 18446744073709551615 must be at most 100000000"},
+      {"length 2^63", length(std::uint64_t{1} << 63) + "{}",
+       "the header's length 9223372036854775808 must be at most 100000000"},
+      {"length at the limit, beyond the file", length(100000000) + "{}",
+       "the header's length 100000000 must be at most the 2 bytes after it"},
+      {"length one beyond the file", length(3) + "{}",
+       "the header's length 3 must be at most the 2 bytes after it"},
+      {"length big-endian", std::string("\0\0\0\0\0\0\0\2{}", 10),
+       "the header's length 144115188075855872 must be at most 100000000"},
       {"length one short", length(1) + "{}", no_json(2)},
       {"length 0", length(0), first},
       {"length 0, with data", length(0) + "{}", first},
@@ -92,20 +107,37 @@ const std::vector<Malformed>& all() {
       {"an entry that is a string", file("{\"a\":\"F32\"}"), object + "a string"},
       {"an entry that is an array", file("{\"a\":[]}"), object + "an array"},
       {"an entry without anything", file("{\"a\":{}}"), "entry \"a\" has no dtype"},
-      {"no dtype", file(R"({"a":{"shape":[],"data_offsets":[0,4]}})", 4), "entry \"a\" has no dtype"},
-      {"no shape", file(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", 4), "entry \"a\" has no shape"},
-      {"no data_offsets", file(R"({"a":{"dtype":"F32","shape":[1]}})", 4), "entry \"a\" has no data_offsets"},
-      {"a key too many", file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":""}})", 4),
+      {"no dtype", file(R"({"a":{"shape":[],"data_offsets":[0,4]}})", 4),
+       "entry \"a\" has no dtype"},
+      {"no shape", file(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", 4),
+       "entry \"a\" has no shape"},
+      {"no data_offsets", file(R"({"a":{"dtype":"F32","shape":[1]}})", 4),
+       "entry \"a\" has no data_offsets"},
+      {"a key too many",
+       file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":""}})", 4),
        "entry \"a\" has a key \"note\", but must have exactly dtype, shape and data_offsets"},
-      {"a key in capitals", file(R"({"a":{"DType":"F32"}})"), "entry \"a\" has a key \"DType\", but must have exactly dtype, shape and data_offsets"},
-      {"a name twice", file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("a", "F32", "[1]", "[4,8]") + "}", 8), "the header has two entries \"a\""},
-      {"a name twice, once as an escape", file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("\\u0061", "F32", "[1]", "[0,4]") + "}", 4),
+      {"a key in capitals", file(R"({"a":{"DType":"F32"}})"),
+       "entry \"a\" has a key \"DType\", but must have exactly dtype, shape and data_offsets"},
+      {"a name twice",
+       file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("a", "F32", "[1]", "[4,8]") + "}",
+            8),
        "the header has two entries \"a\""},
-      {"dtype twice", file(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "entry \"a\" has two keys \"dtype\""},
-      {"shape twice", file(R"({"a":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]}})", 4), "entry \"a\" has two keys \"shape\""},
-      {"data_offsets twice", file(R"({"a":{"data_offsets":[0,8],"data_offsets":[0,4]}})", 4), "entry \"a\" has two keys \"data_offsets\""},
+      {"a name twice, once as an escape",
+       file("{" + entry("a", "F32", "[1]", "[0,4]") + "," +
+                entry("\\u0061", "F32", "[1]", "[0,4]") + "}",
+            4),
+       "the header has two entries \"a\""},
+      {"dtype twice",
+       file(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
+       "entry \"a\" has two keys \"dtype\""},
+      {"shape twice",
+       file(R"({"a":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]}})", 4),
+       "entry \"a\" has two keys \"shape\""},
+      {"data_offsets twice", file(R"({"a":{"data_offsets":[0,8],"data_offsets":[0,4]}})", 4),
+       "entry \"a\" has two keys \"data_offsets\""},
       {"a name of many bytes and lines", file("{\"" + times(300, "\\n") + "\":1}"),
-       "entry \"" + std::string(100, '?') + "…\" must be an object of dtype, shape and data_offsets, not 1"},
+       "entry \"" + std::string(100, '?') +
+           "…\" must be an object of dtype, shape and data_offsets, not 1"},
       // Types.
       {"dtype a number", file(R"({"a":{"dtype":7}})"), dtype + "7"},
       {"dtype null", file(R"({"a":{"dtype":null}})"), dtype + "null"},
@@ -140,7 +172,8 @@ const std::vector<Malformed>& all() {
       {"an extent in an array", one("[[1]]", "[0,4]", 4), shape + "an array"},
       {"an extent in an object", one("[{}]", "[0,4]", 4), shape + "an object"},
       {"a product over 64 bits", one("[4294967296,4294967296]", "[0,0]"), many_bytes},
-      {"a product that wraps to 4", one("[4294967297,4294967297,1073741824,1]", "[0,4]", 4), many_bytes},
+      {"a product that wraps to 4", one("[4294967297,4294967297,1073741824,1]", "[0,4]", 4),
+       many_bytes},
       {"a product of 2^62 F32", one("[4611686018427387904]", "[0,4]", 4), many_bytes},
       {"a product over 64 bits times 0", one("[4294967296,4294967296,0]", "[0,0]"), many_bytes},
       // Offsets.
@@ -153,32 +186,57 @@ const std::vector<Malformed>& all() {
       {"a negative offset", one("[1]", "[-4,0]", 4), offsets + "-4"},
       {"an offset of 4.0", one("[1]", "[0,4.0]", 4), offsets + "4.0"},
       {"an offset of 2^63", one("[1]", "[0," + two63 + "]", 4), offsets + two63},
-      {"an offset of 2^64 + 4", one("[1]", "[0,18446744073709551620]", 4), offsets + "18446744073709551620"},
+      {"an offset of 2^64 + 4", one("[1]", "[0,18446744073709551620]", 4),
+       offsets + "18446744073709551620"},
       {"an offset as a string", one("[1]", "[0,\"4\"]", 4), offsets + "a string"},
       {"offsets in arrays", one("[1]", "[[0],[4]]", 4), offsets + "an array"},
-      {"offsets backwards", one("[1]", "[4,0]", 4), "the data_offsets [4, 0] of \"a\" must not end before they begin"},
-      {"a byte too few", one("[2]", "[0,7]", 7), "the data_offsets [0, 7] of \"a\" must hold the 8 bytes of its shape in F32"},
-      {"a byte too many", one("[2]", "[0,9]", 9), "the data_offsets [0, 9] of \"a\" must hold the 8 bytes of its shape in F32"},
-      {"bytes of another type", one("[2]", "[0,8]", 8, "F64"), "the data_offsets [0, 8] of \"a\" must hold the 16 bytes of its shape in F64"},
-      {"bytes for a scalar", one("[]", "[0,0]"), "the data_offsets [0, 0] of \"a\" must hold the 4 bytes of its shape in F32"},
-      {"bytes for an extent of 0", one("[3,0]", "[0,4]", 4), "the data_offsets [0, 4] of \"a\" must hold the 0 bytes of its shape in F32"},
-      {"data that begin late", one("[1]", "[4,8]", 8), "the data of \"a\" must begin at 0, where the data before it ends, not at 4"},
-      {"a hole", file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "F32", "[1]", "[8,12]") + "}", 12),
+      {"offsets backwards", one("[1]", "[4,0]", 4),
+       "the data_offsets [4, 0] of \"a\" must not end before they begin"},
+      {"a byte too few", one("[2]", "[0,7]", 7),
+       "the data_offsets [0, 7] of \"a\" must hold the 8 bytes of its shape in F32"},
+      {"a byte too many", one("[2]", "[0,9]", 9),
+       "the data_offsets [0, 9] of \"a\" must hold the 8 bytes of its shape in F32"},
+      {"bytes of another type", one("[2]", "[0,8]", 8, "F64"),
+       "the data_offsets [0, 8] of \"a\" must hold the 16 bytes of its shape in F64"},
+      {"bytes for a scalar", one("[]", "[0,0]"),
+       "the data_offsets [0, 0] of \"a\" must hold the 4 bytes of its shape in F32"},
+      {"bytes for an extent of 0", one("[3,0]", "[0,4]", 4),
+       "the data_offsets [0, 4] of \"a\" must hold the 0 bytes of its shape in F32"},
+      {"data that begin late", one("[1]", "[4,8]", 8),
+       "the data of \"a\" must begin at 0, where the data before it ends, not at 4"},
+      {"a hole",
+       file(
+           "{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "F32", "[1]", "[8,12]") + "}",
+           12),
        "the data of \"b\" must begin at 4, where the data before it ends, not at 8"},
-      {"an overlap", file("{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "F32", "[2]", "[4,12]") + "}", 12),
+      {"an overlap",
+       file(
+           "{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "F32", "[2]", "[4,12]") + "}",
+           12),
        "the data of \"b\" must begin at 8, where the data before it ends, not at 4"},
-      {"the same data twice", file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "I32", "[1]", "[0,4]") + "}", 4),
+      {"the same data twice",
+       file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "I32", "[1]", "[0,4]") + "}",
+            4),
        "the data of \"b\" must begin at 4, where the data before it ends, not at 0"},
-      {"nothing within others' data", file("{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "F32", "[0]", "[4,4]") + "}", 8),
+      {"nothing within others' data",
+       file("{" + entry("a", "F32", "[2]", "[0,8]") + "," + entry("b", "F32", "[0]", "[4,4]") + "}",
+            8),
        "the data of \"b\" must begin at 8, where the data before it ends, not at 4"},
-      {"nothing after the end", file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "F32", "[0]", "[8,8]") + "}", 4),
+      {"nothing after the end",
+       file("{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("b", "F32", "[0]", "[8,8]") + "}",
+            4),
        "the data of \"b\" must begin at 4, where the data before it ends, not at 8"},
-      {"data missing", one("[2]", "[0,8]", 7), "the entries have 8 bytes of data, but the file has 7"},
-      {"data missing, nearly 2^63", one("[9223372036854775807]", "[0,9223372036854775807]", 4, "U8"),
+      {"data missing", one("[2]", "[0,8]", 7),
+       "the entries have 8 bytes of data, but the file has 7"},
+      {"data missing, nearly 2^63",
+       one("[9223372036854775807]", "[0,9223372036854775807]", 4, "U8"),
        "the entries have 9223372036854775807 bytes of data, but the file has 4"},
-      {"data left over", one("[2]", "[0,8]", 9), "the entries have 8 bytes of data, but the file has 9"},
-      {"data without an entry", file("{}", 1), "the entries have 0 bytes of data, but the file has 1"},
-      {"a line break at the end of the file", one("[2]", "[0,8]", 8) + "\n", "the entries have 8 bytes of data, but the file has 9"},
+      {"data left over", one("[2]", "[0,8]", 9),
+       "the entries have 8 bytes of data, but the file has 9"},
+      {"data without an entry", file("{}", 1),
+       "the entries have 0 bytes of data, but the file has 1"},
+      {"a line break at the end of the file", one("[2]", "[0,8]", 8) + "\n",
+       "the entries have 8 bytes of data, but the file has 9"},
       // Metadata.
       {"metadata null", file(R"({"__metadata__":null})"), strings + "null"},
       {"metadata a string", file(R"({"__metadata__":"pt"})"), strings + "a string"},
@@ -188,12 +246,16 @@ const std::vector<Malformed>& all() {
       {"metadata with true", file(R"({"__metadata__":{"step":true}})"), strings + "true"},
       {"metadata with an array", file(R"({"__metadata__":{"step":["3"]}})"), strings + "an array"},
       {"metadata with an object", file(R"({"__metadata__":{"step":{}}})"), strings + "an object"},
-      {"metadata twice", file(R"({"__metadata__":{},"__metadata__":{}})"), "the header has two entries \"__metadata__\""},
-      {"a key of metadata twice", file(R"({"__metadata__":{"k":"1","k":"2"}})"), "entry \"__metadata__\" has two keys \"k\""},
-      {"a tensor by the name of metadata", file("{" + entry("__metadata__", "F32", "[]", "[0,4]") + "}", 4), strings + "an array"},
+      {"metadata twice", file(R"({"__metadata__":{},"__metadata__":{}})"),
+       "the header has two entries \"__metadata__\""},
+      {"a key of metadata twice", file(R"({"__metadata__":{"k":"1","k":"2"}})"),
+       "entry \"__metadata__\" has two keys \"k\""},
+      {"a tensor by the name of metadata",
+       file("{" + entry("__metadata__", "F32", "[]", "[0,4]") + "}", 4), strings + "an array"},
       // Depth.
       {"a million arrays", file("{\"a\":" + times(1000000, "[")), object + "an array"},
-      {"a million objects", file(times(1000000, "{\"a\":")), "entry \"a\" has a key \"a\", but must have exactly dtype, shape and data_offsets"},
+      {"a million objects", file(times(1000000, "{\"a\":")),
+       "entry \"a\" has a key \"a\", but must have exactly dtype, shape and data_offsets"},
       {"a million arrays in a shape", one(times(1000000, "["), ""), shape + "an array"},
   };
   return files;
@@ -205,7 +267,8 @@ TEST(SafeTensorsMalformed, EveryFileGetsItsSentence) {
   for (const Malformed& m : all()) {
     SCOPED_TRACE(m.name);
     put(path, m.bytes);
-    EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::load_safetensors(path); }), "load_safetensors: \"" + path.string() + "\": " + m.sentence);
+    EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::load_safetensors(path); }),
+              "load_safetensors: \"" + path.string() + "\": " + m.sentence);
   }
   EXPECT_GE(all().size(), 60u);
 }
@@ -223,10 +286,14 @@ TEST(SafeTensorsMalformed, TheirSoundNeighboursLoad) {
       one("[]", "[0,4]", 4),
       one("[0]", "[0,0]"),
       one("[0,9223372036854775807]", "[0,0]", 0, "U8"),
-      file("{" + entry("b", "F32", "[1]", "[4,8]") + "," + entry("a", "F32", "[1]", "[0,4]") + "}", 8),
-      file("{" + entry("c", "F32", "[0]", "[4,4]") + "," + entry("b", "F32", "[1]", "[4,8]") + "," + entry("a", "F32", "[1]", "[0,4]") + "," +
-               entry("z", "F32", "[0]", "[0,0]") + "," + entry("y", "U8", "[0]", "[8,8]") + "}", 8),
-      file("{" + entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "F64", "[1]", "[1,9]") + "}", 9),  // unaligned
+      file("{" + entry("b", "F32", "[1]", "[4,8]") + "," + entry("a", "F32", "[1]", "[0,4]") + "}",
+           8),
+      file("{" + entry("c", "F32", "[0]", "[4,4]") + "," + entry("b", "F32", "[1]", "[4,8]") + "," +
+               entry("a", "F32", "[1]", "[0,4]") + "," + entry("z", "F32", "[0]", "[0,0]") + "," +
+               entry("y", "U8", "[0]", "[8,8]") + "}",
+           8),
+      file("{" + entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "F64", "[1]", "[1,9]") + "}",
+           9),  // unaligned
       file("{" + entry("\\ud83d\\ude42\\u0000", "F32", "[1]", "[0,4]") + "}", 4),
   };
   for (const std::string& bytes : sound) {
@@ -236,7 +303,9 @@ TEST(SafeTensorsMalformed, TheirSoundNeighboursLoad) {
 }
 
 std::string valid() {
-  return file("{\"__metadata__\":{\"a\":\"b\"}," + entry("a", "U8", "[3]", "[0,3]") + "," + entry("b", "F32", "[2,1]", "[3,11]") + "}", 11);
+  return file("{\"__metadata__\":{\"a\":\"b\"}," + entry("a", "U8", "[3]", "[0,3]") + "," +
+                  entry("b", "F32", "[2,1]", "[3,11]") + "}",
+              11);
 }
 
 /// Loads a file and reads all of it; true if that succeeds. Nothing but FileError may come of it.
@@ -255,7 +324,8 @@ bool reads(const std::filesystem::path& path, const std::string& bytes) {
 TEST(SafeTensorsMalformed, EveryBeginningOfAFileIsRefused) {
   const TemporaryFolder folder;
   const std::string whole = valid();
-  for (std::size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(reads(folder / "m", whole.substr(0, n))) << n;
+  for (std::size_t n = 0; n < whole.size(); ++n)
+    EXPECT_FALSE(reads(folder / "m", whole.substr(0, n))) << n;
   EXPECT_TRUE(reads(folder / "m", whole));
 }
 
@@ -275,7 +345,8 @@ TEST(SafeTensorsMalformed, NoFlippedBitsDoHarm) {
     for (auto n = random() % 4 + 1; n > 0; --n) {
       const std::size_t at = random() % changed.size();
       if (random() % 3 == 0) changed.erase(at, random() % 8);
-      else if (random() % 2 == 0) changed.insert(at, 1, static_cast<char>("{}[],:\"0-9\\e.\0x\xff"[random() % 17]));
+      else if (random() % 2 == 0)
+        changed.insert(at, 1, static_cast<char>("{}[],:\"0-9\\e.\0x\xff"[random() % 17]));
       else changed[at] = static_cast<char>(random());
     }
     reads(folder / "m", changed);

@@ -20,7 +20,8 @@ TYPED_TEST_SUITE(Activations, Scalars);
 template <class T>
 Tensor<T, 1> numbers() {
   Tensor<T, 1> x({40001});
-  for (Index i = 0; i < x.size(); ++i) x(i) = T(std::sinh(double(i - 20000) / 20000 * 5.3));  // −100 … 100
+  for (Index i = 0; i < x.size(); ++i)
+    x(i) = T(std::sinh(double(i - 20000) / 20000 * 5.3));  // −100 … 100
   return x;
 }
 
@@ -32,7 +33,8 @@ double worst(const Tensor<T, 1>& y, F&& expected) {
   for (Index i = 0; i < x.size(); ++i) {
     const long double want = expected((long double)(x(i)));
     const double error =
-        double(std::abs((long double)(y(i)) - want) / std::max<long double>(1, std::abs(want)) / (long double)(std::numeric_limits<T>::epsilon()));
+        double(std::abs((long double)(y(i)) - want) / std::max<long double>(1, std::abs(want)) /
+               (long double)(std::numeric_limits<T>::epsilon()));
     most = error <= most ? most : error;  // a NaN is the worst
   }
   return most;
@@ -43,8 +45,15 @@ TYPED_TEST(Activations, AreTheirFormulas) {
   const Tensor<T, 1> x = numbers<T>();
   const long double pi = 3.141592653589793238462643383279502884L;
   EXPECT_EQ(worst(attn::relu(x), [](long double v) { return v > 0 ? v : 0; }), 0);
-  EXPECT_LT(worst(attn::gelu(x), [](long double v) { return v * 0.5L * std::erfc(-v / std::sqrt(2.0L)); }), 2);
-  EXPECT_LT(worst(attn::gelu_tanh(x), [&](long double v) { return 0.5L * v * (1 + std::tanh(std::sqrt(2 / pi) * (v + 0.044715L * v * v * v))); }), 4);
+  EXPECT_LT(worst(attn::gelu(x),
+                  [](long double v) { return v * 0.5L * std::erfc(-v / std::sqrt(2.0L)); }),
+            2);
+  EXPECT_LT(worst(attn::gelu_tanh(x),
+                  [&](long double v) {
+                    return 0.5L * v *
+                           (1 + std::tanh(std::sqrt(2 / pi) * (v + 0.044715L * v * v * v)));
+                  }),
+            4);
   EXPECT_LT(worst(attn::silu(x), [](long double v) { return v / (1 + std::exp(-v)); }), 3);
 }
 
@@ -55,16 +64,20 @@ TYPED_TEST(Activations, OfGeluTheTailKeepsItsDigits) {
     Tensor<T, 1> x({1});
     x(0) = T(v);
     const double want = v * 0.5 * std::erfc(-v / std::sqrt(2.0));
-    EXPECT_NEAR(double(attn::gelu(x)(0)) / want, 1, double(std::numeric_limits<T>::epsilon()) * (8 + v * v)) << v;
+    EXPECT_NEAR(double(attn::gelu(x)(0)) / want, 1,
+                double(std::numeric_limits<T>::epsilon()) * (8 + v * v))
+        << v;
   }
 }
 
 TYPED_TEST(Activations, AtTheEnds) {
   using T = TypeParam;
-  constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  constexpr T infinity = std::numeric_limits<T>::infinity(),
+              nan = std::numeric_limits<T>::quiet_NaN();
   Tensor<T, 1> x({4});
   x(0) = infinity, x(1) = nan, x(2) = T(-1000), x(3) = T(-0.0);
-  for (const auto activation : {attn::Activation::relu, attn::Activation::gelu, attn::Activation::gelu_tanh, attn::Activation::silu}) {
+  for (const auto activation : {attn::Activation::relu, attn::Activation::gelu,
+                                attn::Activation::gelu_tanh, attn::Activation::silu}) {
     const Tensor<T, 1> y = attn::activate(activation, x);
     EXPECT_EQ(y(0), infinity);
     EXPECT_TRUE(std::isnan(y(1)));
@@ -76,10 +89,12 @@ TYPED_TEST(Activations, AtTheEnds) {
 TYPED_TEST(Activations, HaveTheSameBitsWhereverAnElementLies) {
   using T = TypeParam;
   const Tensor<T, 1> x = numbers<T>();
-  for (const auto activation : {attn::Activation::relu, attn::Activation::gelu, attn::Activation::gelu_tanh, attn::Activation::silu}) {
+  for (const auto activation : {attn::Activation::relu, attn::Activation::gelu,
+                                attn::Activation::gelu_tanh, attn::Activation::silu}) {
     const Tensor<T, 1> all = attn::activate(activation, x);
     for (const Index begin : {1, 7, 16383, 39999})
-      EXPECT_TRUE(same_bits(attn::activate(activation, x.slice(0, begin, 40001).copy()), all.slice(0, begin, 40001).copy()));
+      EXPECT_TRUE(same_bits(attn::activate(activation, x.slice(0, begin, 40001).copy()),
+                            all.slice(0, begin, 40001).copy()));
   }
 }
 
@@ -97,7 +112,8 @@ TYPED_TEST(Activations, SumsAndProductsAreElementByElement) {
   const auto before = normal<T, 3>(random, {2, 7, 13}), each = attn::add_to_each(before, a);
   for (Index i = 0; i < 2; ++i) EXPECT_EQ(each.matrix(i), before.matrix(i) + a.matrix());
   const Tensor<T, 2> narrow({7, 12});
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { (void)(a + narrow); }), "operands (7, 13) and (7, 12) must have the same shape");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { (void)(a + narrow); }),
+            "operands (7, 13) and (7, 12) must have the same shape");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               (void)attn::add_to_each(Tensor<T, 3>({2, 7, 12}), a.view());
             }),

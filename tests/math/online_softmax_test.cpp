@@ -27,7 +27,8 @@ TYPED_TEST(OnlineSoftmax, OfPartsIsThatOfTheWholeInAnyOrder) {
       }
       attn::OnlineSoftmax<T> forward = left, backward = right;
       forward.merge(right), backward.merge(left);
-      const double exact = double(std::log(sum)), tolerance = 40 * double(std::numeric_limits<T>::epsilon());
+      const double exact = double(std::log(sum)),
+                   tolerance = 40 * double(std::numeric_limits<T>::epsilon());
       EXPECT_NEAR(double(forward.log_sum_exp()), exact, tolerance);
       EXPECT_NEAR(double(backward.log_sum_exp()), exact, tolerance);
     }

@@ -31,11 +31,15 @@ void expect_softmax(const std::vector<T>& s) {
   const T log_sum_exp = attn::softmax<T>(s, p);
   const double tolerance = 8 * double(std::numeric_limits<T>::epsilon());
   for (std::size_t j = 0; j < s.size(); ++j) {
-    const long double exact = std::isinf(s[j]) ? 0 : std::exp(static_cast<long double>(s[j]) - largest) / sum;
+    const long double exact =
+        std::isinf(s[j]) ? 0 : std::exp(static_cast<long double>(s[j]) - largest) / sum;
     if (std::isinf(s[j])) EXPECT_EQ(p[j], T(0)) << "length " << s.size() << ", masked " << j;
-    else EXPECT_NEAR(double(p[j]), double(exact), tolerance * double(exact)) << "length " << s.size() << ", at " << j;
+    else
+      EXPECT_NEAR(double(p[j]), double(exact), tolerance * double(exact))
+          << "length " << s.size() << ", at " << j;
   }
-  EXPECT_NEAR(double(log_sum_exp), double(largest + std::log(sum)), tolerance * std::max(4.0, double(std::abs(largest))));
+  EXPECT_NEAR(double(log_sum_exp), double(largest + std::log(sum)),
+              tolerance * std::max(4.0, double(std::abs(largest))));
 }
 
 TYPED_TEST(Softmax, IsTheFormulaForEveryLengthAndMaskedPosition) {
@@ -89,7 +93,8 @@ TYPED_TEST(Softmax, GivesTheSameBitsAtEveryAddress) {
     std::vector<T> moved(offset + 61), p(offset + 61);
     std::copy(s.begin(), s.end(), moved.begin() + std::ptrdiff_t(offset));
     attn::softmax<T>(std::span<const T>(moved).subspan(offset), std::span<T>(p).subspan(offset));
-    EXPECT_EQ(std::memcmp(p.data() + offset, first.data(), 61 * sizeof(T)), 0) << "offset " << offset;
+    EXPECT_EQ(std::memcmp(p.data() + offset, first.data(), 61 * sizeof(T)), 0)
+        << "offset " << offset;
   }
 }
 

@@ -27,11 +27,17 @@ TEST(Embedding, TakesRowsTimesTheRootOfTheirWidth) {
 TEST(Embedding, StartsSoThatWhatIsUsedHasADeviationOfOne) {
   attn::Random random{52};
   for (const auto scale : {std::optional<double>(), std::optional<double>(1)}) {
-    const attn::Embedding<double> embedding({.num_embeddings = 1000, .embedding_dim = 64, .scale = scale}, random);
+    const attn::Embedding<double> embedding(
+        {.num_embeddings = 1000, .embedding_dim = 64, .scale = scale}, random);
     const double deviation = std::sqrt(embedding.weight.value().flat().squaredNorm() / 64000);
     EXPECT_NEAR(deviation * scale.value_or(8), 1, 0.01);
   }
-  EXPECT_EQ(attn::Embedding<float>({.num_embeddings = 3, .embedding_dim = 2}).weight.value().flat().norm(), 0) << "about to be loaded";
+  EXPECT_EQ(attn::Embedding<float>({.num_embeddings = 3, .embedding_dim = 2})
+                .weight.value()
+                .flat()
+                .norm(),
+            0)
+      << "about to be loaded";
 }
 
 TEST(Embedding, RefusesWhatIsNoToken) {
@@ -40,11 +46,14 @@ TEST(Embedding, RefusesWhatIsNoToken) {
   for (const Index bad : {Index(5), Index(-1), std::numeric_limits<Index>::max()}) {
     ids(1) = bad;
     EXPECT_EQ(sentence_of<attn::OptionError>([&] { embedding(ids); }),
-              "Embedding: token id " + std::to_string(bad) + " must be at least 0 and below the vocabulary's size, 5");
+              "Embedding: token id " + std::to_string(bad) +
+                  " must be at least 0 and below the vocabulary's size, 5");
   }
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::Embedding<float>({.num_embeddings = 0, .embedding_dim = 2}); }),
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [] { attn::Embedding<float>({.num_embeddings = 0, .embedding_dim = 2}); }),
             "Embedding: num_embeddings = 0 must be at least 1");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::Embedding<float>({.num_embeddings = 2, .embedding_dim = 0}); }),
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [] { attn::Embedding<float>({.num_embeddings = 2, .embedding_dim = 0}); }),
             "Embedding: embedding_dim = 0 must be at least 1");
 }
 

@@ -15,14 +15,16 @@ attn::Tensor<double, 2> logits(std::initializer_list<std::vector<double>> rows) 
   return result;
 }
 
-/// A model of one sentence that is a table: the probabilities of the tokens 0 (end), 1 and 2 after each prefix.
+/// A model of one sentence that is a table: the probabilities of the tokens 0 (end), 1 and 2 after
+/// each prefix.
 struct Table {
   std::map<std::vector<Index>, std::vector<double>> probabilities;
   Index beams;
   std::vector<std::vector<Index>> prefixes = std::vector<std::vector<Index>>(std::size_t(beams));
   Index calls = 0;
 
-  attn::Tensor<double, 2> operator()(const std::vector<Index>& tokens, const std::vector<Index>& parents) {
+  attn::Tensor<double, 2> operator()(const std::vector<Index>& tokens,
+                                     const std::vector<Index>& parents) {
     std::vector<std::vector<Index>> next;
     for (std::size_t h = 0; h < tokens.size(); ++h) {
       next.push_back(prefixes[std::size_t(parents[h])]);
@@ -34,7 +36,9 @@ struct Table {
     attn::Tensor<double, 2> result({Index(tokens.size()), 3});
     for (std::size_t h = 0; h < tokens.size(); ++h) {
       const auto at = probabilities.find(prefixes[h]);
-      for (Index v = 0; v < 3; ++v) result(Index(h), v) = std::log(at != probabilities.end() ? at->second[std::size_t(v)] : 1.0 / 3);
+      for (Index v = 0; v < 3; ++v)
+        result(Index(h), v) =
+            std::log(at != probabilities.end() ? at->second[std::size_t(v)] : 1.0 / 3);
     }
     return result;
   }
@@ -45,25 +49,40 @@ std::vector<Index> written(Table table, const attn::GenerateOptions& options) {
   return {result.data(), result.data() + result.size()};
 }
 
-// The greedy path begins with the likeliest token, 1, and ends in a poor sentence; the best one begins with 2.
-const std::map<std::vector<Index>, std::vector<double>> garden{
-    {{}, {0.1, 0.5, 0.4}}, {{1}, {0.3, 0.4, 0.3}}, {{1, 1}, {0.4, 0.3, 0.3}}, {{2}, {0.9, 0.05, 0.05}}};
+// The greedy path begins with the likeliest token, 1, and ends in a poor sentence; the best one
+// begins with 2.
+const std::map<std::vector<Index>, std::vector<double>> garden{{{}, {0.1, 0.5, 0.4}},
+                                                               {{1}, {0.3, 0.4, 0.3}},
+                                                               {{1, 1}, {0.4, 0.3, 0.3}},
+                                                               {{2}, {0.9, 0.05, 0.05}}};
 
 TEST(GenerateSearch, WithOneBeamIsGreedy) {
-  EXPECT_EQ(written({garden, 1}, {.start = 9, .end = 0, .max_length = 5, .pad = -1}), (std::vector<Index>{1, 1, 0, -1, -1}));
+  EXPECT_EQ(written({garden, 1}, {.start = 9, .end = 0, .max_length = 5, .pad = -1}),
+            (std::vector<Index>{1, 1, 0, -1, -1}));
 }
 
 TEST(GenerateSearch, WithMoreBeamsFindsWhatGreedMisses) {
-  EXPECT_EQ(written({garden, 2}, {.start = 9, .end = 0, .max_length = 5, .pad = -1, .num_beams = 2}), (std::vector<Index>{2, 0, -1, -1, -1}));
+  EXPECT_EQ(
+      written({garden, 2}, {.start = 9, .end = 0, .max_length = 5, .pad = -1, .num_beams = 2}),
+      (std::vector<Index>{2, 0, -1, -1, -1}));
 }
 
-// P(0) = 0.3 against P(1 0) = 0.6 · 0.45 = 0.27: longer sentences win by the penalty alone. lp(1) = 1, lp(2) = (7/6)^α.
+// P(0) = 0.3 against P(1 0) = 0.6 · 0.45 = 0.27: longer sentences win by the penalty alone. lp(1) =
+// 1, lp(2) = (7/6)^α.
 TEST(GenerateSearch, DividesByTheLengthPenaltyOfThePaper) {
-  const std::map<std::vector<Index>, std::vector<double>> table{{{}, {0.3, 0.6, 0.1}}, {{1}, {0.45, 0.3, 0.25}}};
+  const std::map<std::vector<Index>, std::vector<double>> table{{{}, {0.3, 0.6, 0.1}},
+                                                                {{1}, {0.45, 0.3, 0.25}}};
   const auto first = [&](double alpha) {
-    return written({table, 2}, {.start = 9, .end = 0, .max_length = 3, .pad = -1, .num_beams = 2, .length_penalty = alpha}).front();
+    return written({table, 2}, {.start = 9,
+                                .end = 0,
+                                .max_length = 3,
+                                .pad = -1,
+                                .num_beams = 2,
+                                .length_penalty = alpha})
+        .front();
   };
-  const double even = std::log(std::log(0.27) / std::log(0.3)) / std::log(7.0 / 6);  // where both score the same: 0.54…
+  const double even = std::log(std::log(0.27) / std::log(0.3)) /
+                      std::log(7.0 / 6);  // where both score the same: 0.54…
   EXPECT_EQ(first(0), 0);
   EXPECT_EQ(first(even - 0.01), 0);
   EXPECT_EQ(first(even + 0.01), 1);
@@ -71,23 +90,30 @@ TEST(GenerateSearch, DividesByTheLengthPenaltyOfThePaper) {
 
 TEST(GenerateSearch, StopsEachSentenceAtItsEndAndAllWhenAllHaveEnded) {
   Index calls = 0;
-  const auto result = attn::generate(2, {.start = 9, .end = 0, .max_length = 6, .pad = 7}, [&](const std::vector<Index>&, const std::vector<Index>&) {
-    ++calls;
-    return calls == 1 ? logits({{5, 1, 1}, {0, 3, 1}}) : calls < 4 ? logits({{1, 9, 1}, {0, 1, 3}}) : logits({{0, 9, 0}, {4, 1, 1}});
-  });
+  const auto result = attn::generate(2, {.start = 9, .end = 0, .max_length = 6, .pad = 7},
+                                     [&](const std::vector<Index>&, const std::vector<Index>&) {
+                                       ++calls;
+                                       return calls == 1  ? logits({{5, 1, 1}, {0, 3, 1}})
+                                              : calls < 4 ? logits({{1, 9, 1}, {0, 1, 3}})
+                                                          : logits({{0, 9, 0}, {4, 1, 1}});
+                                     });
   EXPECT_EQ(calls, 4);
-  EXPECT_EQ(std::vector<Index>(result.data(), result.data() + 12), (std::vector<Index>{0, 7, 7, 7, 7, 7, 1, 2, 2, 0, 7, 7}));
+  EXPECT_EQ(std::vector<Index>(result.data(), result.data() + 12),
+            (std::vector<Index>{0, 7, 7, 7, 7, 7, 1, 2, 2, 0, 7, 7}));
 }
 
 TEST(GenerateSearch, WithoutAnEndIsCutAtTheMaximum) {
-  EXPECT_EQ(written({{{{}, {0, 0.4, 0.6}}}, 2}, {.start = 9, .end = 0, .max_length = 1, .num_beams = 2}), (std::vector<Index>{2}));
+  EXPECT_EQ(
+      written({{{{}, {0, 0.4, 0.6}}}, 2}, {.start = 9, .end = 0, .max_length = 1, .num_beams = 2}),
+      (std::vector<Index>{2}));
 }
 
 TEST(GenerateSearch, TakesTheFirstOfEqualsAndNoNaN) {
   const double nan = std::nan("");
-  const auto result = attn::generate(1, {.start = 9, .end = 0, .max_length = 2, .num_beams = 1}, [&](const std::vector<Index>&, const std::vector<Index>&) {
-    return logits({{nan, 2, 2}});
-  });
+  const auto result = attn::generate(1, {.start = 9, .end = 0, .max_length = 2, .num_beams = 1},
+                                     [&](const std::vector<Index>&, const std::vector<Index>&) {
+                                       return logits({{nan, 2, 2}});
+                                     });
   EXPECT_EQ(std::vector<Index>(result.data(), result.data() + 2), (std::vector<Index>{1, 1}));
 }
 

@@ -1,5 +1,5 @@
-#include <attn/nn/linear.hpp>
 #include <gtest/gtest.h>
+#include <attn/nn/linear.hpp>
 
 #include <thread>
 
@@ -19,8 +19,10 @@ TYPED_TEST_SUITE(Linear, Scalars);
 TYPED_TEST(Linear, IsXTimesWTransposedPlusB) {
   using T = TypeParam;
   attn::Random random{3};
-  for (const auto& [B, L, in, out] : std::vector<std::array<Index, 4>>{{1, 1, 1, 1}, {2, 5, 7, 3}, {3, 67, 20, 33}, {2, 0, 4, 4}, {1, 3, 0, 2}}) {
-    const attn::Linear<T> layer({.in_features = in, .out_features = out}, random), bare({.in_features = in, .out_features = out, .bias = false}, random);
+  for (const auto& [B, L, in, out] : std::vector<std::array<Index, 4>>{
+           {1, 1, 1, 1}, {2, 5, 7, 3}, {3, 67, 20, 33}, {2, 0, 4, 4}, {1, 3, 0, 2}}) {
+    const attn::Linear<T> layer({.in_features = in, .out_features = out}, random),
+        bare({.in_features = in, .out_features = out, .bias = false}, random);
     const auto x = normal<T, 3>(random, {B, L, in});
     Tensor<double, 3> expected({B, L, out}), expected_bare({B, L, out});
     for (Index b = 0; b < B; ++b)
@@ -58,7 +60,9 @@ TYPED_TEST(Linear, OfARowHasTheSameBitsHoweverManyThereAre) {
   const attn::Linear<T> layer({.in_features = 50, .out_features = 30}, random);
   const auto x = normal<T, 2>(random, {131, 50});
   const Tensor<T, 2> all = layer(x);
-  for (const Index row : {0, 7, 96, 130}) EXPECT_TRUE((layer(x.slice(0, row, row + 1).copy()).view() == all.slice(0, row, row + 1))) << row;
+  for (const Index row : {0, 7, 96, 130})
+    EXPECT_TRUE((layer(x.slice(0, row, row + 1).copy()).view() == all.slice(0, row, row + 1)))
+        << row;
 }
 
 /// Packed weights are made anew whichever way the weight was changed.
@@ -67,7 +71,11 @@ TYPED_TEST(Linear, SeesEveryChangeOfItsWeight) {
   attn::Random random{6};
   attn::Linear<T> layer({.in_features = 4, .out_features = 3, .bias = false}, random);
   const auto x = normal<T, 2>(random, {2, 4});
-  const auto is_right = [&] { return double((layer(x).matrix() - x.matrix() * layer.weight.value().matrix().transpose()).cwiseAbs().maxCoeff()) < 1e-6; };
+  const auto is_right = [&] {
+    return double((layer(x).matrix() - x.matrix() * layer.weight.value().matrix().transpose())
+                      .cwiseAbs()
+                      .maxCoeff()) < 1e-6;
+  };
   EXPECT_TRUE(is_right());
   layer.weight.edit()(1, 2) = 5;
   EXPECT_TRUE(is_right()) << "edited";
@@ -117,8 +125,12 @@ TEST(LinearStart, IsPyTorchs) {
 
 TEST(LinearErrors, NameWhatIsWrong) {
   const attn::Linear<float> layer({.in_features = 4, .out_features = 2});
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer(Tensor<float, 2>({3, 5})); }), "Linear: input (3, 5) must have in_features = 4 on its last axis");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::Linear<float>({.in_features = -1, .out_features = 2}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              layer(Tensor<float, 2>({3, 5}));
+            }),
+            "Linear: input (3, 5) must have in_features = 4 on its last axis");
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [] { attn::Linear<float>({.in_features = -1, .out_features = 2}); }),
             "Linear: in_features = -1 and out_features = 2 must be at least 0");
 }
 

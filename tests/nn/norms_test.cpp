@@ -20,7 +20,8 @@ TYPED_TEST_SUITE(Norms, Scalars);
 
 /// Both formulas in plain loops and long double.
 template <class T>
-Tensor<double, 3> plain_norm(const Tensor<T, 3>& x, const Tensor<T, 1>& w, const Tensor<T, 1>* b, double eps, bool centred) {
+Tensor<double, 3> plain_norm(const Tensor<T, 3>& x, const Tensor<T, 1>& w, const Tensor<T, 1>* b,
+                             double eps, bool centred) {
   using Wide = long double;
   const Index D = x.shape()[2];
   Tensor<double, 3> y(x.shape());
@@ -30,7 +31,9 @@ Tensor<double, 3> plain_norm(const Tensor<T, 3>& x, const Tensor<T, 1>& w, const
     for (Index d = 0; d < D && centred; ++d) mean += at(d) / static_cast<Wide>(D);
     for (Index d = 0; d < D; ++d) squares += (at(d) - mean) * (at(d) - mean);
     const Wide deviation = std::sqrt(squares / static_cast<Wide>(D) + static_cast<Wide>(eps));
-    for (Index d = 0; d < D; ++d) y.data()[r + d] = double((at(d) - mean) / deviation * static_cast<Wide>(w(d)) + static_cast<Wide>(b ? (*b)(d) : T(0)));
+    for (Index d = 0; d < D; ++d)
+      y.data()[r + d] = double((at(d) - mean) / deviation * static_cast<Wide>(w(d)) +
+                               static_cast<Wide>(b ? (*b)(d) : T(0)));
   }
   return y;
 }
@@ -44,12 +47,17 @@ TYPED_TEST(Norms, AreTheirFormulas) {
       const auto w = normal<T, 1>(this->random, {D}), b = normal<T, 1>(this->random, {D});
       x.flat().array() += T(3);
       if (D > 1) {  // of one number nothing is left but b
-        EXPECT_LT(largest_gap(attn::layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)), 10 * tolerance);
-        EXPECT_LT(largest_gap(attn::layer_norm(x, w, std::nullopt, eps), plain_norm<T>(x, w, nullptr, eps, true)), 10 * tolerance);
+        EXPECT_LT(
+            largest_gap(attn::layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)),
+            10 * tolerance);
+        EXPECT_LT(largest_gap(attn::layer_norm(x, w, std::nullopt, eps),
+                              plain_norm<T>(x, w, nullptr, eps, true)),
+                  10 * tolerance);
       } else {
         EXPECT_EQ(attn::layer_norm(x, w, b.view(), eps)(1, 2, 0), b(0));
       }
-      EXPECT_LT(largest_gap(attn::rms_norm(x, w, eps), plain_norm<T>(x, w, nullptr, eps, false)), 10 * tolerance);
+      EXPECT_LT(largest_gap(attn::rms_norm(x, w, eps), plain_norm<T>(x, w, nullptr, eps, false)),
+                10 * tolerance);
     }
 }
 
@@ -60,7 +68,8 @@ TYPED_TEST(Norms, KeepTheDigitsOfRowsFarFromZero) {
   x.flat().array() += T(4096);
   Tensor<T, 1> ones({64});
   ones.flat().setOnes();
-  const double gap = largest_gap(attn::layer_norm(x, ones, std::nullopt, 1e-5), plain_norm<T>(x, ones, nullptr, 1e-5, true));
+  const double gap = largest_gap(attn::layer_norm(x, ones, std::nullopt, 1e-5),
+                                 plain_norm<T>(x, ones, nullptr, 1e-5, true));
   EXPECT_LT(gap, (std::is_same_v<T, double> ? 1e-11 : 2e-3));
 }
 
@@ -93,7 +102,8 @@ TYPED_TEST(Norms, SpreadANaNOverItsRowAlone) {
   using T = TypeParam;
   auto x = normal<T, 2>(this->random, {2, 8});
   x(0, 3) = std::numeric_limits<T>::quiet_NaN();
-  for (const auto& y : {attn::LayerNorm<T>({.normalized_shape = 8})(x), attn::RMSNorm<T>({.normalized_shape = 8})(x)}) {
+  for (const auto& y : {attn::LayerNorm<T>({.normalized_shape = 8})(x),
+                        attn::RMSNorm<T>({.normalized_shape = 8})(x)}) {
     EXPECT_TRUE(y.matrix().row(0).array().isNaN().all());
     EXPECT_TRUE(y.matrix().row(1).array().isFinite().all());
   }
@@ -104,8 +114,11 @@ TEST(NormErrors, NameTheLayerAndWhatWasExpected) {
               attn::LayerNorm<float>({.normalized_shape = 4})(Tensor<float, 2>({2, 3}));
             }),
             "LayerNorm: input (2, 3) must have normalized_shape = 4 on its last axis");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::RMSNorm<float>({.normalized_shape = 0}); }), "RMSNorm: normalized_shape = 0 must be at least 1");
-  EXPECT_EQ(attn::RMSNorm<float>({.normalized_shape = 4}).eps, double(std::numeric_limits<float>::epsilon())) << "as PyTorch's";
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::RMSNorm<float>({.normalized_shape = 0}); }),
+            "RMSNorm: normalized_shape = 0 must be at least 1");
+  EXPECT_EQ(attn::RMSNorm<float>({.normalized_shape = 4}).eps,
+            double(std::numeric_limits<float>::epsilon()))
+      << "as PyTorch's";
 }
 
 }  // namespace

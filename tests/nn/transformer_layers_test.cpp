@@ -12,26 +12,53 @@ using attn::Index, attn::Tensor, attn::Activation;
 
 const std::vector<attn::TransformerLayerOptions> kinds{
     {.d_model = 12, .nhead = 3, .dim_feedforward = 20},
-    {.d_model = 12, .nhead = 4, .dim_feedforward = 7, .activation = Activation::gelu, .layer_norm_eps = 0.01, .norm_first = true},
-    {.d_model = 8, .nhead = 2, .dim_feedforward = 33, .activation = Activation::gelu_tanh, .bias = false},
-    {.d_model = 10, .nhead = 4, .dim_feedforward = 5, .activation = Activation::silu, .num_kv_heads = 2, .d_k = 3, .d_v = 4},
-    {.d_model = 12, .nhead = 1, .dim_feedforward = 9, .activation = Activation::swiglu, .norm_first = true}};
+    {.d_model = 12,
+     .nhead = 4,
+     .dim_feedforward = 7,
+     .activation = Activation::gelu,
+     .layer_norm_eps = 0.01,
+     .norm_first = true},
+    {.d_model = 8,
+     .nhead = 2,
+     .dim_feedforward = 33,
+     .activation = Activation::gelu_tanh,
+     .bias = false},
+    {.d_model = 10,
+     .nhead = 4,
+     .dim_feedforward = 5,
+     .activation = Activation::silu,
+     .num_kv_heads = 2,
+     .d_k = 3,
+     .d_v = 4},
+    {.d_model = 12,
+     .nhead = 1,
+     .dim_feedforward = 9,
+     .activation = Activation::swiglu,
+     .norm_first = true}};
 
 TEST(TransformerEncoder, IsThePapersFigure) {
   attn::Random random{21};
   for (const auto& kind : kinds)
     for (const bool final_norm : {false, true}) {
-      attn::TransformerEncoder<double> encoder({.layer = kind, .num_layers = 2, .final_norm = final_norm});
+      attn::TransformerEncoder<double> encoder(
+          {.layer = kind, .num_layers = 2, .final_norm = final_norm});
       randomise(encoder, random);
       const auto x = normal<double, 3>(random, {2, 6, kind.d_model});
-      EXPECT_LT(largest_gap(encoder(x, attn::Padding{{6, 4}}), plain::encoder(x, encoder, [](Index b, Index, Index, Index j) { return b == 0 || j < 4; })),
+      EXPECT_LT(largest_gap(
+                    encoder(x, attn::Padding{{6, 4}}),
+                    plain::encoder(x, encoder,
+                                   [](Index b, Index, Index, Index j) { return b == 0 || j < 4; })),
                 1e-12);
-      const auto causal = plain::encoder(x, encoder, [](Index, Index, Index i, Index j) { return j <= i; });
+      const auto causal =
+          plain::encoder(x, encoder, [](Index, Index, Index i, Index j) { return j <= i; });
       EXPECT_LT(largest_gap(encoder(x, attn::Causal{}), causal), 1e-12);
-      EXPECT_TRUE(same_bits(encoder(x.view(), attn::Causal{}), encoder(x, attn::Causal{}))) << "a view";
+      EXPECT_TRUE(same_bits(encoder(x.view(), attn::Causal{}), encoder(x, attn::Causal{})))
+          << "a view";
       const auto part = x.slice(1, 1, 4);  // rows that do not follow each other evenly
-      EXPECT_TRUE(same_bits(encoder.layers[0](part), encoder.layers[0](part.copy()))) << "a part of each sequence";
-      EXPECT_TRUE(same_bits(encoder(x[1].copy()), encoder(x)[1].copy())) << "one sequence, without the batch axis";
+      EXPECT_TRUE(same_bits(encoder.layers[0](part), encoder.layers[0](part.copy())))
+          << "a part of each sequence";
+      EXPECT_TRUE(same_bits(encoder(x[1].copy()), encoder(x)[1].copy()))
+          << "one sequence, without the batch axis";
     }
 }
 
@@ -39,12 +66,16 @@ TEST(TransformerDecoder, IsThePapersFigure) {
   attn::Random random{22};
   for (const auto& kind : kinds)
     for (const bool final_norm : {false, true}) {
-      attn::TransformerDecoder<double> decoder({.layer = kind, .num_layers = 2, .final_norm = final_norm});
+      attn::TransformerDecoder<double> decoder(
+          {.layer = kind, .num_layers = 2, .final_norm = final_norm});
       randomise(decoder, random);
-      const auto tgt = normal<double, 3>(random, {2, 5, kind.d_model}), memory = normal<double, 3>(random, {2, 7, kind.d_model});
+      const auto tgt = normal<double, 3>(random, {2, 5, kind.d_model}),
+                 memory = normal<double, 3>(random, {2, 7, kind.d_model});
       const auto expected = plain::decoder(
-          tgt, memory, decoder, [](Index, Index, Index i, Index j) { return j <= i; }, [](Index b, Index, Index, Index j) { return b == 1 || j < 3; });
-      EXPECT_LT(largest_gap(decoder(tgt, memory, attn::Causal{}, attn::Padding{{3, 7}}), expected), 1e-12);
+          tgt, memory, decoder, [](Index, Index, Index i, Index j) { return j <= i; },
+          [](Index b, Index, Index, Index j) { return b == 1 || j < 3; });
+      EXPECT_LT(largest_gap(decoder(tgt, memory, attn::Causal{}, attn::Padding{{3, 7}}), expected),
+                1e-12);
       EXPECT_TRUE(same_bits(decoder(tgt.view(), memory.view()), decoder(tgt, memory))) << "views";
     }
 }
@@ -61,13 +92,21 @@ TYPED_TEST(Decoding, StepByStepGivesTheBitsOfTheWhole) {
   for (const auto& kind : kinds) {
     attn::TransformerDecoder<T> decoder({.layer = kind, .num_layers = 2, .final_norm = true});
     randomise(decoder, random);
-    const auto tgt = normal<T, 3>(random, {3, 9, kind.d_model}), memory = normal<T, 3>(random, {3, 5, kind.d_model});
+    const auto tgt = normal<T, 3>(random, {3, 9, kind.d_model}),
+               memory = normal<T, 3>(random, {3, 5, kind.d_model});
     const attn::Padding padding{{5, 2, 0}};
-    const auto rule = [&](auto... align) { return attn::Causal{align...} & attn::Alibi{attn::Alibi::slopes(kind.nhead), align...} & attn::Softcap{2}; };
+    const auto rule = [&](auto... align) {
+      return attn::Causal{align...} & attn::Alibi{attn::Alibi::slopes(kind.nhead), align...} &
+             attn::Softcap{2};
+    };
     const Tensor<T, 3> whole = decoder(tgt, memory, rule(), padding);
     attn::DecoderCache<T> cache = decoder.cache(memory, 9);
-    for (const auto& [begin, end] : {std::pair<Index, Index>{0, 1}, {1, 2}, {2, 6}, {6, 7}, {7, 8}, {8, 9}})
-      EXPECT_TRUE(same_bits(decoder.step(tgt.slice(1, begin, end).copy(), cache, rule(right), padding), whole.slice(1, begin, end).copy())) << begin;
+    for (const auto& [begin, end] :
+         {std::pair<Index, Index>{0, 1}, {1, 2}, {2, 6}, {6, 7}, {7, 8}, {8, 9}})
+      EXPECT_TRUE(
+          same_bits(decoder.step(tgt.slice(1, begin, end).copy(), cache, rule(right), padding),
+                    whole.slice(1, begin, end).copy()))
+          << begin;
   }
 }
 
@@ -80,23 +119,30 @@ TYPED_TEST(Decoding, OfABeamGivesTheBitsOfEachSequenceAlone) {
   const auto memory = normal<T, 3>(random, {B, 5, D}), tgt = normal<T, 3>(random, {B * K, L, D});
   const attn::Causal causal{attn::Align::lower_right};
   attn::DecoderCache<T> cache = decoder.cache(memory, L, K);
-  std::vector<Index> now{0, 1, 2, 3, 4, 5};  // which row of tgt each sequence of the beam has been fed
+  std::vector<Index> now{0, 1, 2,
+                         3, 4, 5};  // which row of tgt each sequence of the beam has been fed
   std::vector<std::vector<Index>> history(6);
-  const std::vector<std::vector<Index>> parents{{0, 1, 2, 3, 4, 5}, {2, 0, 0, 5, 5, 5}, {1, 1, 2, 3, 5, 4}, {0, 2, 1, 4, 3, 3}};
+  const std::vector<std::vector<Index>> parents{
+      {0, 1, 2, 3, 4, 5}, {2, 0, 0, 5, 5, 5}, {1, 1, 2, 3, 5, 4}, {0, 2, 1, 4, 3, 3}};
   for (Index l = 0; l < L; ++l) {
     cache.select(parents[std::size_t(l)]);
     std::vector<std::vector<Index>> selected;
     for (const Index p : parents[std::size_t(l)]) selected.push_back(history[std::size_t(p)]);
     history = selected;
     Tensor<T, 3> x({B * K, 1, D});
-    for (Index h = 0; h < B * K; ++h) copy(tgt[h].slice(0, l, l + 1), x[h]), history[std::size_t(h)].push_back(h);
+    for (Index h = 0; h < B * K; ++h)
+      copy(tgt[h].slice(0, l, l + 1), x[h]), history[std::size_t(h)].push_back(h);
     const Tensor<T, 3> got = decoder.step(x, cache, causal, attn::Padding{{4, 5}});
     for (Index h = 0; h < B * K; ++h) {
       Tensor<T, 3> sequence({1, l + 1, D});
-      for (Index i = 0; i <= l; ++i) copy(tgt[history[std::size_t(h)][std::size_t(i)]].slice(0, i, i + 1), sequence[0].slice(0, i, i + 1));
+      for (Index i = 0; i <= l; ++i)
+        copy(tgt[history[std::size_t(h)][std::size_t(i)]].slice(0, i, i + 1),
+             sequence[0].slice(0, i, i + 1));
       const Index b = h / K;
-      const Tensor<T, 3> alone = decoder(sequence, memory.slice(0, b, b + 1), attn::Causal{}, attn::Padding{{b == 0 ? 4 : 5}});
-      EXPECT_TRUE(same_bits(got[h].copy(), alone[0].slice(0, l, l + 1).copy())) << "hypothesis " << h << " at " << l;
+      const Tensor<T, 3> alone = decoder(sequence, memory.slice(0, b, b + 1), attn::Causal{},
+                                         attn::Padding{{b == 0 ? 4 : 5}});
+      EXPECT_TRUE(same_bits(got[h].copy(), alone[0].slice(0, l, l + 1).copy()))
+          << "hypothesis " << h << " at " << l;
     }
   }
 }
@@ -108,18 +154,25 @@ TEST(TransformerState, HasPyTorchsNamesInPyTorchsOrder) {
     return text;
   };
   const attn::TransformerLayerOptions layer{.d_model = 4, .nhead = 2, .dim_feedforward = 3};
-  EXPECT_EQ(names(attn::TransformerEncoder<float>({.layer = layer, .num_layers = 1, .final_norm = true})),
-            "layers.0.self_attn.in_proj_weight layers.0.self_attn.in_proj_bias layers.0.self_attn.out_proj.weight layers.0.self_attn.out_proj.bias "
-            "layers.0.linear1.weight layers.0.linear1.bias layers.0.linear2.weight layers.0.linear2.bias "
-            "layers.0.norm1.weight layers.0.norm1.bias layers.0.norm2.weight layers.0.norm2.bias norm.weight norm.bias ");
+  EXPECT_EQ(
+      names(attn::TransformerEncoder<float>({.layer = layer, .num_layers = 1, .final_norm = true})),
+      "layers.0.self_attn.in_proj_weight layers.0.self_attn.in_proj_bias "
+      "layers.0.self_attn.out_proj.weight layers.0.self_attn.out_proj.bias "
+      "layers.0.linear1.weight layers.0.linear1.bias layers.0.linear2.weight layers.0.linear2.bias "
+      "layers.0.norm1.weight layers.0.norm1.bias layers.0.norm2.weight layers.0.norm2.bias "
+      "norm.weight norm.bias ");
   EXPECT_EQ(names(attn::TransformerDecoderLayer<float>(layer)),
-            "self_attn.in_proj_weight self_attn.in_proj_bias self_attn.out_proj.weight self_attn.out_proj.bias "
-            "multihead_attn.in_proj_weight multihead_attn.in_proj_bias multihead_attn.out_proj.weight multihead_attn.out_proj.bias "
-            "linear1.weight linear1.bias linear2.weight linear2.bias norm1.weight norm1.bias norm2.weight norm2.bias norm3.weight norm3.bias ");
+            "self_attn.in_proj_weight self_attn.in_proj_bias self_attn.out_proj.weight "
+            "self_attn.out_proj.bias "
+            "multihead_attn.in_proj_weight multihead_attn.in_proj_bias "
+            "multihead_attn.out_proj.weight multihead_attn.out_proj.bias "
+            "linear1.weight linear1.bias linear2.weight linear2.bias norm1.weight norm1.bias "
+            "norm2.weight norm2.bias norm3.weight norm3.bias ");
   attn::TransformerLayerOptions gated = layer;
   gated.activation = Activation::swiglu, gated.bias = false;
   EXPECT_EQ(names(attn::TransformerEncoderLayer<float>(gated)),
-            "self_attn.in_proj_weight self_attn.out_proj.weight linear1.weight linear2.weight linear3.weight norm1.weight norm2.weight ");
+            "self_attn.in_proj_weight self_attn.out_proj.weight linear1.weight linear2.weight "
+            "linear3.weight norm1.weight norm2.weight ");
 }
 
 TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
@@ -130,38 +183,52 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
     change(options);
     return sentence_of<attn::OptionError>([&] { Encoder made(options); });
   };
-  EXPECT_EQ(with([](auto& o) { o.layer.nhead = 4; }), "MultiHeadAttention: embed_dim = 6 must be a positive multiple of num_heads = 4");
-  EXPECT_EQ(with([](auto& o) { o.layer.dim_feedforward = 0; }), "FeedForward: dim_feedforward = 0 must be at least 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }), "MultiHeadAttention: dropout = 1 must be at least 0 and below 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 29), "MultiHeadAttention: dropout =");
-  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }), "LayerNorm: eps = -1 must be at least 0 and finite");
-  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }), "LayerNorm: eps = -1e-09 must be at least 0 and finite");
+  EXPECT_EQ(with([](auto& o) { o.layer.nhead = 4; }),
+            "MultiHeadAttention: embed_dim = 6 must be a positive multiple of num_heads = 4");
+  EXPECT_EQ(with([](auto& o) { o.layer.dim_feedforward = 0; }),
+            "FeedForward: dim_feedforward = 0 must be at least 1");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }),
+            "MultiHeadAttention: dropout = 1 must be at least 0 and below 1");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 29),
+            "MultiHeadAttention: dropout =");
+  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }),
+            "LayerNorm: eps = -1 must be at least 0 and finite");
+  EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }),
+            "LayerNorm: eps = -1e-09 must be at least 0 and finite");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = Index{1} << 62; }),
-            "MultiHeadAttention: num_heads = 2 of a head size 4611686018427387904 must be fewer than 64 bits can count");
-  EXPECT_EQ(with([](auto& o) { o.num_layers = -1; }), "TransformerEncoder: num_layers = -1 must be at least 0");
-  EXPECT_EQ(with([](auto& o) { o.layer.d_k = 0; }), "MultiHeadAttention: d_k = 0 must be at least 1");
+            "MultiHeadAttention: num_heads = 2 of a head size 4611686018427387904 must be fewer "
+            "than 64 bits can count");
+  EXPECT_EQ(with([](auto& o) { o.num_layers = -1; }),
+            "TransformerEncoder: num_layers = -1 must be at least 0");
+  EXPECT_EQ(with([](auto& o) { o.layer.d_k = 0; }),
+            "MultiHeadAttention: d_k = 0 must be at least 1");
   const Encoder encoder({.layer = layer, .num_layers = 1});
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               encoder(Tensor<float, 3>({1, 2, 5}));
             }),
-            "MultiHeadAttention: query (1, 2, 5) must be (1, 2, 6), the batch and length of what it goes with and embed_dim = 6");
+            "MultiHeadAttention: query (1, 2, 5) must be (1, 2, 6), the batch and length of what "
+            "it goes with and embed_dim = 6");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               encoder.layers[0](Tensor<float, 4>({2, 3, 5, 6}));
             }),
-            "MultiHeadAttention: query (2, 3, 5, 6) must be (3, 5, 6), the batch and length of what it goes with and embed_dim = 6");
+            "MultiHeadAttention: query (2, 3, 5, 6) must be (3, 5, 6), the batch and length of "
+            "what it goes with and embed_dim = 6");
   const attn::TransformerDecoder<float> decoder({.layer = layer, .num_layers = 1});
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               decoder(Tensor<float, 3>({2, 2, 6}), Tensor<float, 3>({1, 2, 6}));
             }),
-            "MultiHeadAttention: key (1, 2, 6) must be (2, 2, 6), the batch and length of what it goes with and kdim = 6");
+            "MultiHeadAttention: key (1, 2, 6) must be (2, 2, 6), the batch and length of what it "
+            "goes with and kdim = 6");
 }
 
 TEST(TransformerEncoder, WithoutLayersOrPositionsIsWhatItWasGiven) {
-  const attn::TransformerEncoder<float> none({.layer = {.d_model = 4, .nhead = 2}, .num_layers = 0});
+  const attn::TransformerEncoder<float> none(
+      {.layer = {.d_model = 4, .nhead = 2}, .num_layers = 0});
   attn::Random random{3};
   const auto x = normal<float, 3>(random, {2, 3, 4});
   EXPECT_TRUE(same_bits(none(x), x));
-  const attn::TransformerEncoder<float> one({.layer = {.d_model = 4, .nhead = 2, .dim_feedforward = 4}, .num_layers = 1});
+  const attn::TransformerEncoder<float> one(
+      {.layer = {.d_model = 4, .nhead = 2, .dim_feedforward = 4}, .num_layers = 1});
   EXPECT_EQ(one(Tensor<float, 3>({2, 0, 4})).shape(), (attn::Shape<3>{2, 0, 4}));
   EXPECT_EQ(one(Tensor<float, 3>({0, 3, 4})).shape(), (attn::Shape<3>{0, 3, 4}));
 }

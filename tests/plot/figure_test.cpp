@@ -18,9 +18,11 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::string> sentence(std::size_t n) {
   std::istringstream text(
-      "The Law will never be perfect , but its application should be just - this is what we are missing , in my opinion . Wer weiß , ob naïve Ελληνικά und "
+      "The Law will never be perfect , but its application should be just - this is what we are "
+      "missing , in my opinion . Wer weiß , ob naïve Ελληνικά und "
       "Здравствуйте "
-      "wie internationalisation-of-everything-which-is-far-too-long a I ｍ WWWWWWWWWWWW \xff\xfe e\u0301 中文 🙂 x");
+      "wie internationalisation-of-everything-which-is-far-too-long a I ｍ WWWWWWWWWWWW \xff\xfe "
+      "e\u0301 中文 🙂 x");
   std::vector<std::string> words;
   for (std::string word; words.size() < n && text >> word;) words.push_back(word);
   while (words.size() < n) words.push_back("word" + std::to_string(words.size()));
@@ -31,7 +33,10 @@ std::vector<std::string> sentence(std::size_t n) {
 Figure sentence_figure(std::size_t n, int heads, const Font& font) {
   const auto words = sentence(n);
   const auto L = static_cast<Index>(n);
-  Figure figure{.title = "Attention in a sentence of some words, which is rather a long title for it and goes on", .font = font};
+  Figure figure{
+      .title =
+          "Attention in a sentence of some words, which is rather a long title for it and goes on",
+      .font = font};
   const auto map = [&](const std::string& title) {
     figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, L).cwiseAbs(),
                                     .title = title,
@@ -58,7 +63,8 @@ TEST(Figure, NothingOverlapsForOneToSixtyWords) {
     for (std::size_t n = 1; n <= 60; n += n < 12 ? 1 : 6)
       for (const int heads : {1, 4, 16}) {
         const Layout layout = sentence_figure(n, heads, font).layout();
-        attn_test::expect_tidy(layout, std::to_string(n) + " words, " + std::to_string(heads) + " heads");
+        attn_test::expect_tidy(layout,
+                               std::to_string(n) + " words, " + std::to_string(heads) + " heads");
         EXPECT_LE(std::max(layout.width, layout.height), 6000);
         EXPECT_LE(layout.width, 4 * layout.height);
         EXPECT_LE(layout.height, 3 * layout.width);
@@ -72,7 +78,9 @@ TEST(Figure, NothingOverlapsInRandomFigures) {
   const auto text = [&] {
     std::string all;
     for (std::size_t i = below(4) == 0 ? below(60) : below(10); i > 0; --i)
-      all += below(9) == 0 ? "ü" : below(7) == 0 ? " " : std::string(1, static_cast<char>('a' + below(26)));
+      all += below(9) == 0   ? "ü"
+             : below(7) == 0 ? " "
+                             : std::string(1, static_cast<char>('a' + below(26)));
     return all;
   };
   for (int trial = 0; trial < 150; ++trial) {
@@ -82,15 +90,19 @@ TEST(Figure, NothingOverlapsInRandomFigures) {
                   .font = below(2) ? Font::system() : Font::built_in()};
     for (std::size_t p = 1 + below(20); p > 0; --p) {
       if (below(5) == 0) {
-        figure.panels.push_back(Curves{.title = text(),
-                                       .x = {.title = text(), .scale = below(2) ? Scale::log2 : Scale::linear},
-                                       .y = {.title = text(), .scale = below(2) ? Scale::log10 : Scale::linear},
-                                       .curves = {{.name = text(), .x = {1, 2, 700.5}, .y = {1e-3, 17, 3e4}}, {.name = text(), .x = {3}, .y = {4}}}});
+        figure.panels.push_back(
+            Curves{.title = text(),
+                   .x = {.title = text(), .scale = below(2) ? Scale::log2 : Scale::linear},
+                   .y = {.title = text(), .scale = below(2) ? Scale::log10 : Scale::linear},
+                   .curves = {{.name = text(), .x = {1, 2, 700.5}, .y = {1e-3, 17, 3e4}},
+                              {.name = text(), .x = {3}, .y = {4}}}});
         continue;
       }
-      const std::size_t rows = 1 + (below(6) == 0 ? below(300) : below(30)), columns = 1 + (below(6) == 0 ? below(300) : below(30));
+      const std::size_t rows = 1 + (below(6) == 0 ? below(300) : below(30)),
+                        columns = 1 + (below(6) == 0 ? below(300) : below(30));
       HeatMap map{
-          .values = Eigen::MatrixXd::Random(static_cast<Index>(rows), static_cast<Index>(columns)) * std::pow(10.0, static_cast<double>(below(30)) - 15),
+          .values = Eigen::MatrixXd::Random(static_cast<Index>(rows), static_cast<Index>(columns)) *
+                    std::pow(10.0, static_cast<double>(below(30)) - 15),
           .title = text(),
           .row_title = text(),
           .column_title = text()};
@@ -139,12 +151,14 @@ TEST(Figure, InkIsWhereTheLayoutSaysAndNowhereElse) {
 
 TEST(Figure, GridHasTheColumnsAskedFor) {
   Figure figure{.font = Font::built_in()};
-  for (int i = 0; i < 6; ++i) figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(4, 4)});
+  for (int i = 0; i < 6; ++i)
+    figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(4, 4)});
   for (int columns = 1; columns <= 6; ++columns) {
     figure.columns = columns;
     const Layout layout = figure.layout();
     for (std::size_t i = 0; i < 6; ++i) {
-      const Rect &frame = layout.panels[i].frame, &above = layout.panels[i % static_cast<std::size_t>(columns)].frame;
+      const Rect &frame = layout.panels[i].frame,
+                 &above = layout.panels[i % static_cast<std::size_t>(columns)].frame;
       EXPECT_EQ(frame.x, above.x);
       EXPECT_EQ(frame.y, layout.panels[i - i % static_cast<std::size_t>(columns)].frame.y);
     }
@@ -165,7 +179,8 @@ TEST(Figure, LongTitlesAreWrapped) {
 }
 
 TEST(Figure, SavesTheWholeFileOrNothing) {
-  const fs::path folder = fs::temp_directory_path() / ("attn_figure_test_" + std::to_string(std::random_device{}()));
+  const fs::path folder =
+      fs::temp_directory_path() / ("attn_figure_test_" + std::to_string(std::random_device{}()));
   fs::create_directory(folder);
   const Figure figure{.panels = {HeatMap{.values = Eigen::MatrixXd::Random(3, 3)}}};
   figure.save(folder / "a.png");

@@ -13,7 +13,9 @@ using attn::plot::Coverage;
 using attn::plot::Font;
 namespace fs = std::filesystem;
 
-int ink(const Coverage& mask) { return std::accumulate(mask.values.begin(), mask.values.end(), 0) / 255; }
+int ink(const Coverage& mask) {
+  return std::accumulate(mask.values.begin(), mask.values.end(), 0) / 255;
+}
 
 fs::path any_font() {
   for (const fs::path& path : attn::plot::usual_fonts())
@@ -22,18 +24,22 @@ fs::path any_font() {
 }
 
 struct Folder {
-  fs::path path = fs::temp_directory_path() / ("attn_font_test_" + std::to_string(std::random_device{}()));
+  fs::path path =
+      fs::temp_directory_path() / ("attn_font_test_" + std::to_string(std::random_device{}()));
   Folder() { fs::create_directory(path); }
   ~Folder() { fs::remove_all(path); }
   fs::path file(const Bytes& bytes) const {
-    std::ofstream(path / "font.ttf", std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path / "font.ttf", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
     return path / "font.ttf";
   }
 };
 
 void check_letters(const Font& font) {
   for (const double size : {9.0, 11.5, 23.0, 40.0}) {
-    for (const char* text : {"the", "jumpy gÄÅÊ|", "…", "a", "", " ", "\n\t", "\xff\xfe", "🙂中", "e\u0301", "~}`"}) {
+    for (const char* text :
+         {"the", "jumpy gÄÅÊ|", "…", "a", "", " ", "\n\t", "\xff\xfe", "🙂中", "e\u0301", "~}`"}) {
       const Coverage mask = font.render(text, size);
       EXPECT_EQ(mask.width, font.width(text, size));
       EXPECT_EQ(mask.height, font.height(size));
@@ -53,13 +59,15 @@ TEST(Font, BuiltInLettersHaveTheSizeThatWasMeasured) {
   EXPECT_GT(ink(font.render("é", 12)), 0);
   EXPECT_EQ(font.render("é", 12).values, font.render("e", 12).values);
   EXPECT_EQ(font.render("Ω", 12).values, font.render("?", 12).values);
-  for (char letter = '!'; letter <= '~'; ++letter) EXPECT_GT(ink(font.render(std::string(1, letter), 12)), 0) << letter;
+  for (char letter = '!'; letter <= '~'; ++letter)
+    EXPECT_GT(ink(font.render(std::string(1, letter), 12)), 0) << letter;
 }
 
 TEST(Font, BuiltInLettersAreNeverCut) {
   const Font font = Font::built_in();
   for (char letter = '!'; letter <= '~'; ++letter) {
-    const Coverage one = font.render(std::string(1, letter), 12), two = font.render(std::string(1, letter), 20);  // 1 and 2 pixels to the dot
+    const Coverage one = font.render(std::string(1, letter), 12),
+                   two = font.render(std::string(1, letter), 20);  // 1 and 2 pixels to the dot
     EXPECT_EQ(4 * ink(one), ink(two)) << letter;
     int rows = 0;
     for (int x = 0; x < one.width; ++x) rows += one.at(x, one.height - 1);
@@ -74,7 +82,9 @@ TEST(Font, TrueTypeIsAntiAliasedAndKnowsAlphabets) {
   EXPECT_FALSE(font.is_built_in());
   check_letters(font);
   const Coverage mask = font.render("Sea", 24);
-  EXPECT_GT(std::count_if(mask.values.begin(), mask.values.end(), [](int v) { return v > 20 && v < 235; }), 20);
+  EXPECT_GT(std::count_if(mask.values.begin(), mask.values.end(),
+                          [](int v) { return v > 20 && v < 235; }),
+            20);
   EXPECT_NE(font.render("é", 24).values, font.render("e", 24).values);
   EXPECT_NE(font.render("Ж", 24).values, font.render("Ω", 24).values);
   EXPECT_GT(ink(font.render("\U000F1234", 24)), 0) << "a missing letter shows as a box";
@@ -90,7 +100,9 @@ TEST(Font, ShortenKeepsTheBeginning) {
     EXPECT_TRUE(brief.starts_with("Donau") && brief.ends_with("…")) << brief;
     EXPECT_EQ(font.shorten(word, 12, 0), "…");
     EXPECT_EQ(font.shorten("äöüäöüäöüäöü", 12, 40).find('\xff'), std::string::npos);
-    EXPECT_EQ(attn::plot::decode_utf8(font.shorten("äöüäöüäöüäöü", 12, 40)).find(U'\ufffd'), std::u32string::npos) << "cut inside a letter";
+    EXPECT_EQ(attn::plot::decode_utf8(font.shorten("äöüäöüäöüäöü", 12, 40)).find(U'\ufffd'),
+              std::u32string::npos)
+        << "cut inside a letter";
   }
 }
 
@@ -101,7 +113,8 @@ TEST(Font, EnvironmentVariableChoosesTheFont) {
   EXPECT_TRUE(Font::system().is_built_in());
   const fs::path path = any_font();
   setenv("ATTN_FONT", "/no/such/font.ttf", 1);
-  EXPECT_EQ(Font::system().is_built_in(), path.empty()) << "a font that is not there leaves the usual ones";
+  EXPECT_EQ(Font::system().is_built_in(), path.empty())
+      << "a font that is not there leaves the usual ones";
   if (!path.empty()) {
     setenv("ATTN_FONT", path.c_str(), 1);
     EXPECT_FALSE(Font::system().is_built_in());
@@ -130,7 +143,8 @@ TEST(Font, DamagedFontsAreRefusedOrHarmless) {
   for (int trial = 0; trial < 120; ++trial) {
     Bytes bytes = whole;
     if (trial % 3 == 0) bytes.resize(random() % whole.size());
-    else if (trial % 3 == 1) bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1u << random() % 8);
+    else if (trial % 3 == 1)
+      bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1u << random() % 8);
     else bytes[random() % 300] = static_cast<std::uint8_t>(random());  // the directory
     const std::optional<Font> font = Font::load(folder.file(bytes));
     refused += !font;
@@ -144,11 +158,13 @@ void sign(Bytes& font) {
   const attn::plot::detail::FontReader read{font};
   for (std::size_t record = 12; record < 12 + 16 * read.u16(4); record += 16) {
     const std::size_t offset = read.u32(record + 8), length = read.u32(record + 12);
-    std::uint32_t sum = std::equal(font.begin() + static_cast<std::ptrdiff_t>(record), font.begin() + static_cast<std::ptrdiff_t>(record) + 4, "head")
+    std::uint32_t sum = std::equal(font.begin() + static_cast<std::ptrdiff_t>(record),
+                                   font.begin() + static_cast<std::ptrdiff_t>(record) + 4, "head")
                             ? 0u - read.u32(offset + 8)
                             : 0u;
     for (std::size_t i = 0; i < length; i += 4) sum += read.u32(offset + i);
-    for (std::size_t i = 0; i < 4; ++i) font[record + 4 + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+    for (std::size_t i = 0; i < 4; ++i)
+      font[record + 4 + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
   }
 }
 
@@ -163,7 +179,9 @@ TEST(Font, DamageUnderGoodChecksumsIsRefusedOrHarmless) {
     Bytes bytes = whole;
     const char* tags[] = {"cmap", "glyf", "head", "hhea", "hmtx", "loca", "maxp"};
     const auto table = attn::plot::detail::find_table(whole, tags[trial % 7]);
-    bytes[table->offset + random() % std::min<std::size_t>(table->length, trial % 2 ? 200 : 20000)] = static_cast<std::uint8_t>(random());
+    bytes[table->offset +
+          random() % std::min<std::size_t>(table->length, trial % 2 ? 200 : 20000)] =
+        static_cast<std::uint8_t>(random());
     sign(bytes);
     const std::optional<Font> font = Font::load(folder.file(bytes));
     font ? ++drawn : ++refused;
@@ -185,7 +203,8 @@ TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
     sign(bytes);
     return bytes;
   };
-  EXPECT_TRUE(attn::plot::is_sound_truetype(damaged("head", 8, 0x77)));  // the field that is left out
+  EXPECT_TRUE(
+      attn::plot::is_sound_truetype(damaged("head", 8, 0x77)));  // the field that is left out
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("loca", 40, 0xf0)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("maxp", 4, 0xff)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("hhea", 34, 0xff)));
@@ -193,7 +212,8 @@ TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 50, 9)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 18, 0xff)));
   EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 0, 0x7f))) << "32512 contours";
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 10, 0xff))) << "a contour that ends at a point which is not there";
+  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 10, 0xff)))
+      << "a contour that ends at a point which is not there";
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace {
 using attn::Index;
 using namespace attn::plot;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN(),
+                 infinity = std::numeric_limits<double>::infinity();
 
 std::vector<std::string> words(Index n, const std::string& stem = "word") {
   std::vector<std::string> all;
@@ -37,25 +38,32 @@ void expect_cells(const HeatMap& map, double scale = 1) {
   const Range range = color_range(map);
   for (Index i = 0; i < map.values.rows(); ++i)
     for (Index j = 0; j < map.values.cols(); ++j) {
-      const auto x = static_cast<int>(frame.x + (2 * j + 1) * frame.width / (2 * map.values.cols())),
-                 y = static_cast<int>(frame.y + (2 * i + 1) * frame.height / (2 * map.values.rows()));
-      ASSERT_EQ(image.at(x, y), color_at(map.color_map, (map.values(i, j) - range.low) / (range.high - range.low))) << i << " " << j;
+      const auto x = static_cast<int>(frame.x +
+                                      (2 * j + 1) * frame.width / (2 * map.values.cols())),
+                 y = static_cast<int>(frame.y +
+                                      (2 * i + 1) * frame.height / (2 * map.values.rows()));
+      ASSERT_EQ(image.at(x, y),
+                color_at(map.color_map, (map.values(i, j) - range.low) / (range.high - range.low)))
+          << i << " " << j;
     }
 }
 
 TEST(HeatMap, CellsHaveTheColorsOfTheirValues) {
-  for (const auto& [rows, columns] : {std::pair{1, 1}, {1, 60}, {60, 1}, {7, 5}, {60, 60}, {14, 64}, {3, 128}, {100, 3}}) {
+  for (const auto& [rows, columns] :
+       {std::pair{1, 1}, {1, 60}, {60, 1}, {7, 5}, {60, 60}, {14, 64}, {3, 128}, {100, 3}}) {
     const Eigen::MatrixXd values = Eigen::MatrixXd::Random(rows, columns);
     expect_cells({.values = values});
     expect_cells({.values = values, .row_labels = words(rows), .color_map = ColorMap::coolwarm}, 2);
-    expect_cells({.values = values, .row_labels = words(rows), .column_labels = words(columns)}, 1.37);
+    expect_cells({.values = values, .row_labels = words(rows), .column_labels = words(columns)},
+                 1.37);
   }
 }
 
 TEST(HeatMap, TakesAnyMatrix) {
   const Eigen::MatrixXf m = Eigen::MatrixXf::Random(4, 3);
   const attn::Tensor<float, 2> tensor = attn::to_tensor(m);
-  for (const Values& values : {Values(m), Values(m.transpose().transpose()), Values(tensor), Values(tensor.view()), Values(attn::view(tensor.data(), {4, 3}))})
+  for (const Values& values : {Values(m), Values(m.transpose().transpose()), Values(tensor),
+                               Values(tensor.view()), Values(attn::view(tensor.data(), {4, 3}))})
     EXPECT_TRUE((values == m.cast<double>().array()).all());
   EXPECT_EQ(Values(tensor.slice(1, 1, 3)).cols(), 2);
 }
@@ -69,7 +77,9 @@ TEST(HeatMap, NanIsGreyAndInfinityTheEnd) {
 }
 
 TEST(HeatMap, RangeIsThatOfTheFiniteValues) {
-  const auto range = [](double a, double b, ColorMap map = ColorMap::viridis) { return color_range({.values = Eigen::RowVector2d(a, b), .color_map = map}); };
+  const auto range = [](double a, double b, ColorMap map = ColorMap::viridis) {
+    return color_range({.values = Eigen::RowVector2d(a, b), .color_map = map});
+  };
   EXPECT_EQ(range(-2, 5), (Range{-2, 5}));
   EXPECT_EQ(range(-2, 5, ColorMap::coolwarm), (Range{-5, 5}));
   EXPECT_EQ(range(3, 3), (Range{0, 3}));
@@ -78,8 +88,10 @@ TEST(HeatMap, RangeIsThatOfTheFiniteValues) {
   EXPECT_EQ(range(0, 0, ColorMap::coolwarm), (Range{-1, 1}));
   EXPECT_EQ(range(nan, nan), (Range{0, 1}));
   EXPECT_EQ(range(nan, infinity), (Range{0, 1}));
-  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{1, 1}}), attn::OptionError);
-  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{0, infinity}}), attn::OptionError);
+  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{1, 1}}),
+               attn::OptionError);
+  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{0, infinity}}),
+               attn::OptionError);
 }
 
 TEST(HeatMap, ManyCellsToAPixelShowTheirMean) {
@@ -87,7 +99,9 @@ TEST(HeatMap, ManyCellsToAPixelShowTheirMean) {
   for (Index i = 0; i < 2000; ++i)
     for (Index j = 0; j < 2000; ++j) values(i, j) = i < 1000 ? 1 : (i + j) % 2 ? 0.25 : 0.75;
   values(1500, 1000) = nan;
-  const Figure figure{.panels = {HeatMap{.values = values, .range = Range{0, 1}}}, .scale = 1, .font = Font::built_in()};
+  const Figure figure{.panels = {HeatMap{.values = values, .range = Range{0, 1}}},
+                      .scale = 1,
+                      .font = Font::built_in()};
   const Rect frame = figure.layout().panels[0].frame;
   ASSERT_LT(frame.width, 600);
   const Image image = figure.draw();
@@ -110,14 +124,18 @@ TEST(HeatMap, ExtremeValuesAreDrawn) {
     const Image image = figure.draw();
     EXPECT_EQ(image.at(frame.x + 2, frame.y + 2), color_at(ColorMap::viridis, 0)) << v;
     EXPECT_EQ(image.at(frame.right() - 2, frame.y + 2), color_at(ColorMap::viridis, 1)) << v;
-    EXPECT_EQ(image.at(frame.x + frame.width / 2, frame.y + frame.height / 2), color_at(ColorMap::viridis, 0.5)) << v;
+    EXPECT_EQ(image.at(frame.x + frame.width / 2, frame.y + frame.height / 2),
+              color_at(ColorMap::viridis, 0.5))
+        << v;
   }
 }
 
 TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
   for (Index n = 1; n <= 60; ++n) {
-    const PanelLayout layout =
-        lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n), .column_labels = words(n)}, Font::system(), 2);
+    const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
+                                               .row_labels = words(n),
+                                               .column_labels = words(n)},
+                                       Font::system(), 2);
     EXPECT_EQ(layout.frame.width, layout.frame.height);
     EXPECT_EQ(layout.frame.width % n, 0);
     EXPECT_GE(layout.frame.width / n, 24);
@@ -128,18 +146,22 @@ TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
         shown.push_back(text.text);
         EXPECT_GE(text.size, 18);
       }
-    EXPECT_EQ(static_cast<Index>(shown.size()), 2 * n) << "every word labels its row and its column";
+    EXPECT_EQ(static_cast<Index>(shown.size()), 2 * n)
+        << "every word labels its row and its column";
   }
 }
 
 TEST(HeatMap, LabelsStandAtTheirCells) {
   const Index n = 30;
-  const PanelLayout layout =
-      lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n), .row_labels = words(n, "row"), .column_labels = words(n, "col")}, Font::system(), 2);
+  const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
+                                             .row_labels = words(n, "row"),
+                                             .column_labels = words(n, "col")},
+                                     Font::system(), 2);
   int seen = 0;
   for (const Text& text : layout.texts)
     for (Index i = 0; i < n; ++i) {
-      const int cell = layout.frame.width / static_cast<int>(n), middle = static_cast<int>(i) * cell + cell / 2;
+      const int cell = layout.frame.width / static_cast<int>(n),
+                middle = static_cast<int>(i) * cell + cell / 2;
       if (text.text == "row" + std::to_string(i)) {
         ++seen;
         EXPECT_NEAR(text.box.y + text.box.height / 2, middle, 1);
@@ -159,7 +181,9 @@ TEST(HeatMap, LettersStandUprightHoweverNarrowTheirCells) {
   for (const Index n : {5, 24, 36}) {
     std::vector<std::string> letters;
     for (Index i = 0; i < n; ++i) letters.emplace_back(1, "mW1i"[static_cast<std::size_t>(i % 4)]);
-    const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Ones(10, n), .column_labels = letters}, Font::system(), 2);
+    const PanelLayout layout =
+        lay_out(HeatMap{.values = Eigen::MatrixXd::Ones(10, n), .column_labels = letters},
+                Font::system(), 2);
     Index shown = 0;
     for (const Text& text : layout.texts)
       if (text.box.y > layout.frame.bottom() && text.text.size() == 1 && !text.turned) ++shown;
@@ -168,7 +192,9 @@ TEST(HeatMap, LettersStandUprightHoweverNarrowTheirCells) {
 }
 
 TEST(HeatMap, BarShowsTheRangeWithNumbers) {
-  const Figure figure{.panels = {HeatMap{.values = Eigen::MatrixXd::Random(8, 8), .range = Range{-1, 1}}}, .font = Font::built_in()};
+  const Figure figure{
+      .panels = {HeatMap{.values = Eigen::MatrixXd::Random(8, 8), .range = Range{-1, 1}}},
+      .font = Font::built_in()};
   const PanelLayout panel = figure.layout().panels[0];
   const Image image = figure.draw();
   EXPECT_GT(panel.bar.x, panel.frame.right());
@@ -178,8 +204,10 @@ TEST(HeatMap, BarShowsTheRangeWithNumbers) {
   for (const Text& text : panel.texts)
     if (text.box.x > panel.bar.x) {
       ++numbers;
-      const double value = std::stod(text.text.starts_with("−") ? "-" + text.text.substr(3) : text.text);
-      const double share = 1 - (text.box.y + text.box.height / 2.0 - panel.bar.y) / panel.bar.height;
+      const double value =
+          std::stod(text.text.starts_with("−") ? "-" + text.text.substr(3) : text.text);
+      const double share =
+          1 - (text.box.y + text.box.height / 2.0 - panel.bar.y) / panel.bar.height;
       EXPECT_NEAR(value, -1 + 2 * share, 0.01);
     }
   EXPECT_GE(numbers, 5);
@@ -187,16 +215,23 @@ TEST(HeatMap, BarShowsTheRangeWithNumbers) {
 
 TEST(HeatMap, EveryRangeGetsAtLeastTwoNumbers) {
   for (const double size : {1e-8, 0.37, 1.0, 42.0, 1e8}) {
-    const PanelLayout panel = lay_out(HeatMap{.values = Eigen::RowVector2d(-size, size)}, Font::system(), 2);
-    EXPECT_GE(std::count_if(panel.texts.begin(), panel.texts.end(), [&](const Text& text) { return text.box.x > panel.bar.x; }), 2) << size;
+    const PanelLayout panel =
+        lay_out(HeatMap{.values = Eigen::RowVector2d(-size, size)}, Font::system(), 2);
+    EXPECT_GE(std::count_if(panel.texts.begin(), panel.texts.end(),
+                            [&](const Text& text) { return text.box.x > panel.bar.x; }),
+              2)
+        << size;
   }
 }
 
 TEST(HeatMap, WrongLabelsAndEmptyValuesAreOneSentence) {
   const Eigen::MatrixXd values = Eigen::MatrixXd::Zero(7, 4);
-  EXPECT_EQ(what({.values = values, .row_labels = words(5)}), "HeatMap: 5 row labels must be as many as the 7 rows of values (7, 4)");
-  EXPECT_EQ(what({.values = values, .column_labels = words(5)}), "HeatMap: 5 column labels must be as many as the 4 columns of values (7, 4)");
-  EXPECT_EQ(what({.values = Eigen::MatrixXd(0, 4)}), "HeatMap: values (0, 4) must have at least one row and one column");
+  EXPECT_EQ(what({.values = values, .row_labels = words(5)}),
+            "HeatMap: 5 row labels must be as many as the 7 rows of values (7, 4)");
+  EXPECT_EQ(what({.values = values, .column_labels = words(5)}),
+            "HeatMap: 5 column labels must be as many as the 4 columns of values (7, 4)");
+  EXPECT_EQ(what({.values = Eigen::MatrixXd(0, 4)}),
+            "HeatMap: values (0, 4) must have at least one row and one column");
   EXPECT_EQ(what({}), "HeatMap: values (0, 0) must have at least one row and one column");
 }
 

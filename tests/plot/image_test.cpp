@@ -47,7 +47,8 @@ TEST(Image, StampsInkAlongAndUpwards) {
 TEST(Image, PngIsReadBackPixelForPixel) {
   Image image(67, 41);
   for (int y = 0; y < 41; ++y)
-    for (int x = 0; x < 67; ++x) image.fill({x, y, 1, 1}, {std::uint8_t(3 * x), std::uint8_t(5 * y), std::uint8_t(x * y)});
+    for (int x = 0; x < 67; ++x)
+      image.fill({x, y, 1, 1}, {std::uint8_t(3 * x), std::uint8_t(5 * y), std::uint8_t(x * y)});
   const attn_test::Picture picture = attn_test::read_png(image.png());
   ASSERT_EQ(picture.width, 67);
   ASSERT_EQ(picture.height, 41);

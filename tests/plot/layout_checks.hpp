@@ -8,7 +8,8 @@
 
 namespace attn_test {
 
-/// What must be true of any layout: everything lies on the page, and no text meets a text, a cell or a colour bar.
+/// What must be true of any layout: everything lies on the page, and no text meets a text, a cell
+/// or a colour bar.
 inline void expect_tidy(const attn::plot::Layout& layout, const std::string& what) {
   using attn::plot::Rect;
   const Rect page{0, 0, layout.width, layout.height};
@@ -18,16 +19,24 @@ inline void expect_tidy(const attn::plot::Layout& layout, const std::string& wha
     const auto& panel = layout.panels[i];
     boxes.emplace_back(panel.frame, "frame of panel " + std::to_string(i));
     boxes.emplace_back(panel.bar, "bar of panel " + std::to_string(i));
-    for (const auto& text : panel.texts) boxes.emplace_back(text.box, "\"" + text.text + "\" of panel " + std::to_string(i));
-    for (std::size_t j = 0; j < i; ++j) EXPECT_FALSE(panel.bounds().overlaps(layout.panels[j].bounds())) << what << ": panels " << j << " and " << i;
-    for (const auto& stroke : panel.strokes) EXPECT_TRUE(page.contains(stroke.area)) << what << ": a stroke of panel " << i;
+    for (const auto& text : panel.texts)
+      boxes.emplace_back(text.box, "\"" + text.text + "\" of panel " + std::to_string(i));
+    for (std::size_t j = 0; j < i; ++j)
+      EXPECT_FALSE(panel.bounds().overlaps(layout.panels[j].bounds()))
+          << what << ": panels " << j << " and " << i;
     for (const auto& stroke : panel.strokes)
-      for (const auto& text : panel.texts) EXPECT_FALSE(text.box.overlaps(stroke.area)) << what << ": a stroke and \"" << text.text << "\"";
+      EXPECT_TRUE(page.contains(stroke.area)) << what << ": a stroke of panel " << i;
+    for (const auto& stroke : panel.strokes)
+      for (const auto& text : panel.texts)
+        EXPECT_FALSE(text.box.overlaps(stroke.area))
+            << what << ": a stroke and \"" << text.text << "\"";
   }
   for (std::size_t i = 0; i < boxes.size(); ++i) {
-    EXPECT_TRUE(boxes[i].first.empty() || page.contains(boxes[i].first)) << what << ": " << boxes[i].second << " leaves the page";
+    EXPECT_TRUE(boxes[i].first.empty() || page.contains(boxes[i].first))
+        << what << ": " << boxes[i].second << " leaves the page";
     for (std::size_t j = 0; j < i; ++j)
-      EXPECT_FALSE(boxes[i].first.overlaps(boxes[j].first)) << what << ": " << boxes[i].second << " meets " << boxes[j].second;
+      EXPECT_FALSE(boxes[i].first.overlaps(boxes[j].first))
+          << what << ": " << boxes[i].second << " meets " << boxes[j].second;
   }
 }
 

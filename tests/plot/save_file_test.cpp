@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 using attn::plot::save_file;
 
 struct SaveFile : testing::Test {
-  fs::path folder = fs::temp_directory_path() / ("attn_save_test_" + std::to_string(std::random_device{}()));
+  fs::path folder =
+      fs::temp_directory_path() / ("attn_save_test_" + std::to_string(std::random_device{}()));
   SaveFile() { fs::create_directory(folder); }
   ~SaveFile() override { fs::remove_all(folder); }
   std::string content(const fs::path& path) const {
@@ -49,7 +50,9 @@ TEST_F(SaveFile, ALinkStaysAndItsFileChanges) {
 }
 
 TEST_F(SaveFile, NothingIsLeftWhereItCannotWrite) {
-  EXPECT_NE(error(folder / "no" / "such" / "a.png").find("a.png\": No such file or directory"), std::string::npos) << error(folder / "no" / "such" / "a.png");
+  EXPECT_NE(error(folder / "no" / "such" / "a.png").find("a.png\": No such file or directory"),
+            std::string::npos)
+      << error(folder / "no" / "such" / "a.png");
   EXPECT_NE(error(folder).find("it is a directory"), std::string::npos);
   EXPECT_NE(error("").find("it names no file"), std::string::npos);
   fs::create_directory(folder / "sub");

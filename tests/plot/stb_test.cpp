@@ -1,4 +1,5 @@
-// A program with stb of its own, declared and implemented before and after the library, in the same translation unit.
+// A program with stb of its own, declared and implemented before and after the library, in the same
+// translation unit.
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #include <stb/stb_image_write.h>
 
@@ -19,7 +20,8 @@ TEST(Stb, AProgramsOwnCopyStaysItsOwn) {
   STBIW_FREE(png);
   stbtt_fontinfo info{};
   EXPECT_NE(sizeof info, 0u);
-  EXPECT_NE(reinterpret_cast<void*>(&stbi_write_png_to_func), reinterpret_cast<void*>(&attn::plot::stb::stbi_write_png_to_func));
+  EXPECT_NE(reinterpret_cast<void*>(&stbi_write_png_to_func),
+            reinterpret_cast<void*>(&attn::plot::stb::stbi_write_png_to_func));
 #ifdef STB_IMAGE_WRITE_STATIC
   FAIL() << "a setting of the library was left behind";
 #endif

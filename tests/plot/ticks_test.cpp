@@ -24,7 +24,8 @@ TEST(Ticks, LinearOnesAreRound) {
   EXPECT_EQ(labels(linear_ticks({0, 1}, 5)), (Labels{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}));
   EXPECT_EQ(labels(linear_ticks({0, 1}, 2)), (Labels{"0.0", "0.5", "1.0"}));
   EXPECT_EQ(labels(linear_ticks({-1, 1}, 4)), (Labels{"−1.0", "−0.5", "0.0", "0.5", "1.0"}));
-  EXPECT_EQ(labels(linear_ticks({0.013, 0.31}, 6)), (Labels{"0.05", "0.10", "0.15", "0.20", "0.25", "0.30"}));
+  EXPECT_EQ(labels(linear_ticks({0.013, 0.31}, 6)),
+            (Labels{"0.05", "0.10", "0.15", "0.20", "0.25", "0.30"}));
   EXPECT_EQ(labels(linear_ticks({0, 4000}, 4)), (Labels{"0", "1000", "2000", "3000", "4000"}));
   EXPECT_EQ(labels(linear_ticks({0, 3e-8}, 3)), (Labels{"0", "1e−8", "2e−8", "3e−8"}));
   EXPECT_EQ(labels(linear_ticks({0, 2e9}, 4)), (Labels{"0", "5e8", "1.0e9", "1.5e9", "2.0e9"}));
@@ -59,8 +60,10 @@ TEST(Ticks, ExtremeRangesEnd) {
 }
 
 TEST(Ticks, LogarithmicOnesArePowers) {
-  EXPECT_EQ(labels(log_ticks({100, 20000}, 2, 9)), (Labels{"128", "256", "512", "1024", "2048", "4096", "8192", "16384"}));
-  EXPECT_EQ(labels(log_ticks({0.005, 2000}, 10, 8)), (Labels{"0.01", "0.1", "1", "10", "100", "1000"}));
+  EXPECT_EQ(labels(log_ticks({100, 20000}, 2, 9)),
+            (Labels{"128", "256", "512", "1024", "2048", "4096", "8192", "16384"}));
+  EXPECT_EQ(labels(log_ticks({0.005, 2000}, 10, 8)),
+            (Labels{"0.01", "0.1", "1", "10", "100", "1000"}));
   EXPECT_EQ(labels(log_ticks({1.5, 60}, 10, 8)), (Labels{"2", "5", "10", "20", "50"}));
   EXPECT_EQ(labels(log_ticks({1e-9, 1}, 10, 4)), (Labels{"1e−9", "1e−6", "0.001", "1"}));
   EXPECT_GT(log_ticks({1, 1000}, 10, 8).size(), 4u + 20u);  // minor ones

@@ -1,5 +1,5 @@
-#include <attn/position/rotary.hpp>
 #include <gtest/gtest.h>
+#include <attn/position/rotary.hpp>
 
 #include <complex>
 #include <limits>
@@ -16,7 +16,8 @@ constexpr RotaryLayout layouts[] = {RotaryLayout::half, RotaryLayout::interleave
 
 /// (a + ib) · e^(i m θ), pair by pair, row by row, in double.
 template <class T>
-Tensor<double, 4> plain_rotary(const Tensor<T, 4>& x, const attn::RotaryOptions& options, Index offset) {
+Tensor<double, 4> plain_rotary(const Tensor<T, 4>& x, const attn::RotaryOptions& options,
+                               Index offset) {
   Tensor<double, 4> y(x.shape());
   const Index E = options.head_dim;
   for (Index b = 0; b < x.shape()[0]; ++b)
@@ -26,13 +27,17 @@ Tensor<double, 4> plain_rotary(const Tensor<T, 4>& x, const attn::RotaryOptions&
           const bool half = options.layout == RotaryLayout::half;
           const Index first = half ? i : 2 * i, second = half ? i + E / 2 : 2 * i + 1;
           const double theta = 1 / std::pow(options.base, 2.0 * double(i) / double(E));
-          const auto z = std::complex<double>(double(x(b, h, l, first)), double(x(b, h, l, second))) * std::polar(1.0, double(offset + l) * theta);
+          const auto z =
+              std::complex<double>(double(x(b, h, l, first)), double(x(b, h, l, second))) *
+              std::polar(1.0, double(offset + l) * theta);
           y(b, h, l, first) = z.real(), y(b, h, l, second) = z.imag();
         }
   return y;
 }
 
-double dot(const Tensor<double, 4>& a, Index i, const Tensor<double, 4>& b, Index j) { return a.matrix(0, 0).row(i).dot(b.matrix(0, 0).row(j)); }
+double dot(const Tensor<double, 4>& a, Index i, const Tensor<double, 4>& b, Index j) {
+  return a.matrix(0, 0).row(i).dot(b.matrix(0, 0).row(j));
+}
 
 template <class T>
 class RotaryPosition : public testing::Test {
@@ -46,12 +51,14 @@ TYPED_TEST(RotaryPosition, IsAComplexProduct) {
   using T = TypeParam;
   for (const RotaryLayout layout : layouts)
     for (const double base : {10000.0, 500000.0, 0.5})
-      for (const auto& [B, H, L, E] : std::vector<attn::Shape<4>>{{1, 1, 1, 2}, {2, 3, 5, 6}, {1, 2, 16, 8}, {2, 1, 37, 64}, {1, 1, 3, 20}})
+      for (const auto& [B, H, L, E] : std::vector<attn::Shape<4>>{
+               {1, 1, 1, 2}, {2, 3, 5, 6}, {1, 2, 16, 8}, {2, 1, 37, 64}, {1, 1, 3, 20}})
         for (const Index offset : {Index(0), Index(1000), Index(-7)}) {
           const attn::RotaryOptions options{.head_dim = E, .base = base, .layout = layout};
           const auto x = normal<T, 4>(this->random, {B, H, L, E});
           // With base 0.5 the angles grow to some thousands, whose last digit is 1e-13.
-          EXPECT_LT(largest_gap(Rotary(options)(x, offset), plain_rotary(x, options, offset)), (std::is_same_v<T, double> ? 5e-12 : 1e-6));
+          EXPECT_LT(largest_gap(Rotary(options)(x, offset), plain_rotary(x, options, offset)),
+                    (std::is_same_v<T, double> ? 5e-12 : 1e-6));
         }
 }
 
@@ -60,7 +67,8 @@ TYPED_TEST(RotaryPosition, IsAsExactFarAwayAsNearby) {
   using T = TypeParam;
   const attn::RotaryOptions options{.head_dim = 64};
   const auto x = normal<T, 4>(this->random, {1, 1, 20, 64});
-  EXPECT_LT(largest_gap(Rotary(options)(x, 1'000'000), plain_rotary(x, options, 1'000'000)), (std::is_same_v<T, double> ? 2e-9 : 1e-6));
+  EXPECT_LT(largest_gap(Rotary(options)(x, 1'000'000), plain_rotary(x, options, 1'000'000)),
+            (std::is_same_v<T, double> ? 2e-9 : 1e-6));
 }
 
 TYPED_TEST(RotaryPosition, OfAPartIsThatPartOfTheWhole) {
@@ -69,8 +77,11 @@ TYPED_TEST(RotaryPosition, OfAPartIsThatPartOfTheWhole) {
     const Rotary rotary({.head_dim = 24, .layout = layout});
     const auto x = normal<T, 4>(this->random, {2, 3, 50, 24});
     const Tensor<T, 4> all = rotary(x, 4);
-    for (const auto& [begin, end] : std::vector<std::pair<Index, Index>>{{0, 1}, {17, 18}, {49, 50}, {3, 40}, {16, 32}, {5, 5}})
-      EXPECT_TRUE(same_bits(rotary(x.slice(2, begin, end), 4 + begin), all.slice(2, begin, end).copy())) << begin << " … " << end;
+    for (const auto& [begin, end] : std::vector<std::pair<Index, Index>>{
+             {0, 1}, {17, 18}, {49, 50}, {3, 40}, {16, 32}, {5, 5}})
+      EXPECT_TRUE(
+          same_bits(rotary(x.slice(2, begin, end), 4 + begin), all.slice(2, begin, end).copy()))
+          << begin << " … " << end;
   }
 }
 
@@ -124,17 +135,20 @@ TYPED_TEST(RotaryPosition, GivesTheSameBitsForAnyNumberOfThreads) {
   attn::set_executor(attn::Pool{});
 }
 
-// The inverse of a rotation is its transpose, so that the same function is the backward: ⟨R x, y⟩ = ⟨x, R⁻¹ y⟩.
+// The inverse of a rotation is its transpose, so that the same function is the backward: ⟨R x, y⟩ =
+// ⟨x, R⁻¹ y⟩.
 TYPED_TEST(RotaryPosition, InverseUndoesAndIsTheTranspose) {
   using T = TypeParam;
   const double tolerance = std::is_same_v<T, double> ? 1e-14 : 2e-6;
   for (const RotaryLayout layout : layouts) {
     const Rotary rotary({.head_dim = 18, .layout = layout});
-    const auto x = normal<T, 4>(this->random, {2, 2, 40, 18}), y = normal<T, 4>(this->random, {2, 2, 40, 18});
+    const auto x = normal<T, 4>(this->random, {2, 2, 40, 18}),
+               y = normal<T, 4>(this->random, {2, 2, 40, 18});
     EXPECT_LT(largest_gap(rotary.inverse(rotary(x, 11), 11), x), tolerance);
     EXPECT_LT(largest_gap(rotary(rotary.inverse(x, 11), 11), x), tolerance);
     EXPECT_GT(largest_gap(rotary.inverse(x, 11), x), 1);
-    EXPECT_NEAR(double(rotary(x, 11).flat().dot(y.flat())), double(x.flat().dot(rotary.inverse(y, 11).flat())), 1e3 * tolerance);
+    EXPECT_NEAR(double(rotary(x, 11).flat().dot(y.flat())),
+                double(x.flat().dot(rotary.inverse(y, 11).flat())), 1e3 * tolerance);
   }
 }
 
@@ -143,17 +157,27 @@ TEST(Rotary, ScoresDependOnTheDistanceAlone) {
   const Index L = 12;
   for (const RotaryLayout layout : layouts) {
     const Rotary rotary({.head_dim = 32, .layout = layout});
-    const auto q = normal<double, 4>(random, {1, 1, 1, 32}), k = normal<double, 4>(random, {1, 1, 1, 32});
-    Tensor<double, 4> queries({1, 1, L, 32}), keys({1, 1, L, 32});  // the same query, and the same key, at every position
-    queries.matrix(0, 0).rowwise() = q.matrix(0, 0).row(0), keys.matrix(0, 0).rowwise() = k.matrix(0, 0).row(0);
+    const auto q = normal<double, 4>(random, {1, 1, 1, 32}),
+               k = normal<double, 4>(random, {1, 1, 1, 32});
+    Tensor<double, 4> queries({1, 1, L, 32}),
+        keys({1, 1, L, 32});  // the same query, and the same key, at every position
+    queries.matrix(0, 0).rowwise() = q.matrix(0, 0).row(0),
+                      keys.matrix(0, 0).rowwise() = k.matrix(0, 0).row(0);
     const Tensor<double, 4> turned_queries = rotary(queries), turned_keys = rotary(keys);
     for (Index i = 0; i < L; ++i)
       for (Index j = 0; j < L; ++j) {
-        const double score = i >= j ? dot(turned_queries, i - j, keys, 0) : dot(queries, 0, turned_keys, j - i);  // q_{i−j} · k_0, or q_0 · k_{j−i}
+        const double score =
+            i >= j ? dot(turned_queries, i - j, keys, 0)
+                   : dot(queries, 0, turned_keys, j - i);  // q_{i−j} · k_0, or q_0 · k_{j−i}
         EXPECT_NEAR(dot(turned_queries, i, turned_keys, j), score, 1e-13) << i << ' ' << j;
-        for (const Index shift : {1, 100, 5000}) EXPECT_NEAR(dot(rotary(queries, shift), i, rotary(keys, shift), j), score, 1e-10) << shift;
+        for (const Index shift : {1, 100, 5000})
+          EXPECT_NEAR(dot(rotary(queries, shift), i, rotary(keys, shift), j), score, 1e-10)
+              << shift;
       }
-    EXPECT_GT(std::abs(dot(turned_queries, 3, turned_keys, 0) - dot(turned_queries, 0, turned_keys, 0)), 0.1) << "and they do depend on it";
+    EXPECT_GT(
+        std::abs(dot(turned_queries, 3, turned_keys, 0) - dot(turned_queries, 0, turned_keys, 0)),
+        0.1)
+        << "and they do depend on it";
   }
 }
 
@@ -162,7 +186,8 @@ TEST(Rotary, KeepsTheNormOfEveryRow) {
   for (const RotaryLayout layout : layouts) {
     const auto x = normal<double, 3>(random, {3, 40, 14});
     const Tensor<double, 3> y = Rotary({.head_dim = 14, .layout = layout})(x, 77);
-    EXPECT_LT((y.as_rows().rowwise().norm() - x.as_rows().rowwise().norm()).cwiseAbs().maxCoeff(), 1e-14);
+    EXPECT_LT((y.as_rows().rowwise().norm() - x.as_rows().rowwise().norm()).cwiseAbs().maxCoeff(),
+              1e-14);
     EXPECT_GT(largest_gap(x, y), 1);
   }
 }
@@ -174,25 +199,36 @@ TEST(Rotary, OfOneLayoutIsThatOfTheOtherInAnotherOrder) {
   const auto by_halves = [&](const Tensor<double, 2>& interleaved) {
     Tensor<double, 2> result(interleaved.shape());
     for (Index l = 0; l < result.shape()[0]; ++l)
-      for (Index i = 0; i < E / 2; ++i) result(l, i) = interleaved(l, 2 * i), result(l, i + E / 2) = interleaved(l, 2 * i + 1);
+      for (Index i = 0; i < E / 2; ++i)
+        result(l, i) = interleaved(l, 2 * i), result(l, i + E / 2) = interleaved(l, 2 * i + 1);
     return result;
   };
-  const Tensor<double, 2> interleaved = Rotary({.head_dim = E, .layout = RotaryLayout::interleaved})(x, 6);
-  EXPECT_LT(largest_gap(Rotary({.head_dim = E, .layout = RotaryLayout::half})(by_halves(x), 6), by_halves(interleaved)), 1e-15);
+  const Tensor<double, 2> interleaved =
+      Rotary({.head_dim = E, .layout = RotaryLayout::interleaved})(x, 6);
+  EXPECT_LT(largest_gap(Rotary({.head_dim = E, .layout = RotaryLayout::half})(by_halves(x), 6),
+                        by_halves(interleaved)),
+            1e-15);
 }
 
 // x · cos + rotate_half(x) · sin, as Hugging Face writes it, computed with forty digits.
 TEST(Rotary, IsThatOfLlama) {
-  const auto expect = [](std::vector<double> x, double base, Index position, const std::vector<double>& expected) {
+  const auto expect = [](std::vector<double> x, double base, Index position,
+                         const std::vector<double>& expected) {
     const Index E = Index(x.size());
-    const Tensor<double, 2> y = Rotary({.head_dim = E, .base = base})(attn::view(x.data(), {1, E}), position);
-    for (Index i = 0; i < E; ++i) EXPECT_NEAR(y(0, i), expected[std::size_t(i)], 2e-12) << "position " << position << ", number " << i;
+    const Tensor<double, 2> y =
+        Rotary({.head_dim = E, .base = base})(attn::view(x.data(), {1, E}), position);
+    for (Index i = 0; i < E; ++i)
+      EXPECT_NEAR(y(0, i), expected[std::size_t(i)], 2e-12)
+          << "position " << position << ", number " << i;
   };
   expect({1, 2, 3, 4}, 10000, 0, {1, 2, 3, 4});
-  expect({1, 2, 3, 4}, 10000, 1, {-1.9841106485555498, 1.9599006674966639, 2.4623779024123157, 4.0197996683349944});
-  expect({1, 2, 3, 4}, 10000, 4095, {2.9274876345728583, -1.5517542399017336, -1.1957492000511691, -4.1942888287464173});
+  expect({1, 2, 3, 4}, 10000, 1,
+         {-1.9841106485555498, 1.9599006674966639, 2.4623779024123157, 4.0197996683349944});
+  expect({1, 2, 3, 4}, 10000, 4095,
+         {2.9274876345728583, -1.5517542399017336, -1.1957492000511691, -4.1942888287464173});
   expect({1, 2, 3, 4, 5, 6}, 500000, 7,
-         {-1.8740441405318517, 1.5518258522382798, 2.9933310648699807, 3.6725956160920076, 5.1567273075396314, 6.0033298373556277});
+         {-1.8740441405318517, 1.5518258522382798, 2.9933310648699807, 3.6725956160920076,
+          5.1567273075396314, 6.0033298373556277});
 }
 
 TEST(Rotary, HasTheDefaultsOfMostModels) {
@@ -208,17 +244,24 @@ TEST(Rotary, OfNothingIsNothing) {
 }
 
 TEST(RotaryErrors, NameWhatIsWrong) {
-  const auto option = [](const attn::RotaryOptions& options) { return sentence_of<attn::OptionError>([&] { Rotary{options}; }); };
+  const auto option = [](const attn::RotaryOptions& options) {
+    return sentence_of<attn::OptionError>([&] { Rotary{options}; });
+  };
   EXPECT_EQ(option({.head_dim = 7}), "Rotary: head_dim = 7 must be even and at least 2");
   EXPECT_EQ(option({.head_dim = 0}), "Rotary: head_dim = 0 must be even and at least 2");
   EXPECT_EQ(option({.head_dim = -4}), "Rotary: head_dim = -4 must be even and at least 2");
-  EXPECT_EQ(option({.head_dim = 4, .base = 0}), "Rotary: base = 0.000000 must be positive and finite");
-  EXPECT_EQ(option({.head_dim = 4, .base = -3}), "Rotary: base = -3.000000 must be positive and finite");
-  EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::infinity()}), "Rotary: base = inf must be positive and finite");
-  EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::quiet_NaN()}), "Rotary: base = nan must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = 0}),
+            "Rotary: base = 0.000000 must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = -3}),
+            "Rotary: base = -3.000000 must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::infinity()}),
+            "Rotary: base = inf must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::quiet_NaN()}),
+            "Rotary: base = nan must be positive and finite");
   const Rotary rotary({.head_dim = 64});
   Tensor<float, 4> x({2, 8, 16, 32});
-  const std::string sentence = "Rotary: input (2, 8, 16, 32) must have head_dim = 64 on its last axis";
+  const std::string sentence =
+      "Rotary: input (2, 8, 16, 32) must have head_dim = 64 on its last axis";
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { rotary(x); }), sentence);
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { rotary.inverse(x.view()); }), sentence);
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { rotary(std::move(x)); }), sentence);

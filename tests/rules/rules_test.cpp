@@ -1,5 +1,5 @@
-#include <attn/rules/rules.hpp>
 #include <gtest/gtest.h>
+#include <attn/rules/rules.hpp>
 
 #include "support/expect_error.hpp"
 
@@ -9,7 +9,8 @@ using attn::Align, attn::Bound, attn::Cover, attn::Index, attn::Position, attn::
 
 /// Asks a rule of every score of a head, rows counted from 0, and draws the answers, a row a line.
 template <class R>
-std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> align = std::nullopt, Index batch = 0, Index head = 0) {
+std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> align = std::nullopt,
+                  Index batch = 0, Index head = 0) {
   const Bound<R> bound(rule, shape, align);
   std::string picture;
   for (Index i = 0; i < shape.queries; ++i) {
@@ -19,9 +20,11 @@ std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> a
   return picture;
 }
 
-/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `part` of a rectangle that is none or all.
+/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `part` of a
+/// rectangle that is none or all.
 template <class R>
-void expect_cover(const R& rule, const ScoreShape& shape, bool exact, std::optional<Align> align = std::nullopt) {
+void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
+                  std::optional<Align> align = std::nullopt) {
   const Bound<R> bound(rule, shape, align);
   for (Index b = 0; b < shape.batch; ++b)
     for (Index i0 = 0; i0 < shape.queries; ++i0)
@@ -31,10 +34,13 @@ void expect_cover(const R& rule, const ScoreShape& shape, bool exact, std::optio
             Index allowed = 0;
             for (Index i = i0; i < i1; ++i)
               for (Index j = j0; j < j1; ++j) allowed += bound.allows({b, 0, i, j});
-            const Cover truth = allowed == 0 ? Cover::none : allowed == (i1 - i0) * (j1 - j0) ? Cover::all : Cover::part;
+            const Cover truth = allowed == 0                       ? Cover::none
+                                : allowed == (i1 - i0) * (j1 - j0) ? Cover::all
+                                                                   : Cover::part;
             const Cover said = bound.cover({b, 0, i0, i1, j0, j1});
             const bool may_be_unsure = !exact && said == Cover::part;
-            ASSERT_TRUE(said == truth || may_be_unsure) << "queries " << i0 << ':' << i1 << ", keys " << j0 << ':' << j1;
+            ASSERT_TRUE(said == truth || may_be_unsure)
+                << "queries " << i0 << ':' << i1 << ", keys " << j0 << ':' << j1;
           }
 }
 
@@ -52,24 +58,39 @@ TEST(Causal, WithOtherLengthsStandsWhereItsAlignmentSays) {
   EXPECT_EQ(drawn(attn::Causal{Align::upper_left}, {1, 1, 2, 4}), "x...\nxx..\n");
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 2, 4}), "xxx.\nxxxx\n");
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 4, 2}), "..\n..\nx.\nxx\n");
-  EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 2, 4}, Align::lower_right), "xxx.\nxxxx\n") << "the call's word counts where the rule has none";
-  EXPECT_EQ(drawn(attn::Causal{Align::upper_left}, {1, 1, 2, 4}, Align::lower_right), "x...\nxx..\n") << "the rule's word goes first";
+  EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 2, 4}, Align::lower_right), "xxx.\nxxxx\n")
+      << "the call's word counts where the rule has none";
+  EXPECT_EQ(drawn(attn::Causal{Align::upper_left}, {1, 1, 2, 4}, Align::lower_right),
+            "x...\nxx..\n")
+      << "the rule's word goes first";
   expect_cover(attn::Causal{Align::lower_right}, {1, 1, 3, 6}, true);
   expect_cover(attn::Causal{Align::upper_left}, {1, 1, 6, 3}, true);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([] { drawn(attn::Causal{}, {1, 1, 2, 4}); }),
-            "ScaledDotProductAttention: a rule about distances needs its alignment named where the query length L = 2 is not the key length S = 4: "
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] {
+              drawn(attn::Causal{}, {1, 1, 2, 4});
+            }),
+            "ScaledDotProductAttention: a rule about distances needs its alignment named where the "
+            "query length L = 2 is not the key length S = 4: "
             "Align::lower_right (the last query stands at the last key) or Align::upper_left");
 }
 
 TEST(SlidingWindow, ReachesLeftAndRight) {
-  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 1, .right = 0}, {1, 1, 4, 4}), "x...\nxx..\n.xx.\n..xx\n");
-  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 0, .right = 2}, {1, 1, 4, 4}), "xxx.\n.xxx\n..xx\n...x\n");
-  EXPECT_EQ(drawn(attn::SlidingWindow{.right = 0}, {1, 1, 3, 3}), drawn(attn::Causal{}, {1, 1, 3, 3})) << "a side left out has no limit";
-  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 1, .right = 0, .align = Align::lower_right}, {1, 1, 2, 4}), ".xx.\n..xx\n");
+  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 1, .right = 0}, {1, 1, 4, 4}),
+            "x...\nxx..\n.xx.\n..xx\n");
+  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 0, .right = 2}, {1, 1, 4, 4}),
+            "xxx.\n.xxx\n..xx\n...x\n");
+  EXPECT_EQ(drawn(attn::SlidingWindow{.right = 0}, {1, 1, 3, 3}),
+            drawn(attn::Causal{}, {1, 1, 3, 3}))
+      << "a side left out has no limit";
+  EXPECT_EQ(
+      drawn(attn::SlidingWindow{.left = 1, .right = 0, .align = Align::lower_right}, {1, 1, 2, 4}),
+      ".xx.\n..xx\n");
   expect_cover(attn::SlidingWindow{.left = 1, .right = 2}, {1, 1, 6, 6}, true);
   expect_cover(attn::SlidingWindow{.left = 2, .align = Align::lower_right}, {1, 1, 3, 6}, true);
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { drawn(attn::SlidingWindow{.left = -1, .right = 2}, {1, 1, 2, 2}); }),
-            "SlidingWindow: left = -1 and right = 2 must be at least 0; a side left out has no limit");
+  EXPECT_EQ(
+      sentence_of<attn::OptionError>([] {
+        drawn(attn::SlidingWindow{.left = -1, .right = 2}, {1, 1, 2, 2});
+      }),
+      "SlidingWindow: left = -1 and right = 2 must be at least 0; a side left out has no limit");
 }
 
 TEST(Padding, EndsEachSequenceAtItsLength) {
@@ -78,9 +99,18 @@ TEST(Padding, EndsEachSequenceAtItsLength) {
   EXPECT_EQ(drawn(rule, {3, 1, 1, 3}, {}, 1), "...\n");
   EXPECT_EQ(drawn(rule, {3, 1, 1, 3}, {}, 2), "x..\n");
   expect_cover(rule, {3, 1, 2, 3}, true);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(rule, {2, 1, 1, 3}); }), "Padding: 3 lengths must be one for each of the B = 2 sequences");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(rule, {3, 1, 1, 2}); }), "Padding: length 3 must be at least 0 and at most the key length S = 2");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(attn::Padding{{-1}}, {1, 1, 1, 2}); }), "Padding: length -1 must be at least 0 and at most the key length S = 2");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(rule, {2, 1, 1, 3});
+            }),
+            "Padding: 3 lengths must be one for each of the B = 2 sequences");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(rule, {3, 1, 1, 2});
+            }),
+            "Padding: length 3 must be at least 0 and at most the key length S = 2");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(attn::Padding{{-1}}, {1, 1, 1, 2});
+            }),
+            "Padding: length -1 must be at least 0 and at most the key length S = 2");
 }
 
 TEST(Keep, TrueMayAttendAndAxesOfOneStandForAll) {
@@ -90,10 +120,14 @@ TEST(Keep, TrueMayAttendAndAxesOfOneStandForAll) {
   EXPECT_EQ(drawn(attn::Keep{attn::view(mask)}, {2, 2, 2, 3}, {}, 1, 0), "..x\n..x\n");
   attn::Tensor<bool, 2> square({2, 3});
   square(1, 2) = true;
-  EXPECT_EQ(drawn(attn::Keep{square}, {2, 2, 2, 3}, Align::lower_right), "...\n..x\n") << "a table has a row for each query";
+  EXPECT_EQ(drawn(attn::Keep{square}, {2, 2, 2, 3}, Align::lower_right), "...\n..x\n")
+      << "a table has a row for each query";
   expect_cover(attn::Keep{square}, {1, 1, 2, 3}, false);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(attn::Keep{mask}, {3, 1, 1, 3}); }),
-            "Keep: shape (2, 1, 1, 3) must be that of the scores (B, H, L, S) = (3, 1, 1, 3), or 1, on each axis");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(attn::Keep{mask}, {3, 1, 1, 3});
+            }),
+            "Keep: shape (2, 1, 1, 3) must be that of the scores (B, H, L, S) = (3, 1, 1, 3), or "
+            "1, on each axis");
 }
 
 TEST(Keep, OwnsWhatIsMovedInAndSeesChangesThroughAView) {
@@ -117,16 +151,23 @@ TEST(Bias, IsAddedAndMinusInfinityMasks) {
   EXPECT_EQ(bound.score(2.0, {2, 1, 3, 0}), 3.5);
   EXPECT_EQ(bound.score(2.0, {2, 0, 3, 0}), 2.0);
   expect_cover(bias, {1, 2, 1, 2}, false);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(bias, {1, 2, 1, 5}); }),
-            "Bias: shape (1, 2, 1, 2) must be that of the scores (B, H, L, S) = (1, 2, 1, 5), or 1, on each axis");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(bias, {1, 2, 1, 5});
+            }),
+            "Bias: shape (1, 2, 1, 2) must be that of the scores (B, H, L, S) = (1, 2, 1, 5), or "
+            "1, on each axis");
 }
 
 TEST(Softcap, SaturatesAtTheCap) {
   const attn::Softcap cap{2.5};
   EXPECT_NEAR(cap.score(1.0, Position{}), 2.5 * std::tanh(0.4), 1e-15);
   EXPECT_NEAR(cap.score(1e9, Position{}), 2.5, 1e-15);
-  for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
-    EXPECT_NE(sentence_of<attn::OptionError>([&] { drawn(attn::Softcap{bad}, {1, 1, 1, 1}); }).find("must be positive and finite"), std::string::npos);
+  for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(),
+                           std::numeric_limits<double>::quiet_NaN()})
+    EXPECT_NE(sentence_of<attn::OptionError>([&] {
+                drawn(attn::Softcap{bad}, {1, 1, 1, 1});
+              }).find("must be positive and finite"),
+              std::string::npos);
 }
 
 TEST(Alibi, FadesWithDistanceAtEachHeadsSlope) {
@@ -135,16 +176,21 @@ TEST(Alibi, FadesWithDistanceAtEachHeadsSlope) {
   EXPECT_EQ(rule.score(1.0, Position{0, 1, 2, 6}), 1 - 0.25 * 4);
   const attn::Alibi right{{1.0}, Align::lower_right};
   EXPECT_EQ(Bound(right, ScoreShape{1, 1, 1, 4}, std::nullopt).score(0.0, {0, 0, 0, 1}), -2);
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { drawn(rule, {1, 3, 2, 2}); }), "Alibi: 2 slopes must be one for each of the H = 3 heads");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              drawn(rule, {1, 3, 2, 2});
+            }),
+            "Alibi: 2 slopes must be one for each of the H = 3 heads");
   EXPECT_THROW(drawn(rule, {1, 2, 2, 3}), attn::ShapeError);
 }
 
 TEST(Alibi, HasTheSlopesOfThePaper) {
-  EXPECT_EQ(attn::Alibi::slopes(8), (std::vector<double>{0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625}));
+  EXPECT_EQ(attn::Alibi::slopes(8), (std::vector<double>{0.5, 0.25, 0.125, 0.0625, 0.03125,
+                                                         0.015625, 0.0078125, 0.00390625}));
   EXPECT_EQ(attn::Alibi::slopes(1), std::vector<double>{1.0 / 256});
   const std::vector<double> twelve = attn::Alibi::slopes(12);
   ASSERT_EQ(twelve.size(), 12u);
-  EXPECT_NEAR(twelve[8], std::sqrt(0.5), 1e-15);       // every other slope of 16 heads: 2^-0.5, 2^-1.5, …
+  EXPECT_NEAR(twelve[8], std::sqrt(0.5),
+              1e-15);  // every other slope of 16 heads: 2^-0.5, 2^-1.5, …
   EXPECT_NEAR(twelve[11], std::pow(2.0, -3.5), 1e-15);
   EXPECT_THROW(attn::Alibi::slopes(0), attn::OptionError);
 }
@@ -169,12 +215,17 @@ TEST(Combine, AllowsWhatAllAllowAndChangesScoresFromLeftToRight) {
   EXPECT_EQ(drawn(Even{} & attn::Causal{} & Doubled{}, {1, 1, 3, 3}), "x..\nx..\nx.x\n");
   EXPECT_EQ(attn::combine(Doubled{}, Minus{1}).score(10.0, Position{0, 0, 3, 0}), 17);
   EXPECT_EQ(attn::combine(Minus{1}, Doubled{}).score(10.0, Position{0, 0, 3, 0}), 14);
-  static_assert(std::is_same_v<decltype(attn::combine(Doubled{}, attn::combine(Even{}, Minus{1}))), attn::Combined<Doubled, Even, Minus>>, "combinations are opened");
+  static_assert(std::is_same_v<decltype(attn::combine(Doubled{}, attn::combine(Even{}, Minus{1}))),
+                               attn::Combined<Doubled, Even, Minus>>,
+                "combinations are opened");
   expect_cover(attn::Causal{} & attn::SlidingWindow{.left = 2, .right = 1}, {1, 1, 6, 6}, false);
 }
 
 TEST(Combine, EachRuleStandsWhereItsOwnAlignmentSays) {
-  EXPECT_EQ(drawn(attn::Causal{Align::lower_right} & attn::SlidingWindow{.left = 0, .align = Align::upper_left}, {1, 1, 2, 4}), "xxx.\n.xxx\n");
+  EXPECT_EQ(drawn(attn::Causal{Align::lower_right} &
+                      attn::SlidingWindow{.left = 0, .align = Align::upper_left},
+                  {1, 1, 2, 4}),
+            "xxx.\n.xxx\n");
 }
 
 // A user's rule is told of queries in key positions.
@@ -186,7 +237,8 @@ TEST(OwnRule, IsToldOfQueriesInKeyPositions) {
   EXPECT_EQ(drawn(Diagonal{}, {1, 1, 2, 4}, Align::upper_left), "x...\n.x..\n");
   EXPECT_EQ(drawn(Diagonal{}, {1, 1, 2, 4}), "x...\n.x..\n");
   expect_cover(Diagonal{}, {1, 1, 3, 4}, false);
-  static_assert(attn::Rule<Diagonal> && attn::Rule<Doubled> && attn::Rule<Minus> && !attn::Rule<int>);
+  static_assert(attn::Rule<Diagonal> && attn::Rule<Doubled> && attn::Rule<Minus> &&
+                !attn::Rule<int>);
 }
 
 }  // namespace

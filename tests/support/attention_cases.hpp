@@ -10,7 +10,8 @@
 
 #include "support/tensors.hpp"
 
-/// Attention cases drawn from a number: shapes, strides, values and a rule. The same number is the same case everywhere.
+/// Attention cases drawn from a number: shapes, strides, values and a rule. The same number is the
+/// same case everywhere.
 namespace attention_cases {
 
 using attn::Index;
@@ -26,7 +27,9 @@ struct Recency {
 };
 struct Strided {
   Index step;
-  bool allows(attn::Position at) const { return at.key <= at.query && (at.query - at.key) % step == 0; }
+  bool allows(attn::Position at) const {
+    return at.key <= at.query && (at.query - at.key) % step == 0;
+  }
 };
 /// The same in the form that is asked for a vector of queries.
 struct RecencyOfVectors {
@@ -39,7 +42,9 @@ struct RecencyOfVectors {
 };
 struct StridedOfVectors {
   Index step;
-  auto allows(const auto& at) const { return at.key <= at.query && (at.query - at.key) % step == 0; }
+  auto allows(const auto& at) const {
+    return at.key <= at.query && (at.query - at.key) % step == 0;
+  }
 };
 
 /// Every other band of keys, so that what is excluded lies between what is not.
@@ -67,7 +72,8 @@ class Case {
     if (same_length_) shape.S = shape.L;
     align_ = random_.index(2) == 0 ? attn::Align::upper_left : attn::Align::lower_right;
     rule_ = random_.index(13);
-    q = Operand(random_, shape.B, shape.H, shape.L, shape.E), k = Operand(random_, shape.B, shape.G, shape.S, shape.E),
+    q = Operand(random_, shape.B, shape.H, shape.L, shape.E),
+    k = Operand(random_, shape.B, shape.G, shape.S, shape.E),
     v = Operand(random_, shape.B, shape.G, shape.S, shape.Ev);
     const double logits[] = {0, 0.1, 1, 1, 1, 10};  // of the scores, about
     factor = logits[random_.index(6)];
@@ -77,7 +83,8 @@ class Case {
   Shape shape;
   double factor;
 
-  /// A tensor within memory of its own: without gaps, or with the heads of a row side by side, or with gaps, from any address.
+  /// A tensor within memory of its own: without gaps, or with the heads of a row side by side, or
+  /// with gaps, from any address.
   struct Operand {
     Operand() = default;
     Operand(attn::Random& random, Index B, Index H, Index L, Index E) {
@@ -113,9 +120,12 @@ class Case {
                            "Bias & SlidingWindow & Softcap",
                            "Bands"};
     std::ostringstream text;
-    text << (sizeof(T) == 4 ? "float" : "double") << " B" << shape.B << " H" << shape.H << " G" << shape.G << " L" << shape.L << " S" << shape.S << " E"
-         << shape.E << " Ev" << shape.Ev << " strides " << attn::to_string(q.strides) << attn::to_string(k.strides) << attn::to_string(v.strides) << " offsets "
-         << q.offset << ' ' << k.offset << ' ' << v.offset << ", " << rules[rule_] << (align_ == attn::Align::upper_left ? ", upper left" : ", lower right")
+    text << (sizeof(T) == 4 ? "float" : "double") << " B" << shape.B << " H" << shape.H << " G"
+         << shape.G << " L" << shape.L << " S" << shape.S << " E" << shape.E << " Ev" << shape.Ev
+         << " strides " << attn::to_string(q.strides) << attn::to_string(k.strides)
+         << attn::to_string(v.strides) << " offsets " << q.offset << ' ' << k.offset << ' '
+         << v.offset << ", " << rules[rule_]
+         << (align_ == attn::Align::upper_left ? ", upper left" : ", lower right")
          << ", scores about " << factor;
     return text.str();
   }
@@ -126,7 +136,8 @@ class Case {
     attn::Random random{random_.seed ^ 0x9E3779B97F4A7C15u};
     const auto [B, H, G, L, S, E, Ev] = shape;
     const attn::Causal causal{align_};
-    const attn::SlidingWindow window{.left = random.index(40), .right = random.index(40), .align = align_};
+    const attn::SlidingWindow window{
+        .left = random.index(40), .right = random.index(40), .align = align_};
     std::vector<Index> lengths;
     for (Index b = 0; b < B; ++b) lengths.push_back(random.index(S + 1));
     const attn::Padding padding(lengths);
@@ -153,7 +164,8 @@ class Case {
       case 6: return f(attn::Softcap{2} & causal);
       case 7: return f(attn::Alibi{attn::Alibi::slopes(H), align_} & padding);
       case 8: return f(attn::combine(Recency{0.02}, Strided{1 + random.index(4)}));
-      case 9: return f(attn::combine(RecencyOfVectors{0.02}, StridedOfVectors{1 + random.index(4)}));
+      case 9:
+        return f(attn::combine(RecencyOfVectors{0.02}, StridedOfVectors{1 + random.index(4)}));
       case 10: return f(causal & padding & keep());
       case 11: return f(bias() & window & attn::Softcap{3});
       default: return f(Bands{1 + random.index(30)});
@@ -163,7 +175,10 @@ class Case {
 
  private:
   /// 0 … 300, small ones more often: 192 is the end of a tile.
-  Index length() { return random_.index(4) == 0 ? random_.index(301) : random_.index(1 + random_.index(1 + random_.index(150))); }
+  Index length() {
+    return random_.index(4) == 0 ? random_.index(301)
+                                 : random_.index(1 + random_.index(1 + random_.index(150)));
+  }
   Index size() {
     const Index usual[] = {1, 8, 16, 20, 33, 64};
     return random_.index(4) == 0 ? random_.index(90) : usual[random_.index(6)];

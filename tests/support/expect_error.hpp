@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-/// Runs `call` and gives the sentence of the Expected that it throws; a test failure if it throws none.
+/// Runs `call` and gives the sentence of the Expected that it throws; a test failure if it throws
+/// none.
 template <class Expected, class Call>
 std::string sentence_of(Call&& call) {
   try {

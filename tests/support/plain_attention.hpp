@@ -6,17 +6,22 @@
 #include <limits>
 #include <vector>
 
-/// Equation 1 once more, independent of the library: plain loops, double, std::exp. Keys that are not allowed are not looked at.
+/// Equation 1 once more, independent of the library: plain loops, double, std::exp. Keys that are
+/// not allowed are not looked at.
 struct PlainAttention {
   using Index = attn::Index;
-  std::function<bool(Index b, Index h, Index i, Index j)> allows = [](Index, Index, Index, Index) { return true; };
-  std::function<double(double s, Index b, Index h, Index i, Index j)> score = [](double s, Index, Index, Index, Index) { return s; };
+  std::function<bool(Index b, Index h, Index i, Index j)> allows = [](Index, Index, Index, Index) {
+    return true;
+  };
+  std::function<double(double s, Index b, Index h, Index i, Index j)> score =
+      [](double s, Index, Index, Index, Index) { return s; };
 
   attn::Tensor<double, 4> output{}, weights{};
   attn::Tensor<double, 3> log_sum_exp{};
 
   template <class T>
-  PlainAttention& run(const attn::Tensor<T, 4>& q, const attn::Tensor<T, 4>& k, const attn::Tensor<T, 4>& v, double scale) {
+  PlainAttention& run(const attn::Tensor<T, 4>& q, const attn::Tensor<T, 4>& k,
+                      const attn::Tensor<T, 4>& v, double scale) {
     const auto [B, H, L, E] = q.shape();
     const Index G = k.shape()[1], S = k.shape()[2], Ev = v.shape()[3];
     output = attn::Tensor<double, 4>({B, H, L, Ev});
@@ -32,14 +37,16 @@ struct PlainAttention {
           for (Index j = 0; j < S; ++j) {
             if (!allows(b, h, i, j)) continue;
             double dot = 0;
-            const T *q_i = q.data() + ((b * H + h) * L + i) * E, *k_j = k.data() + ((b * G + g) * S + j) * E;
+            const T *q_i = q.data() + ((b * H + h) * L + i) * E,
+                    *k_j = k.data() + ((b * G + g) * S + j) * E;
             for (Index e = 0; e < E; ++e) dot += double(q_i[e]) * double(k_j[e]);
             s[std::size_t(j)] = score(dot * scale, b, h, i, j), in[std::size_t(j)] = true;
             largest = std::max(largest, s[std::size_t(j)]);
           }
           for (Index j = 0; j < S; ++j)
             if (in[std::size_t(j)]) sum += std::exp(s[std::size_t(j)] - largest);
-          log_sum_exp(b, h, i) = sum > 0 ? largest + std::log(sum) : -std::numeric_limits<double>::infinity();
+          log_sum_exp(b, h, i) =
+              sum > 0 ? largest + std::log(sum) : -std::numeric_limits<double>::infinity();
           for (Index j = 0; j < S; ++j) {
             if (!in[std::size_t(j)]) continue;
             weights(b, h, i, j) = std::exp(s[std::size_t(j)] - largest) / sum;
@@ -53,7 +60,8 @@ struct PlainAttention {
   }
 };
 
-/// The largest difference between two tensors of equal shape; infinite where the shapes differ or one has a NaN.
+/// The largest difference between two tensors of equal shape; infinite where the shapes differ or
+/// one has a NaN.
 template <class T, class U, int N>
 double largest_gap(const attn::Tensor<T, N>& a, const attn::Tensor<U, N>& b) {
   if (a.shape() != b.shape()) return std::numeric_limits<double>::infinity();

@@ -6,8 +6,8 @@
 
 #include "support/tensors.hpp"
 
-/// A module with nothing to compute: parameters of different shapes, in the order of tests/data/make_optimizer_cases.py, the last within
-/// another module. Rows 7.
+/// A module with nothing to compute: parameters of different shapes, in the order of
+/// tests/data/make_optimizer_cases.py, the last within another module. Rows 7.
 template <class T>
 struct SmallModel : attn::Module<SmallModel<T>, T> {
   struct Inner : attn::Module<Inner, T> {

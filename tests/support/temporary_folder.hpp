@@ -11,7 +11,8 @@
 
 /// A folder of the test's own, gone with it.
 struct TemporaryFolder {
-  std::filesystem::path path = std::filesystem::path(testing::TempDir()) / ("attn_test_" + std::to_string(getpid()));
+  std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / ("attn_test_" + std::to_string(getpid()));
 
   TemporaryFolder() { std::filesystem::remove_all(path), std::filesystem::create_directory(path); }
   TemporaryFolder(const TemporaryFolder&) = delete;

@@ -15,5 +15,6 @@ attn::Tensor<T, N> normal(attn::Random& random, const attn::Shape<N>& shape) {
 /// The same bits, NaN and the sign of zero included.
 template <class T, int N>
 bool same_bits(const attn::Tensor<T, N>& a, const attn::Tensor<T, N>& b) {
-  return a.shape() == b.shape() && (a.size() == 0 || std::memcmp(a.data(), b.data(), std::size_t(a.size()) * sizeof(T)) == 0);
+  return a.shape() == b.shape() &&
+         (a.size() == 0 || std::memcmp(a.data(), b.data(), std::size_t(a.size()) * sizeof(T)) == 0);
 }

@@ -40,7 +40,8 @@ TYPED_TEST(Gradients, AreClippedToTheNormAsPyTorchDoes) {
   EXPECT_NEAR(attn::clip_gradient_norm(model.parameters(), 0.5), norm, 1e-11) << "the norm before";
   const std::vector<T> after = gradients_of(model);
   const double factor = 0.5 / (norm + 1e-6), tolerance = std::is_same_v<T, float> ? 1e-9 : 1e-16;
-  for (std::size_t i = 0; i < before.size(); ++i) ASSERT_NEAR(double(after[i]), factor * double(before[i]), tolerance) << i;
+  for (std::size_t i = 0; i < before.size(); ++i)
+    ASSERT_NEAR(double(after[i]), factor * double(before[i]), tolerance) << i;
 }
 
 /// The 1e-6 is added to the norm.
@@ -90,8 +91,11 @@ TYPED_TEST(Gradients, AreScaled) {
 
 TEST(GradientErrors, NameWhatIsWrong) {
   SmallModel<float> model;
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { attn::clip_gradient_norm(model.parameters(), -1); }), "clip_gradient_norm: max_norm = -1 must be at least 0");
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { attn::clip_gradient_norm(model.parameters(), std::nan("")); }),
+  EXPECT_EQ(
+      sentence_of<attn::OptionError>([&] { attn::clip_gradient_norm(model.parameters(), -1); }),
+      "clip_gradient_norm: max_norm = -1 must be at least 0");
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [&] { attn::clip_gradient_norm(model.parameters(), std::nan("")); }),
             "clip_gradient_norm: max_norm = nan must be at least 0");
 }
 

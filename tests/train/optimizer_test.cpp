@@ -24,14 +24,19 @@ struct Words {
   std::map<std::string, std::string> words;
   explicit Words(const std::string& text) {
     std::istringstream in(text);
-    for (std::string word; in >> word;) words[word.substr(0, word.find('='))] = word.substr(word.find('=') + 1);
+    for (std::string word; in >> word;)
+      words[word.substr(0, word.find('='))] = word.substr(word.find('=') + 1);
   }
-  double number(const std::string& name, double otherwise) const { return words.contains(name) ? std::stod(words.at(name)) : otherwise; }
+  double number(const std::string& name, double otherwise) const {
+    return words.contains(name) ? std::stod(words.at(name)) : otherwise;
+  }
 };
 
-/// The same gradients for every step as PyTorch had, clipped and with the paper's learning rate; the same parameters after every one.
+/// The same gradients for every step as PyTorch had, clipped and with the paper's learning rate;
+/// the same parameters after every one.
 template <class T, class Optimizer>
-void follow(const attn::SafeTensors& file, const std::string& name, const typename Optimizer::Options& options, double factor) {
+void follow(const attn::SafeTensors& file, const std::string& name,
+            const typename Optimizer::Options& options, double factor) {
   SmallModel<T> model;
   const auto parameters = model.parameters();
   const auto give = [&](const std::vector<double>& from, Index row, auto&& place) {
@@ -40,9 +45,12 @@ void follow(const attn::SafeTensors& file, const std::string& name, const typena
       for (T& to : place(p)) to = static_cast<T>(from[at++]);
   };
   give(file.values<double>("initial"), 0, [](const auto& p) { return p.edit(); });
-  const auto gradients = file.values<double>("gradients"), values = file.values<double>(name + ".values"), norms = file.values<double>("norms");
+  const auto gradients = file.values<double>("gradients"),
+             values = file.values<double>(name + ".values"), norms = file.values<double>("norms");
   const auto number = [&](const char* entry) { return std::stod(file.metadata().at(entry)); };
-  const attn::NoamSchedule rate{.d_model = Index(number("d_model")), .warmup_steps = Index(number("warmup_steps")), .factor = factor};
+  const attn::NoamSchedule rate{.d_model = Index(number("d_model")),
+                                .warmup_steps = Index(number("warmup_steps")),
+                                .factor = factor};
 
   Optimizer optimizer(parameters, options);
   double gap = 0;
@@ -54,20 +62,23 @@ void follow(const attn::SafeTensors& file, const std::string& name, const typena
     EXPECT_NEAR(norm, norms[std::size_t(step - 1)], (std::is_same_v<T, float> ? 1e-5 : 1e-13));
     optimizer.step(rate(step));
     const auto now = numbers_of(model);
-    for (std::size_t i = 0; i < now.size(); ++i) gap = std::max(gap, std::abs(double(now[i]) - values[std::size_t(step - 1) * 56 + i]));
+    for (std::size_t i = 0; i < now.size(); ++i)
+      gap = std::max(gap, std::abs(double(now[i]) - values[std::size_t(step - 1) * 56 + i]));
   }
   EXPECT_LT(gap, (std::is_same_v<T, float> ? 3e-6 : 1e-14)) << file.metadata().at(name);
 }
 
 TYPED_TEST(Optimizers, ArePyTorchsForTwentySteps) {
   using T = TypeParam;
-  const attn::SafeTensors file = attn::load_safetensors(std::string(ATTN_TESTS_DATA) + "/optimizer_cases.safetensors");
+  const attn::SafeTensors file =
+      attn::load_safetensors(std::string(ATTN_TESTS_DATA) + "/optimizer_cases.safetensors");
   int cases = 0;
   for (const auto& [name, text] : file.metadata()) {
     const Words words(text);
     if (!words.words.contains("optimizer")) continue;
     const std::string optimizer = words.words.at("optimizer");
-    const double factor = words.number("factor", 0), beta1 = words.number("beta1", 0.9), beta2 = words.number("beta2", 0.999), eps = words.number("eps", 1e-8);
+    const double factor = words.number("factor", 0), beta1 = words.number("beta1", 0.9),
+                 beta2 = words.number("beta2", 0.999), eps = words.number("eps", 1e-8);
     if (optimizer == "SGD")
       follow<T, attn::Sgd<T>>(file, name,
                               {.momentum = words.number("momentum", 0),
@@ -76,8 +87,19 @@ TYPED_TEST(Optimizers, ArePyTorchsForTwentySteps) {
                                .nesterov = words.number("nesterov", 0) > 0},
                               factor);
     else if (optimizer == "Adam")
-      follow<T, attn::Adam<T>>(file, name, {.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = words.number("weight_decay", 0)}, factor);
-    else follow<T, attn::AdamW<T>>(file, name, {.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = words.number("weight_decay", 0.01)}, factor);
+      follow<T, attn::Adam<T>>(file, name,
+                               {.beta1 = beta1,
+                                .beta2 = beta2,
+                                .eps = eps,
+                                .weight_decay = words.number("weight_decay", 0)},
+                               factor);
+    else
+      follow<T, attn::AdamW<T>>(file, name,
+                                {.beta1 = beta1,
+                                 .beta2 = beta2,
+                                 .eps = eps,
+                                 .weight_decay = words.number("weight_decay", 0.01)},
+                                factor);
     ++cases;
   }
   EXPECT_EQ(cases, 9);
@@ -102,7 +124,10 @@ TYPED_TEST(Optimizers, GiveTheSameBitsForAnyNumberOfThreads) {
     return std::pair(numbers_of(model), norms);
   };
   const auto one = train(1);
-  for (const Index threads : {2, 3, 7}) EXPECT_TRUE(same_bits(train(threads).first, one.first) && same_bits(train(threads).second, one.second)) << threads;
+  for (const Index threads : {2, 3, 7})
+    EXPECT_TRUE(same_bits(train(threads).first, one.first) &&
+                same_bits(train(threads).second, one.second))
+        << threads;
 }
 
 /// Every number is treated alike, wherever it lies.
@@ -133,9 +158,11 @@ TYPED_TEST(Optimizers, LeaveAParameterWithoutAGradientAsItIs) {
   model.bias.gradient().sum()(2) = 3;
   adamw.step(0.1), sgd.step(0.1);
   const auto after = model.state_dict();
-  for (const std::string& name : before.names()) EXPECT_EQ(std::ranges::equal(before.values(name), after.values(name)), name != "bias") << name;
+  for (const std::string& name : before.names())
+    EXPECT_EQ(std::ranges::equal(before.values(name), after.values(name)), name != "bias") << name;
   EXPECT_EQ(adamw.state_dict().names(),
-            (std::vector<std::string>{"weight.step", "bias.step", "bias.exp_avg", "bias.exp_avg_sq", "inner.weight.step", "inner.bias.step"}));
+            (std::vector<std::string>{"weight.step", "bias.step", "bias.exp_avg", "bias.exp_avg_sq",
+                                      "inner.weight.step", "inner.bias.step"}));
   EXPECT_EQ(sgd.state_dict().values("bias.step")[0], 1);
   EXPECT_EQ(sgd.state_dict().values("weight.step")[0], 0);
   adamw.zero_grad();
@@ -159,7 +186,8 @@ TYPED_TEST(Optimizers, TakeGroupsWithOptionsOfTheirOwn) {
   for (const auto& p : model.parameters())
     for (std::size_t i = 0; i < p.value.size(); ++i) {
       const double x = double(before.values(p.name)[i]);
-      EXPECT_NEAR(double(p.value[i]), p.shape.size() == 2 ? x * (1 - 0.05) - 0.1 : x - 0.025, 1e-6) << p.name;
+      EXPECT_NEAR(double(p.value[i]), p.shape.size() == 2 ? x * (1 - 0.05) - 0.1 : x - 0.025, 1e-6)
+          << p.name;
     }
 }
 
@@ -169,7 +197,8 @@ TYPED_TEST(Optimizers, GoOnFromALoadedStateWithTheSameBits) {
     SmallModel<T> straight(attn::Random{1}), second;
     auto one = make(straight);
     attn::Random random{2};
-    for (int step = 0; step < 3; ++step) draw_gradients(straight.parameters(), random), one.step(0.01);
+    for (int step = 0; step < 3; ++step)
+      draw_gradients(straight.parameters(), random), one.step(0.01);
     second.load_state_dict(straight.state_dict());
     auto two = make(second);
     two.load_state_dict(one.state_dict());
@@ -181,7 +210,9 @@ TYPED_TEST(Optimizers, GoOnFromALoadedStateWithTheSameBits) {
     EXPECT_TRUE(same_bits(numbers_of(straight), numbers_of(second)));
   };
   check([](SmallModel<T>& model) { return attn::Adam<T>(model.parameters()); });
-  check([](SmallModel<T>& model) { return attn::Sgd<T>(model.parameters(), {.momentum = 0.9, .dampening = 0.5}); });
+  check([](SmallModel<T>& model) {
+    return attn::Sgd<T>(model.parameters(), {.momentum = 0.9, .dampening = 0.5});
+  });
 }
 
 TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
@@ -194,23 +225,31 @@ TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
   const auto unchanged = [&] {
     const auto now = adam.state_dict();
     if (now.names() != state.names()) return false;
-    return std::ranges::all_of(now.names(), [&](const std::string& name) { return std::ranges::equal(now.values(name), state.values(name)); });
+    return std::ranges::all_of(now.names(), [&](const std::string& name) {
+      return std::ranges::equal(now.values(name), state.values(name));
+    });
   };
   attn::StateDict<T> other;
   for (const std::string& name : state.names())
-    if (name != "inner.bias.exp_avg") other.set(name, state.shape(name), std::vector<T>(state.values(name).size(), T(2)));
+    if (name != "inner.bias.exp_avg")
+      other.set(name, state.shape(name), std::vector<T>(state.values(name).size(), T(2)));
   const std::string must = "Adam: the state must have exactly the entries of its parameters; ";
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(other); }), must + "missing: inner.bias.exp_avg; unexpected: none; misshapen: none");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(other); }),
+            must + "missing: inner.bias.exp_avg; unexpected: none; misshapen: none");
   EXPECT_TRUE(unchanged());
   other.set("inner.bias.exp_avg", {1, 4}, std::vector<T>(4));
   other.set("bias.momentum_buffer", {5}, std::vector<T>(5));
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(other); }),
-            must + "missing: none; unexpected: bias.momentum_buffer; misshapen: inner.bias.exp_avg (1, 4) instead of (4)");
+            must +
+                "missing: none; unexpected: bias.momentum_buffer; misshapen: inner.bias.exp_avg "
+                "(1, 4) instead of (4)");
   attn::StateDict<T> half = state;
   half.set("bias.step", {}, std::vector<T>{T(0.5)});
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adam.load_state_dict(half); }), "Adam: bias.step = 0.500000 must be a whole number of steps");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adam.load_state_dict(half); }),
+            "Adam: bias.step = 0.500000 must be a whole number of steps");
   half.set("bias.step", {1}, std::vector<T>{T(1)});
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(half); }), "Adam: bias.step (1) must be a scalar, of shape ()");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(half); }),
+            "Adam: bias.step (1) must be a scalar, of shape ()");
   EXPECT_TRUE(unchanged());
   attn::Adam<T> fresh(model.parameters());
   adam.load_state_dict(fresh.state_dict());
@@ -219,7 +258,8 @@ TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
   EXPECT_TRUE(unchanged());
 }
 
-/// 1e-30 squared is below the normal floats: what is lost there is nothing beside ε, and no NaN or infinity comes of it.
+/// 1e-30 squared is below the normal floats: what is lost there is nothing beside ε, and no NaN or
+/// infinity comes of it.
 TYPED_TEST(Optimizers, StayFiniteForGradientsOfAnySize) {
   using T = TypeParam;
   for (const double size : {0.0, 1e-44, 1e-38, 1e-30, 1e-19, 1e15, 1e25, 1e38}) {
@@ -236,19 +276,27 @@ TYPED_TEST(Optimizers, StayFiniteForGradientsOfAnySize) {
 TEST(OptimizerErrors, NameWhatIsWrong) {
   SmallModel<double> model;
   const auto parameters = model.parameters();
-  const auto adam = [&](attn::AdamOptions options) { return sentence_of<attn::OptionError>([&] { attn::Adam<double>(parameters, options); }); };
+  const auto adam = [&](attn::AdamOptions options) {
+    return sentence_of<attn::OptionError>([&] { attn::Adam<double>(parameters, options); });
+  };
   EXPECT_EQ(adam({.beta1 = 1}), "Adam: beta1 = 1 must be at least 0 and below 1");
   EXPECT_EQ(adam({.beta2 = -0.1}), "Adam: beta2 = -0.1 must be at least 0 and below 1");
   EXPECT_EQ(adam({.eps = -1}), "Adam: eps = -1 must be at least 0 and finite");
   EXPECT_EQ(adam({.weight_decay = -1}), "Adam: weight_decay = -1 must be at least 0 and finite");
-  EXPECT_EQ(adam({.lr_factor = std::nan("")}), "Adam: lr_factor = nan must be at least 0 and finite");
-  const auto sgd = [&](attn::SgdOptions options) { return sentence_of<attn::OptionError>([&] { attn::Sgd<double>(parameters, options); }); };
+  EXPECT_EQ(adam({.lr_factor = std::nan("")}),
+            "Adam: lr_factor = nan must be at least 0 and finite");
+  const auto sgd = [&](attn::SgdOptions options) {
+    return sentence_of<attn::OptionError>([&] { attn::Sgd<double>(parameters, options); });
+  };
   EXPECT_EQ(sgd({.momentum = -1}), "Sgd: momentum = -1 must be at least 0 and finite");
-  EXPECT_EQ(sgd({.nesterov = true}), "Sgd: nesterov = true must be with a momentum and without dampening");
+  EXPECT_EQ(sgd({.nesterov = true}),
+            "Sgd: nesterov = true must be with a momentum and without dampening");
   EXPECT_EQ(sgd({.weight_decay = -1}), "Sgd: weight_decay = -1 must be at least 0 and finite");
   attn::AdamW<double> adamw(parameters);
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.step(-1); }), "AdamW: lr = -1 must be at least 0 and finite");
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.add_group(parameters); }), "AdamW: the parameter weight must be given once, and no other of its name");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.step(-1); }),
+            "AdamW: lr = -1 must be at least 0 and finite");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { adamw.add_group(parameters); }),
+            "AdamW: the parameter weight must be given once, and no other of its name");
   EXPECT_EQ(adamw.state_dict().names().size(), 4u);
 }
 

@@ -13,8 +13,12 @@ using attn::Index, attn::Tensor;
 template <class T>
 struct Model : attn::Module<Model<T>, T> {
   static constexpr const char* kind = "Model";
-  attn::TransformerEncoder<T> encoder{
-      {.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 12, .dropout = 0, .activation = attn::Activation::relu}, .num_layers = 2}};
+  attn::TransformerEncoder<T> encoder{{.layer = {.d_model = 8,
+                                                 .nhead = 2,
+                                                 .dim_feedforward = 12,
+                                                 .dropout = 0,
+                                                 .activation = attn::Activation::relu},
+                                       .num_layers = 2}};
   attn::Linear<T> head{{.in_features = 8, .out_features = 5}};
 
   template <class Self, class X>
@@ -29,7 +33,8 @@ struct Model : attn::Module<Model<T>, T> {
 };
 
 struct Cases {
-  attn::SafeTensors file = attn::load_safetensors(std::string(ATTN_TESTS_DATA) + "/training_cases.safetensors");
+  attn::SafeTensors file =
+      attn::load_safetensors(std::string(ATTN_TESTS_DATA) + "/training_cases.safetensors");
 
   double number(const std::string& name) const { return std::stod(file.metadata().at(name)); }
   /// Of "name=value name=value".
@@ -41,10 +46,12 @@ struct Cases {
   }
 };
 
-/// 20 steps on one batch: losses and norms within `tolerance` of what PyTorch had, parameters not further than `far` from it. (The gradient
-/// of a key's bias is 0 but for rounding, as softmax does not see it. Adam makes a step of full length of that, in float.)
+/// 20 steps on one batch: losses and norms within `tolerance` of what PyTorch had, parameters not
+/// further than `far` from it. (The gradient of a key's bias is 0 but for rounding, as softmax does
+/// not see it. Adam makes a step of full length of that, in float.)
 template <class T, class Optimizer>
-void train_as_pytorch(const std::string& name, const typename Optimizer::Options& options, double tolerance, double far) {
+void train_as_pytorch(const std::string& name, const typename Optimizer::Options& options,
+                      double tolerance, double far) {
   const Cases cases;
   Model<T> model;
   model.load_state_dict(cases.file, "initial.");
@@ -54,11 +61,14 @@ void train_as_pytorch(const std::string& name, const typename Optimizer::Options
 
   const auto input = cases.file.get<T, 3>("input");
   const auto targets = cases.file.get<Index, 2>("targets");
-  const auto losses = cases.file.values<double>(name + ".losses"), norms = cases.file.values<double>(name + ".norms");
+  const auto losses = cases.file.values<double>(name + ".losses"),
+             norms = cases.file.values<double>(name + ".norms");
   const auto values = cases.file.get<double, 2>(name + ".values");
-  const attn::CrossEntropyOptions smoothed{.ignore_index = Index(cases.number("ignore_index")), .label_smoothing = cases.number("label_smoothing")};
-  const attn::NoamSchedule rate{
-      .d_model = Index(cases.number("d_model")), .warmup_steps = Index(cases.number("warmup_steps")), .factor = cases.option(name, "factor")};
+  const attn::CrossEntropyOptions smoothed{.ignore_index = Index(cases.number("ignore_index")),
+                                           .label_smoothing = cases.number("label_smoothing")};
+  const attn::NoamSchedule rate{.d_model = Index(cases.number("d_model")),
+                                .warmup_steps = Index(cases.number("warmup_steps")),
+                                .factor = cases.option(name, "factor")};
   Optimizer optimizer(model.parameters(), options);
   ASSERT_EQ(losses.size(), 20u);
   for (Index step = 1; step <= 20; ++step) {
@@ -67,7 +77,9 @@ void train_as_pytorch(const std::string& name, const typename Optimizer::Options
     EXPECT_NEAR(double(loss.value()(0)), losses[std::size_t(step - 1)], tolerance) << step;
     optimizer.zero_grad();
     tape.backward(loss);
-    EXPECT_NEAR(attn::clip_gradient_norm(model.parameters(), cases.number("max_norm")), norms[std::size_t(step - 1)], 10 * tolerance) << step;
+    EXPECT_NEAR(attn::clip_gradient_norm(model.parameters(), cases.number("max_norm")),
+                norms[std::size_t(step - 1)], 10 * tolerance)
+        << step;
     optimizer.step(rate(step));
     double gap = 0;
     Index at = 0;
@@ -80,7 +92,8 @@ void train_as_pytorch(const std::string& name, const typename Optimizer::Options
 
 TEST(Training, WithAdamIsPyTorchsForTwentySteps) {
   const Cases cases;
-  const attn::AdamOptions options{.beta2 = cases.option("Adam", "beta2"), .eps = cases.option("Adam", "eps")};
+  const attn::AdamOptions options{.beta2 = cases.option("Adam", "beta2"),
+                                  .eps = cases.option("Adam", "eps")};
   train_as_pytorch<double, attn::Adam<double>>("Adam", options, 1e-10, 1e-9);
   train_as_pytorch<float, attn::Adam<float>>("Adam", options, 1e-4, 0.1);
 }
@@ -109,7 +122,8 @@ TEST(Training, AccumulatesGradientsOfParts) {
   for (Index i = 0; i < targets.size(); ++i) targets.data()[i] = i % 5;
   const auto backward = [&](Index from, Index to) {
     attn::Tape<double> tape;
-    tape.backward(attn::cross_entropy(model(tape.constant(input.slice(0, from, to).copy())), targets.slice(0, from, to).copy()));
+    tape.backward(attn::cross_entropy(model(tape.constant(input.slice(0, from, to).copy())),
+                                      targets.slice(0, from, to).copy()));
   };
   const auto gradients = [&] {
     std::vector<double> all;

@@ -2,10 +2,12 @@
 
 #include <attn/rules/rule.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// f(cover, first key, end of the keys) for the keys of a tile, one after the other: those that are allowed whole or not at all together, others by
-/// halves, down to `rows`, which a register block computes at once.
+/// f(cover, first key, end of the keys) for the keys of a tile, one after the other: those that are
+/// allowed whole or not at all together, others by halves, down to `rows`, which a register block
+/// computes at once.
 template <Index rows, class R, class F>
 void for_each_cover(const R& rule, const Tile& tile, F&& f) {
   const Cover cover = rule.cover(tile);
@@ -16,4 +18,5 @@ void for_each_cover(const R& rule, const Tile& tile, F&& f) {
   for_each_cover<rows>(rule, first, f), for_each_cover<rows>(rule, second, f);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,20 +2,23 @@
 
 #include <attn/core/tensor.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 template <class X>
 concept EigenDense = std::is_base_of_v<Eigen::DenseBase<X>, X>;
 
-/// What may stand where an equation has a matrix, and what comes back for it: `heads()` shows the operand as (B, H, L, E),
-/// `finish` gives a result the operand's own kind. A tensor or view of 4, 3 or 2 axes is (B, H, L, E), (H, L, E) or (L, E),
-/// and gives a tensor of as many; an Eigen matrix, map, block or expression is one head, and gives an Eigen matrix.
+/// What may stand where an equation has a matrix, and what comes back for it: `heads()` shows the
+/// operand as (B, H, L, E), `finish` gives a result the operand's own kind. A tensor or view of 4,
+/// 3 or 2 axes is (B, H, L, E), (H, L, E) or (L, E), and gives a tensor of as many; an Eigen
+/// matrix, map, block or expression is one head, and gives an Eigen matrix.
 template <class X>
 class Operand;
 
 template <class T, int N>
 class Operand<TensorView<T, N>> {
-  static_assert(N >= 2 && N <= 4, "a query, key or value has 4, 3 or 2 axes: (B, H, L, E), (H, L, E) or (L, E)");
+  static_assert(N >= 2 && N <= 4,
+                "a query, key or value has 4, 3 or 2 axes: (B, H, L, E), (H, L, E) or (L, E)");
 
  public:
   using Scalar = std::remove_const_t<T>;
@@ -54,12 +57,18 @@ class Operand<X> {
 
   explicit Operand(const X& x) : x_(as_matrix(x)) {}
 
-  TensorView<const Scalar, 4> heads() const { return {x_.data(), {1, 1, x_.rows(), x_.cols()}, {0, 0, x_.outerStride(), 1}}; }
+  TensorView<const Scalar, 4> heads() const {
+    return {x_.data(), {1, 1, x_.rows(), x_.cols()}, {0, 0, x_.outerStride(), 1}};
+  }
 
-  static auto finish(Tensor<Scalar, 4>&& result) -> Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, X::IsRowMajor ? Eigen::RowMajor : Eigen::ColMajor> {
+  static auto finish(Tensor<Scalar, 4>&& result)
+      -> Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic,
+                       X::IsRowMajor ? Eigen::RowMajor : Eigen::ColMajor> {
     return result.matrix(0, 0);
   }
-  static auto finish(Tensor<Scalar, 3>&& result) -> Eigen::Matrix<Scalar, Eigen::Dynamic, 1> { return result.flat(); }
+  static auto finish(Tensor<Scalar, 3>&& result) -> Eigen::Matrix<Scalar, Eigen::Dynamic, 1> {
+    return result.flat();
+  }
 
  private:
   using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -74,23 +83,27 @@ class Operand<X> {
 template <class... X>
 concept Operands = (requires { typename Operand<X>::Scalar; } && ...);
 
-/// Calls `write` with a (1, 1, L, Ev) view for what a caller gave as output: a tensor, a view of one, or a writable Eigen
-/// object, into which other layouts than row-major are copied afterwards.
+/// Calls `write` with a (1, 1, L, Ev) view for what a caller gave as output: a tensor, a view of
+/// one, or a writable Eigen object, into which other layouts than row-major are copied afterwards.
 template <class X, class Write>
 void write_to(X&& output, const Shape<4>& shape, Write&& write) {
   using Plain = std::remove_cvref_t<X>;
   const auto expect = [&](const Shape<4>& got) {
-    if (got != shape) throw ShapeError("ScaledDotProductAttention: output " + to_string(got) + " must have the shape (B, H, L, Ev) = " + to_string(shape));
+    if (got != shape)
+      throw ShapeError("ScaledDotProductAttention: output " + to_string(got) +
+                       " must have the shape (B, H, L, Ev) = " + to_string(shape));
   };
   if constexpr (EigenDense<Plain>) {
     using Scalar = typename Plain::Scalar;
     expect({1, 1, output.rows(), output.cols()});
-    if constexpr (bool(Plain::IsRowMajor) && (int(Plain::Flags) & Eigen::DirectAccessBit) && Plain::InnerStrideAtCompileTime == 1) {
+    if constexpr (bool(Plain::IsRowMajor) && (int(Plain::Flags) & Eigen::DirectAccessBit) &&
+                  Plain::InnerStrideAtCompileTime == 1) {
       write(TensorView<Scalar, 4>(output.data(), shape, {0, 0, output.outerStride(), 1}));
     } else {
       Tensor<Scalar, 4> result(shape);
       write(result.view());
-      if constexpr (std::is_base_of_v<Eigen::ArrayBase<Plain>, Plain>) output = result.matrix(0, 0).array();
+      if constexpr (std::is_base_of_v<Eigen::ArrayBase<Plain>, Plain>)
+        output = result.matrix(0, 0).array();
       else output = result.matrix(0, 0);
     }
   } else {
@@ -100,4 +113,5 @@ void write_to(X&& output, const Shape<4>& shape, Write&& write) {
   }
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,10 +3,12 @@
 #include <attn/attention/heads.hpp>
 #include <attn/math/softmax.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the definition, and the oracle of
-/// every other kernel. Both sums run over the allowed keys only, so that what a masked key holds, NaN included, is never read.
+/// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the
+/// definition, and the oracle of every other kernel. Both sums run over the allowed keys only, so
+/// that what a masked key holds, NaN included, is never read.
 /// Cost: O(L·S·(E + Ev)) time, two rows of S numbers of scratch a thread.
 struct Reference {
   template <class T>
@@ -23,7 +25,8 @@ struct Reference {
     const auto& [Q, K, V, scale, batch, head, row, mask] = in;
     constexpr T none = -std::numeric_limits<T>::infinity();
     const Index S = K.rows();
-    const std::span<T> s(scratch, static_cast<std::size_t>(S)), p(scratch + S, static_cast<std::size_t>(S));
+    const std::span<T> s(scratch, static_cast<std::size_t>(S)),
+        p(scratch + S, static_cast<std::size_t>(S));
     auto& O = out.O;
 
     for (Index i = 0; i < Q.rows(); ++i) {
@@ -52,7 +55,8 @@ struct Reference {
   /// With s = rule(scale · Q Kᵀ) and its derivative s′:
   ///   dV = Pᵀ dO   dP = dO Vᵀ   dS = P ∘ (dP − Σ_k P_k dP_k) ∘ s′ · scale   dQ = dS K   dK = dSᵀ Q
   template <class T, class R>
-  void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys, T* scratch) const {
+  void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys,
+                T* scratch) const {
     const auto& [Q, K, V, scale, batch, head, row, mask] = in;
     constexpr T none = -std::numeric_limits<T>::infinity();
     const Index S = keys.size();
@@ -63,7 +67,9 @@ struct Reference {
       for (Index e = 0; e < V.cols(); ++e) D += to.dO(i, e) * to.O(i, e);
       for (Index j = 0; j < S; ++j) {
         const Position at{batch, head, row + i, keys.begin + j};
-        const Dual<T> changed = rule.allows(at) ? rule.score(Dual<T>(scale * dot(Q, i, K, keys.begin + j), T(1)), at) : Dual<T>(none);
+        const Dual<T> changed =
+            rule.allows(at) ? rule.score(Dual<T>(scale * dot(Q, i, K, keys.begin + j), T(1)), at)
+                            : Dual<T>(none);
         s[j] = changed.value, slope[j] = changed.slope;
         p[j] = s[j] == none ? T(0) : std::exp(s[j] - to.log_sum_exp[i]);
       }
@@ -91,4 +97,5 @@ struct Reference {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

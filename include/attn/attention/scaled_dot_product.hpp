@@ -6,15 +6,18 @@
 #include <attn/attention/tiled.hpp>
 #include <attn/rules/rules.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct AttentionOptions {
   /// Factor of the scores; by default 1/√E.
   std::optional<double> scale = std::nullopt;
-  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own word goes before it. A rule without
-  /// an `align` member takes Align::upper_left where nobody names one.
+  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own word
+  /// goes before it. A rule without an `align` member takes Align::upper_left where nobody names
+  /// one.
   std::optional<Align> align = std::nullopt;
-  /// Probability that a weight is dropped, P ∘ M in the place of P, where variables are recorded on a tape that has a Random.
+  /// Probability that a weight is dropped, P ∘ M in the place of P, where variables are recorded on
+  /// a tape that has a Random.
   double dropout = 0;
 };
 
@@ -38,24 +41,29 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 ///
 ///   attn::ScaledDotProductAttention{}(query, key, value, rule)
 ///
-/// query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), H a multiple of G, give (B, H, L, Ev). Tensors, views, with
-/// leading axes left out too, and Eigen matrices and expressions (one head) are taken, and the query's kind comes back.
-/// A rule (rules/rule.hpp) says what may be attended to and how scores change.
-/// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −inf; what masked keys and values hold
-/// changes no bit; S = 0 gives 0, E = 0 the mean of the values.
-/// Errors: ShapeError naming the argument that does not fit; OptionError for a scale that is not finite; what the rule throws.
+/// query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), H a multiple of G, give (B, H, L,
+/// Ev). Tensors, views, with leading axes left out too, and Eigen matrices and expressions (one
+/// head) are taken, and the query's kind comes back. A rule (rules/rule.hpp) says what may be
+/// attended to and how scores change.
+/// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −inf; what
+/// masked keys and values hold changes no bit; S = 0 gives 0, E = 0 the mean of the values.
+/// Errors: ShapeError naming the argument that does not fit; OptionError for a scale that is not
+/// finite; what the rule throws.
 template <class Kernel = Tiled>
 class ScaledDotProductAttention {
  public:
   AttentionOptions options;
   [[no_unique_address]] Kernel kernel;
 
-  explicit ScaledDotProductAttention(AttentionOptions the_options = {}, Kernel the_kernel = {}) : options(the_options), kernel(the_kernel) {}
+  explicit ScaledDotProductAttention(AttentionOptions the_options = {}, Kernel the_kernel = {})
+      : options(the_options), kernel(the_kernel) {}
 
   template <class Q, class K, class V, Rule R = NoMask>
     requires Operands<Q, K, V>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    static_assert(!Bound<R>::learns, "a rule that learns needs variables beside it: tape.variable(query), or tape.constant(query)");
+    static_assert(!Bound<R>::learns,
+                  "a rule that learns needs variables beside it: tape.variable(query), or "
+                  "tape.constant(query)");
     const Call<Q, K, V> call(*this, query, key, value);
     auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
     call.run(rule, output.view());
@@ -69,18 +77,20 @@ class ScaledDotProductAttention {
     return attend(*this, query, key, value, rule);
   }
 
-  /// Writes where the caller says, without another copy where that is row-major. `output` must not overlap the operands. It may be
-  /// HeadsOutput, for what is to be gone back over.
+  /// Writes where the caller says, without another copy where that is row-major. `output` must not
+  /// overlap the operands. It may be HeadsOutput, for what is to be gone back over.
   template <class O, class Q, class K, class V, Rule R = NoMask>
   void into(O&& output, const Q& query, const K& key, const V& value, const R& rule = {}) const {
     Call<Q, K, V> call(*this, query, key, value);
     const Shape<4> shape = call.heads.output_shape();
     if constexpr (requires { output.log_sum_exp; }) {
       if (output.log_sum_exp.shape() != call.heads.log_sum_exp_shape())
-        throw ShapeError("ScaledDotProductAttention: log_sum_exp " + to_string(output.log_sum_exp.shape()) +
-                         " must have the shape (B, H, L) = " + to_string(call.heads.log_sum_exp_shape()));
+        throw ShapeError(
+            "ScaledDotProductAttention: log_sum_exp " + to_string(output.log_sum_exp.shape()) +
+            " must have the shape (B, H, L) = " + to_string(call.heads.log_sum_exp_shape()));
       call.heads.mask = output.mask;
-      write_to(output.output, shape, [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
+      write_to(output.output, shape,
+               [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
     } else {
       write_to(output, shape, [&](const auto& to) { call.run(rule, to); });
     }
@@ -91,10 +101,12 @@ class ScaledDotProductAttention {
   auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {}) const {
     const Call<Q, K, V> call(*this, query, key, value);
     using T = typename Operand<Q>::Scalar;
-    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape()), weights = Tensor<T, 4>::for_overwrite(call.heads.weights_shape());
+    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape()),
+         weights = Tensor<T, 4>::for_overwrite(call.heads.weights_shape());
     const TensorView<T, 4> to = weights.view();
     call.run(rule, output.view(), &to);
-    return WithWeights{Operand<Q>::finish(std::move(output)), Operand<Q>::finish(std::move(weights))};
+    return WithWeights{Operand<Q>::finish(std::move(output)),
+                       Operand<Q>::finish(std::move(weights))};
   }
 
   /// `.output`, and `.log_sum_exp` (B, H, L): log Σ_j exp of the scores of each query.
@@ -106,16 +118,21 @@ class ScaledDotProductAttention {
     auto log_sum_exp = Tensor<T, 3>::for_overwrite(call.heads.log_sum_exp_shape());
     const TensorView<T, 3> to = log_sum_exp.view();
     call.run(rule, output.view(), nullptr, &to);
-    return WithLogSumExp{Operand<Q>::finish(std::move(output)), Operand<Q>::finish(std::move(log_sum_exp))};
+    return WithLogSumExp{Operand<Q>::finish(std::move(output)),
+                         Operand<Q>::finish(std::move(log_sum_exp))};
   }
 
-  /// dQ, dK and dV of query, key and value, all as (B, H, L, E), from dO and what forward gave   [FA2 Alg.2]
-  ///   D = Σ dO ∘ O   P = e^(S − log-sum-exp)   dV = Pᵀ dO   dS = P ∘ (dO Vᵀ − D) ∘ rule′(S)   dQ = scale · dS K   dK = scale · dSᵀ Q
+  /// dQ, dK and dV of query, key and value, all as (B, H, L, E), from dO and what forward
+  /// gave   [FA2 Alg.2]
+  ///   D = Σ dO ∘ O   P = e^(S − log-sum-exp)   dV = Pᵀ dO   dS = P ∘ (dO Vᵀ − D) ∘ rule′(S)   dQ =
+  ///   scale · dS K   dK = scale · dSᵀ Q
   /// Rows that attend to nothing get 0, and so does what is masked.
   template <class T, Rule R>
-  void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key, const TensorView<const T, 4>& value, const R& rule,
+  void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key,
+                const TensorView<const T, 4>& value, const R& rule,
                 const HeadsGradient<T>& gradient) const {
-    Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query, key, value);
+    Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query,
+                                                                                      key, value);
     call.heads.check(gradient);
     call.heads.mask = gradient.mask;
     const Bound<R> bound(rule, call.heads.scores(), options.align);
@@ -129,7 +146,8 @@ class ScaledDotProductAttention {
   struct Call {
     using T = typename Operand<Q>::Scalar;
     static_assert(std::is_floating_point_v<T>, "attention is computed in float or double");
-    static_assert(std::is_same_v<T, typename Operand<K>::Scalar> && std::is_same_v<T, typename Operand<V>::Scalar>,
+    static_assert(std::is_same_v<T, typename Operand<K>::Scalar> &&
+                      std::is_same_v<T, typename Operand<V>::Scalar>,
                   "query, key and value must hold the same kind of number");
 
     const ScaledDotProductAttention& attention;
@@ -139,16 +157,27 @@ class ScaledDotProductAttention {
     Heads<T> heads;
 
     Call(const ScaledDotProductAttention& a, const Q& q, const K& k, const V& v)
-        : attention(a), query(q), key(k), value(v), heads{query.heads(), key.heads(), value.heads(), T(1)} {
+        : attention(a),
+          query(q),
+          key(k),
+          value(v),
+          heads{query.heads(), key.heads(), value.heads(), T(1)} {
       heads.check();
-      heads.scale = static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
+      heads.scale =
+          static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
       if (const double p = a.options.dropout; !(p >= 0 && p < 1))
-        throw OptionError("ScaledDotProductAttention: dropout = " + std::to_string(p) + " must be at least 0 and below 1");
-      if (!std::isfinite(heads.scale)) throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) + " must be finite");
+        throw OptionError("ScaledDotProductAttention: dropout = " + std::to_string(p) +
+                          " must be at least 0 and below 1");
+      if (!std::isfinite(heads.scale))
+        throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) +
+                          " must be finite");
     }
     template <Rule R>
-    void run(const R& rule, const TensorView<T, 4>& output, const TensorView<T, 4>* weights = nullptr, const TensorView<T, 3>* log_sum_exp = nullptr) const {
-      heads.run(attention.kernel, Bound<R>(rule, heads.scores(), attention.options.align), output, weights, log_sum_exp);
+    void run(const R& rule, const TensorView<T, 4>& output,
+             const TensorView<T, 4>* weights = nullptr,
+             const TensorView<T, 3>* log_sum_exp = nullptr) const {
+      heads.run(attention.kernel, Bound<R>(rule, heads.scores(), attention.options.align), output,
+                weights, log_sum_exp);
     }
   };
 
@@ -156,4 +185,5 @@ class ScaledDotProductAttention {
   static double default_scale(Index E) { return E > 0 ? 1 / std::sqrt(static_cast<double>(E)) : 1; }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

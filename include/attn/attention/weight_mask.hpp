@@ -3,17 +3,23 @@
 #include <attn/math/dropout.hpp>
 #include <attn/rules/rule.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Which attention weights are dropped: P ∘ M in the place of P, M of a weight's place alone, so that it is never stored [Srivastava14].
+/// Which attention weights are dropped: P ∘ M in the place of P, M of a weight's place alone, so
+/// that it is never stored [Srivastava14].
 template <class T>
 class WeightMask {
  public:
   /// It takes a draw of the Random for every four scores.
   WeightMask(double p, const ScoreShape& shape, Random& random)
-      : heads_(shape.heads), keys_(shape.keys), row_((shape.queries + 15) / 16 * 16), mask_(p, shape.batch * heads_ * keys_ * row_, random) {}
+      : heads_(shape.heads),
+        keys_(shape.keys),
+        row_((shape.queries + 15) / 16 * 16),
+        mask_(p, shape.batch * heads_ * keys_ * row_, random) {}
 
-  /// M of one weight, and of the queries of a vector, the first of which is a multiple of its length: 0 or 1 / (1 − p).
+  /// M of one weight, and of the queries of a vector, the first of which is a multiple of its
+  /// length: 0 or 1 / (1 − p).
   T operator()(Position at) const { return mask_(place(at.batch, at.head, at.key, at.query)); }
   simd::Vector<T> operator()(const Positions<T>& at) const {
     const Index first = place(at.batch, at.head, at.key, at.query.first);
@@ -27,10 +33,13 @@ class WeightMask {
 
  private:
   /// The queries of a key one after the other, in whole vectors.
-  Index place(Index batch, Index head, Index key, Index query) const { return ((batch * heads_ + head) * keys_ + key) * row_ + query; }
+  Index place(Index batch, Index head, Index key, Index query) const {
+    return ((batch * heads_ + head) * keys_ + key) * row_ + query;
+  }
 
   Index heads_, keys_, row_;
   DropoutMask<T> mask_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -4,7 +4,8 @@
 #include <attn/autograd/tape.hpp>
 #include <memory>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// (B, L, H·E) seen as H heads (B, H, L, E), where it lies.
 template <class T>
@@ -13,27 +14,38 @@ TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
   return {x.data(), {x.shape()[0], heads, x.shape()[1], E}, {x.strides()[0], E, x.strides()[1], 1}};
 }
 
-/// Attention of variables, recorded: `query_heads` and `key_heads` show what belongs to queries, or to keys and values, as (B, H, L, E)
-/// where it lies. Kept until backward: the operands, the output, and the log-sum-exp, nothing of the size L·S; and the rule.
+/// Attention of variables, recorded: `query_heads` and `key_heads` show what belongs to queries, or
+/// to keys and values, as (B, H, L, E) where it lies. Kept until backward: the operands, the
+/// output, and the log-sum-exp, nothing of the size L·S; and the rule.
 template <class Kernel, class T, int N, Rule R, class QueryHeads, class KeyHeads>
-Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attention, const std::array<Variable<T, N>, 3>& qkv, const R& rule,
-                                Tensor<T, N> output, const QueryHeads& query_heads, const KeyHeads& key_heads) {
+Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attention,
+                                const std::array<Variable<T, N>, 3>& qkv, const R& rule,
+                                Tensor<T, N> output, const QueryHeads& query_heads,
+                                const KeyHeads& key_heads) {
   const auto& [q, k, v] = qkv;
   auto kept_rule = std::make_shared<const R>(rule);
-  const auto query = query_heads(q.value().view()), key = key_heads(k.value().view()), value = key_heads(v.value().view());
+  const auto query = query_heads(q.value().view()), key = key_heads(k.value().view()),
+             value = key_heads(v.value().view());
   const auto [B, H, L, E] = query.shape();
   std::shared_ptr<const WeightMask<T>> mask;
   if (Random* const random = q.tape().random(); random && attention.options.dropout > 0)
-    mask = std::make_shared<const WeightMask<T>>(attention.options.dropout, ScoreShape{B, H, L, key.shape()[2]}, *random);
+    mask = std::make_shared<const WeightMask<T>>(attention.options.dropout,
+                                                 ScoreShape{B, H, L, key.shape()[2]}, *random);
   Tensor<T, 3> log_sum_exp({B, H, L});
-  attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key, value, *kept_rule);
+  attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key,
+                 value, *kept_rule);
   auto o = std::make_shared<const Tensor<T, N>>(std::move(output));
-  auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(), v = v.kept(), o, log_sum_exp = std::move(log_sum_exp),
-               dq = q.gradient(), dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
-    auto d_query = Tensor<T, N>::for_overwrite(q->shape()), d_key = Tensor<T, N>::for_overwrite(k->shape()), d_value = Tensor<T, N>::for_overwrite(v->shape());
-    attention.backward(query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
-                       HeadsGradient<T>{query_heads(o->view()), log_sum_exp, query_heads(d_o.view()), query_heads(d_query.view()), key_heads(d_key.view()),
-                                        key_heads(d_value.view()), mask.get()});
+  auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(),
+               v = v.kept(), o, log_sum_exp = std::move(log_sum_exp), dq = q.gradient(),
+               dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
+    auto d_query = Tensor<T, N>::for_overwrite(q->shape()),
+         d_key = Tensor<T, N>::for_overwrite(k->shape()),
+         d_value = Tensor<T, N>::for_overwrite(v->shape());
+    attention.backward(
+        query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
+        HeadsGradient<T>{query_heads(o->view()), log_sum_exp, query_heads(d_o.view()),
+                         query_heads(d_query.view()), key_heads(d_key.view()),
+                         key_heads(d_value.view()), mask.get()});
     if (dq) dq->add(std::move(d_query));
     if (dk) dk->add(std::move(d_key));
     if (dv) dv->add(std::move(d_value));
@@ -44,45 +56,62 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   return q.tape().record(std::move(o), std::move(back), q, k, v, Learned{});
 }
 
-/// What ScaledDotProductAttention calls for operands of which some are variables: of 4, 3 or 2 axes.
+/// What ScaledDotProductAttention calls for operands of which some are variables: of 4, 3 or 2
+/// axes.
 template <class Kernel, class Q, class K, class V, Rule R>
   requires AnyVariable<Q, K, V>
-auto attend(const ScaledDotProductAttention<Kernel>& attention, const Q& query, const K& key, const V& value, const R& rule) {
+auto attend(const ScaledDotProductAttention<Kernel>& attention, const Q& query, const K& key,
+            const V& value, const R& rule) {
   auto& tape = tape_of(query, key, value);
   const auto q = on_tape(tape, query);
   const decltype(q) k = on_tape(tape, key), v = on_tape(tape, value);
-  const auto heads = [](const auto& view) { return Operand<std::remove_cvref_t<decltype(view)>>(view).heads(); };
+  const auto heads = [](const auto& view) {
+    return Operand<std::remove_cvref_t<decltype(view)>>(view).heads();
+  };
   auto shape = q.shape();
   shape.back() = v.shape().back();
-  return record_attention(attention, std::array{q, k, v}, rule, std::remove_cvref_t<decltype(q.value())>::for_overwrite(shape), heads, heads);
+  return record_attention(attention, std::array{q, k, v}, rule,
+                          std::remove_cvref_t<decltype(q.value())>::for_overwrite(shape), heads,
+                          heads);
 }
 
-/// Attention of heads that lie side by side: query (B, L, H·E), key (B, S, G·E), value (B, S, G·Ev) give (B, L, H·Ev).
+/// Attention of heads that lie side by side: query (B, L, H·E), key (B, S, G·E), value (B, S, G·Ev)
+/// give (B, L, H·Ev).
 struct SideBySide {
   Index H, G;
 
   template <class Kernel, class T, Rule R>
-  Tensor<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention, const Tensor<T, 3>& query, const Tensor<T, 3>& key, const Tensor<T, 3>& value,
-                          const R& rule) const {
+  Tensor<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention,
+                          const Tensor<T, 3>& query, const Tensor<T, 3>& key,
+                          const Tensor<T, 3>& value, const R& rule) const {
     return (*this)(attention, query.view(), key.view(), value.view(), rule);
   }
   template <class Kernel, class T, Rule R>
-  Tensor<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention, const TensorView<const T, 3>& query, const TensorView<const T, 3>& key,
+  Tensor<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention,
+                          const TensorView<const T, 3>& query, const TensorView<const T, 3>& key,
                           const TensorView<const T, 3>& value, const R& rule) const {
     auto output = Tensor<T, 3>::for_overwrite(output_shape(query.shape(), value.shape()));
-    attention.into(split_heads(output.view(), H), split_heads(query, H), split_heads(key, G), split_heads(value, G), rule);
+    attention.into(split_heads(output.view(), H), split_heads(query, H), split_heads(key, G),
+                   split_heads(value, G), rule);
     return output;
   }
   template <class Kernel, class T, Rule R>
-  Variable<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention, const Variable<T, 3>& query, const Variable<T, 3>& key,
+  Variable<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention,
+                            const Variable<T, 3>& query, const Variable<T, 3>& key,
                             const Variable<T, 3>& value, const R& rule) const {
-    const auto split_by = [](Index heads) { return [heads](const auto& view) { return split_heads(view, heads); }; };
-    return record_attention(attention, std::array{query, key, value}, rule, Tensor<T, 3>::for_overwrite(output_shape(query.shape(), value.shape())),
+    const auto split_by = [](Index heads) {
+      return [heads](const auto& view) { return split_heads(view, heads); };
+    };
+    return record_attention(attention, std::array{query, key, value}, rule,
+                            Tensor<T, 3>::for_overwrite(output_shape(query.shape(), value.shape())),
                             split_by(H), split_by(G));
   }
 
  private:
-  Shape<3> output_shape(const Shape<3>& query, const Shape<3>& value) const { return {query[0], query[1], value[2] / G * H}; }
+  Shape<3> output_shape(const Shape<3>& query, const Shape<3>& value) const {
+    return {query[0], query[1], value[2] / G * H};
+  }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

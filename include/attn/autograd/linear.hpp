@@ -3,7 +3,8 @@
 #include <attn/autograd/tape.hpp>
 #include <attn/math/linear.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Rows `begin` … `end` − 1 of a weight or a bias.
 template <class T, int N>
@@ -17,14 +18,18 @@ struct RowsOf {
 
 /// y = x Wᵀ + b, with rows of W (out, in) and of b (out), or without b.
 template <class T, int N>
-Variable<T, N> linear(const Variable<T, N>& x, const RowsOf<T, 2>& W, const std::type_identity_t<std::optional<RowsOf<T, 1>>>& b) {
-  const auto back = [x = W.needs_gradient() ? x.kept() : nullptr, dx = x.gradient(), W, b](Tensor<T, N> dy) {
+Variable<T, N> linear(const Variable<T, N>& x, const RowsOf<T, 2>& W,
+                      const std::type_identity_t<std::optional<RowsOf<T, 1>>>& b) {
+  const auto back = [x = W.needs_gradient() ? x.kept() : nullptr, dx = x.gradient(), W,
+                     b](Tensor<T, N> dy) {
     if (W.needs_gradient()) {
       Gradient<T, 2>& dW = *W.of.gradient();
       const bool whole = W.end - W.begin == dW.shape()[0], add = !dW.empty() || !whole;
-      linear_backward_weight(dy, *x, add, (add ? dW.sum() : dW.overwrite()).slice(0, W.begin, W.end));
+      linear_backward_weight(dy, *x, add,
+                             (add ? dW.sum() : dW.overwrite()).slice(0, W.begin, W.end));
     }
-    if (b && b->needs_gradient()) linear_backward_bias(dy, b->of.gradient()->sum().slice(0, b->begin, b->end));
+    if (b && b->needs_gradient())
+      linear_backward_bias(dy, b->of.gradient()->sum().slice(0, b->begin, b->end));
     if (dx) dx->add(linear_backward_input(dy, W.value()));
   };
   std::optional<TensorView<const T, 1>> bias;
@@ -33,4 +38,5 @@ Variable<T, N> linear(const Variable<T, N>& x, const RowsOf<T, 2>& W, const std:
   return x.tape().record(std::move(y), back, x, W.of, b ? std::optional(b->of) : std::nullopt);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

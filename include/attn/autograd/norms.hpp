@@ -4,16 +4,20 @@
 #include <attn/math/layer_norm.hpp>
 #include <attn/math/rms_norm.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 template <class T, int N>
-Variable<T, N> layer_norm(const Variable<T, N>& x, const Variable<T, 1>& w, const std::type_identity_t<std::optional<Variable<T, 1>>>& b, double eps) {
+Variable<T, N> layer_norm(const Variable<T, N>& x, const Variable<T, 1>& w,
+                          const std::type_identity_t<std::optional<Variable<T, 1>>>& b,
+                          double eps) {
   std::optional<TensorView<const T, 1>> shift;
   if (b) shift = b->value().view();
   auto y = layer_norm(x.value(), w.value(), shift, eps);
   return x.tape().record(
       std::move(y),
-      [x = x.kept(), w = w.kept(), eps, dx = x.gradient(), dw = w.gradient(), db = b ? b->gradient() : nullptr](Tensor<T, N> dy) {
+      [x = x.kept(), w = w.kept(), eps, dx = x.gradient(), dw = w.gradient(),
+       db = b ? b->gradient() : nullptr](Tensor<T, N> dy) {
         auto gradients = layer_norm_backward(std::move(dy), *x, *w, eps);
         if (dx) dx->add(std::move(gradients.dx));
         if (dw) dw->add(std::move(gradients.dw));
@@ -34,4 +38,5 @@ Variable<T, N> rms_norm(const Variable<T, N>& x, const Variable<T, 1>& w, double
       x, w);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,9 +2,11 @@
 
 #include <attn/autograd/tape.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// The same numbers in the same order under other extents. Errors: ShapeError unless there are as many.
+/// The same numbers in the same order under other extents. Errors: ShapeError unless there are as
+/// many.
 template <class T, int N, std::size_t M>
 auto reshape(const Variable<T, N>& x, const Index (&shape)[M]) {
   constexpr int rank = static_cast<int>(M);
@@ -22,7 +24,11 @@ auto reshape(const Variable<T, N>& x, const Index (&shape)[M]) {
 template <class T, int N>
 Variable<T, N> rows(const Variable<T, N>& x, Index begin, Index end) {
   return x.tape().record(
-      x.value().slice(0, begin, end).copy(), [begin, end, dx = x.gradient()](Tensor<T, N> dy) { dx->sum().slice(0, begin, end).flat() += dy.flat(); }, x);
+      x.value().slice(0, begin, end).copy(),
+      [begin, end, dx = x.gradient()](Tensor<T, N> dy) {
+        dx->sum().slice(0, begin, end).flat() += dy.flat();
+      },
+      x);
 }
 
 /// Σ x, a single number.
@@ -42,4 +48,5 @@ Variable<T, 1> sum(const Variable<T, N>& x) {
       x);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,26 +1,32 @@
 #pragma once
 
+#include <attn/autograd/parameter.hpp>
 #include <attn/autograd/variable.hpp>
-#include <attn/core/parameter.hpp>
 #include <attn/core/random.hpp>
 #include <memory>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Records what is computed from variables, and goes back over it: reverse-mode differentiation [Linnainmaa70; Griewank08 §3.2].
+/// Records what is computed from variables, and goes back over it: reverse-mode differentiation
+/// [Linnainmaa70; Griewank08 §3.2].
 ///
-///   attn::Tape<float> tape{random};           // with a Random dropout acts, and draws from it; without one it never does
-///   const auto x = tape.variable(tensor);     // layers and functions take variables where they take tensors
-///   const auto loss = cross_entropy(model(x), targets);
-///   tape.backward(loss);                      // x.grad(), and p.grad of every p in model.parameters()
+///   attn::Tape<float> tape{random};           // with a Random dropout acts, and draws from it;
+///   without one it never does const auto x = tape.variable(tensor);     // layers and functions
+///   take variables where they take tensors const auto loss = cross_entropy(model(x), targets);
+///   tape.backward(loss);                      // x.grad(), and p.grad of every p in
+///   model.parameters()
 ///
-/// One operation of the size of a kernel is one step. Gradients add up, of a variable that is used twice and from one backward to the
-/// next. `backward` frees each step as it goes; the tape is then empty, for more to be recorded, from variables that were not computed
-/// before. A layer must not be const for its parameters to get gradients: a const layer is frozen, gradients pass through it. One thread
-/// records. The tape must outlive the use of its variables, and parameters stay as they are from forward to backward.
-/// Errors: ShapeError for a cotangent of another shape; Error for what was not computed from variables, for variables of two tapes in one
-/// operation, and for what has been gone back over before.
+/// One operation of the size of a kernel is one step. Gradients add up, of a variable that is used
+/// twice and from one backward to the next. `backward` frees each step as it goes; the tape is then
+/// empty, for more to be recorded, from variables that were not computed before. A layer must not
+/// be const for its parameters to get gradients: a const layer is frozen, gradients pass through
+/// it. One thread records. The tape must outlive the use of its variables, and parameters stay as
+/// they are from forward to backward.
+/// Errors: ShapeError for a cotangent of another shape; Error for what was not computed from
+/// variables, for variables of two tapes in one operation, and for what has been gone back over
+/// before.
 template <class T>
 class Tape {
  public:
@@ -42,7 +48,8 @@ class Tape {
   Variable<T, N> constant(Tensor<T, N> x) {
     return {this, std::make_shared<const Tensor<T, N>>(std::move(x)), nullptr};
   }
-  /// A parameter where it is, with its own gradient; it must stay there until backward has run. A const one is a constant.
+  /// A parameter where it is, with its own gradient; it must stay there until backward has run. A
+  /// const one is a constant.
   template <int N>
   Variable<T, N> parameter(Parameter<T, N>& p) {
     return {this, where_it_is(p.value()), {std::shared_ptr<void>(), &p.gradient()}};
@@ -55,11 +62,19 @@ class Tape {
   /// dL/dx of every variable x, L = Σ y ∘ cotangent.
   template <int N>
   void backward(const Variable<T, N>& y, const std::type_identity_t<Tensor<T, N>>& cotangent) {
-    if (&y.tape() != this) throw Error("Tape: backward needs a variable of this tape, not of another");
-    if (!y.needs_gradient()) throw Error("Tape: backward needs what was computed from variables or from the parameters of layers that are not const");
+    if (&y.tape() != this)
+      throw Error("Tape: backward needs a variable of this tape, not of another");
+    if (!y.needs_gradient())
+      throw Error(
+          "Tape: backward needs what was computed from variables or from the parameters of layers "
+          "that are not const");
     if (cotangent.shape() != y.shape())
-      throw ShapeError("Tape: the cotangent " + to_string(cotangent.shape()) + " must have the shape of what backward starts from, " + to_string(y.shape()));
-    if (y.step_ < 0) throw Error("Tape: backward needs what was computed from variables, not a variable to begin with");
+      throw ShapeError("Tape: the cotangent " + to_string(cotangent.shape()) +
+                       " must have the shape of what backward starts from, " +
+                       to_string(y.shape()));
+    if (y.step_ < 0)
+      throw Error(
+          "Tape: backward needs what was computed from variables, not a variable to begin with");
     expect_recorded(y, "backward");
     first_ += static_cast<Index>(steps_.size());
     y.gradient()->add(cotangent);
@@ -67,21 +82,25 @@ class Tape {
   }
   /// The same for a single number L.
   void backward(const Variable<T, 1>& L) {
-    if (L.value().size() != 1) throw ShapeError("Tape: backward needs a single number, or a cotangent for each of " + to_string(L.shape()));
+    if (L.value().size() != 1)
+      throw ShapeError("Tape: backward needs a single number, or a cotangent for each of " +
+                       to_string(L.shape()));
     Tensor<T, 1> one({1});
     one(0) = T(1);
     backward(L, one);
   }
 
-  /// y, computed from `inputs`, some of which may be optional ones that are not there, and how dL/dy goes on: `back(dy)` adds to the inputs'
-  /// gradients, where there are any. It is forgotten at once where no input needs a gradient; it should hold on to no more than it uses.
+  /// y, computed from `inputs`, some of which may be optional ones that are not there, and how
+  /// dL/dy goes on: `back(dy)` adds to the inputs' gradients, where there are any. It is forgotten
+  /// at once where no input needs a gradient; it should hold on to no more than it uses.
   template <int N, class Back, class... Inputs>
   Variable<T, N> record(std::shared_ptr<const Tensor<T, N>> y, Back back, const Inputs&... inputs) {
     (expect_here(inputs), ...);
     if (!(needs_gradient(inputs) || ...)) return {this, std::move(y), nullptr};
     auto gradient = std::make_shared<Gradient<T, N>>(y->shape());
     steps_.push_back(std::make_unique<Recorded<N, Back>>(gradient, std::move(back)));
-    return {this, std::move(y), std::move(gradient), first_ + static_cast<Index>(steps_.size()) - 1};
+    return {this, std::move(y), std::move(gradient),
+            first_ + static_cast<Index>(steps_.size()) - 1};
   }
   template <int N, class Back, class... Inputs>
   Variable<T, N> record(Tensor<T, N> y, Back back, const Inputs&... inputs) {
@@ -106,7 +125,9 @@ class Tape {
   template <int N>
   void expect_recorded(const Variable<T, N>& x, const char* what) const {
     if (x.step_ >= 0 && x.step_ < first_)
-      throw Error(std::string("Tape: ") + what + " needs variables that were computed since the last backward; each step is gone back over once, and freed");
+      throw Error(std::string("Tape: ") + what +
+                  " needs variables that were computed since the last backward; each step is gone "
+                  "back over once, and freed");
   }
 
   struct Step {
@@ -115,7 +136,8 @@ class Tape {
   };
   template <int N, class Back>
   struct Recorded final : Step {
-    Recorded(std::shared_ptr<Gradient<T, N>> gradient, Back the_back) : dy(std::move(gradient)), run(std::move(the_back)) {}
+    Recorded(std::shared_ptr<Gradient<T, N>> gradient, Back the_back)
+        : dy(std::move(gradient)), run(std::move(the_back)) {}
     void back() override {
       if (dy->empty()) return;
       const bool wanted = dy.use_count() > 1;  // somebody holds the variable
@@ -138,7 +160,8 @@ class Tape {
 /// Instead of a tape: nothing is recorded.
 struct Inference {};
 
-/// A layer's parameter as what stands beside x: its value beside a tensor, on the tape beside a variable, or a tape itself.
+/// A layer's parameter as what stands beside x: its value beside a tensor, on the tape beside a
+/// variable, or a tape itself.
 template <class X, class T, int N>
   requires(!is_variable<X>)
 const Tensor<T, N>& beside(const X&, const Parameter<T, N>& p) {
@@ -147,7 +170,8 @@ const Tensor<T, N>& beside(const X&, const Parameter<T, N>& p) {
 /// One that a layer may be without as well.
 template <class T, int M, class P>
 auto beside(const Variable<T, M>& x, P& p) {
-  if constexpr (requires { p.has_value(); }) return p ? std::optional(x.tape().parameter(*p)) : std::nullopt;
+  if constexpr (requires { p.has_value(); })
+    return p ? std::optional(x.tape().parameter(*p)) : std::nullopt;
   else return x.tape().parameter(p);
 }
 template <class T, class P>
@@ -178,4 +202,5 @@ auto on_tape(Tape<T>& tape, const X& x) {
   return tape.constant(to_tensor(x));
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

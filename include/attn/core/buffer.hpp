@@ -11,10 +11,12 @@
 #include <sys/mman.h>
 #endif
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// `size` numbers at a 64-byte boundary, a cache line and the widest vector, zero at the start unless they are to be overwritten
-/// anyway. Copies are deep. Large ones ask the system for huge pages, of which far fewer have to be brought in.
+/// `size` numbers at a 64-byte boundary, a cache line and the widest vector, zero at the start
+/// unless they are to be overwritten anyway. Copies are deep. Large ones ask the system for huge
+/// pages, of which far fewer have to be brought in.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "a buffer holds plain numbers");
@@ -25,11 +27,16 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(Index size) : Buffer(size, ForOverwrite{}) { std::fill_n(data(), size, T{}); }
   static Buffer for_overwrite(Index size) { return {size, ForOverwrite{}}; }
-  Buffer(const Buffer& other) : Buffer(other.size_, ForOverwrite{}) { std::copy_n(other.data(), size_, data()); }
-  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(const Buffer& other) : Buffer(other.size_, ForOverwrite{}) {
+    std::copy_n(other.data(), size_, data());
+  }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(const Buffer& other) {
     if (size_ != other.size_) return *this = Buffer(other);
-    std::copy_n(other.data(), size_, data());  // into the memory that is there: a tensor assigned in a loop allocates nothing
+    std::copy_n(
+        other.data(), size_,
+        data());  // into the memory that is there: a tensor assigned in a loop allocates nothing
     return *this;
   }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -58,7 +65,8 @@ class Buffer {
     const Delete how{bytes < 2 * huge_page ? alignment : std::align_val_t{huge_page}};
     T* const data = static_cast<T*>(::operator new(bytes, how.alignment));
 #ifdef MADV_HUGEPAGE
-    if (how.alignment != alignment) madvise(data, bytes, MADV_HUGEPAGE);  // a wish: whether it is granted does not matter
+    if (how.alignment != alignment)
+      madvise(data, bytes, MADV_HUGEPAGE);  // a wish: whether it is granted does not matter
 #endif
     return Pointer(data, how);
   }
@@ -67,4 +75,5 @@ class Buffer {
   Index size_ = 0;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

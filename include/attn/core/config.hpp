@@ -3,14 +3,17 @@
 #include <Eigen/Core>
 #include <cassert>
 
-// A masked score is −∞ and its weight exactly 0; rounding is done by adding and subtracting a large number.
-#if (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+// A masked score is −∞ and its weight exactly 0; rounding is done by adding and subtracting a large
+// number.
+#if (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) || \
+    defined(__ASSOCIATIVE_MATH__)
 #error \
     "attn: -ffast-math lets the compiler assume that there are no infinities, which masks are made of; compile the files that include attn without it (without -Ofast, -ffinite-math-only, -funsafe-math-optimizations and -fassociative-math too)"
 #endif
 
-/// Checks of the library's own invariants and of element indices. Define it before the first include to route it
-/// elsewhere; like `assert`, it is gone under NDEBUG. Shapes, options and files are always checked, by exceptions.
+/// Checks of the library's own invariants and of element indices. Define it before the first
+/// include to route it elsewhere; like `assert`, it is gone under NDEBUG. Shapes, options and files
+/// are always checked, by exceptions.
 #ifdef ATTN_ASSERT
 #define ATTN_ABI_ASSERT custom
 #else
@@ -22,9 +25,10 @@
 #endif
 #endif
 
-// Two translation units of one program may be compiled for different instruction sets, or with assertions on and off.
-// The same inline function then has two bodies, and a linker keeps either. An inline namespace named after both facts
-// keeps them apart: attn::Tensor is attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in the other.
+// Two translation units of one program may be compiled for different instruction sets, or with
+// assertions on and off. The same inline function then has two bodies, and a linker keeps either.
+// An inline namespace named after both facts keeps them apart: attn::Tensor is
+// attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in the other.
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(EIGEN_VECTORIZE_AVX512DQ)
 #define ATTN_ABI_PACKETS avx512dq
 #elif defined(EIGEN_VECTORIZE_AVX512)
@@ -56,9 +60,11 @@
 #define ATTN_ABI_JOIN(a, b) ATTN_ABI_JOIN_(a, b)
 #define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_ABI_ASSERT)
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Sizes and offsets: 64 bits, signed, everywhere.
 using Index = Eigen::Index;
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,16 +3,19 @@
 #include <attn/core/tensor.hpp>
 #include <unsupported/Eigen/CXX11/Tensor>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A tensor as one of Eigen's, over the same memory: `tensor_map(q).shuffle(…)`. Not part of `attn.hpp`: Eigen's tensors are
-/// unsupported, and large. Errors: ShapeError if a view has gaps.
+/// A tensor as one of Eigen's, over the same memory: `tensor_map(q).shuffle(…)`. Not part of
+/// `attn.hpp`: Eigen's tensors are unsupported, and large. Errors: ShapeError if a view has gaps.
 template <class T, int N>
 auto tensor_map(const TensorView<T, N>& tensor) {
   using Plain = Eigen::Tensor<std::remove_const_t<T>, N, Eigen::RowMajor>;
   if (!tensor.is_contiguous())
-    throw ShapeError("tensor_map: a view must be without gaps, but " + to_string(tensor.shape()) + " has strides " + to_string(tensor.strides()));
-  return Eigen::TensorMap<std::conditional_t<std::is_const_v<T>, const Plain, Plain>>(tensor.data(), tensor.shape());
+    throw ShapeError("tensor_map: a view must be without gaps, but " + to_string(tensor.shape()) +
+                     " has strides " + to_string(tensor.strides()));
+  return Eigen::TensorMap<std::conditional_t<std::is_const_v<T>, const Plain, Plain>>(
+      tensor.data(), tensor.shape());
 }
 template <class T, int N>
 auto tensor_map(Tensor<T, N>& tensor) {
@@ -23,4 +26,5 @@ auto tensor_map(const Tensor<T, N>& tensor) {
   return tensor_map(tensor.view());
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,10 +3,12 @@
 #include <attn/core/config.hpp>
 #include <stdexcept>
 
-// Outside of ATTN_ABI on purpose: what one part of a program throws, another part compiled for other instructions can catch.
+// Outside of ATTN_ABI on purpose: what one part of a program throws, another part compiled for
+// other instructions can catch.
 namespace attn {
 
-/// What this library throws. `what()` is one sentence that names the function, the argument, what it got and what it expected.
+/// What this library throws. `what()` is one sentence that names the function, the argument, what
+/// it got and what it expected.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

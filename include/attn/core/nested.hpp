@@ -3,7 +3,8 @@
 #include <attn/core/tensor.hpp>
 #include <initializer_list>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Braces N deep around numbers.
 template <class T, int N>
@@ -21,7 +22,8 @@ using NestedBraces = typename Nested<T, N>::type;
 template <class T, int N>
 void copy_braces(const NestedBraces<T, N>& braces, const TensorView<T, N>& to) {
   if (static_cast<Index>(braces.size()) != to.shape()[0])
-    throw ShapeError("tensor: braces around " + std::to_string(braces.size()) + " entries stand beside braces around " + std::to_string(to.shape()[0]));
+    throw ShapeError("tensor: braces around " + std::to_string(braces.size()) +
+                     " entries stand beside braces around " + std::to_string(to.shape()[0]));
   if constexpr (N == 1) {
     std::copy(braces.begin(), braces.end(), to.data());
   } else {
@@ -30,11 +32,13 @@ void copy_braces(const NestedBraces<T, N>& braces, const TensorView<T, N>& to) {
   }
 }
 
-/// A tensor from its values, by the shape of the braces alone. Errors: ShapeError where they are ragged.
+/// A tensor from its values, by the shape of the braces alone. Errors: ShapeError where they are
+/// ragged.
 template <class T, int N>
 Tensor<T, N> tensor_of(const NestedBraces<T, N>& braces) {
   Shape<N> shape{};
-  const auto measure = [&]<int Depth>(const auto& self, const NestedBraces<T, Depth>& level, std::integral_constant<int, Depth>) -> void {
+  const auto measure = [&]<int Depth>(const auto& self, const NestedBraces<T, Depth>& level,
+                                      std::integral_constant<int, Depth>) -> void {
     shape[static_cast<std::size_t>(N - Depth)] = static_cast<Index>(level.size());
     if constexpr (Depth > 1)
       if (level.size() > 0) self(self, *level.begin(), std::integral_constant<int, Depth - 1>{});
@@ -45,8 +49,9 @@ Tensor<T, N> tensor_of(const NestedBraces<T, N>& braces) {
   return result;
 }
 
-/// `tensor<float>({1, 2, 3})`, `tensor<float>({{1, 2}, {3, 4}})` and so on, up to four axes. Braces around a single number
-/// count as an axis too: `{{1}, {2}}` is 2×1. (The nesting is spelled out so that the deeper overload is the more special one.)
+/// `tensor<float>({1, 2, 3})`, `tensor<float>({{1, 2}, {3, 4}})` and so on, up to four axes. Braces
+/// around a single number count as an axis too: `{{1}, {2}}` is 2×1. (The nesting is spelled out so
+/// that the deeper overload is the more special one.)
 template <class T>
 Tensor<T, 1> tensor(std::initializer_list<T> braces) {
   return tensor_of<T, 1>(braces);
@@ -60,8 +65,11 @@ Tensor<T, 3> tensor(std::initializer_list<std::initializer_list<std::initializer
   return tensor_of<T, 3>(braces);
 }
 template <class T>
-Tensor<T, 4> tensor(std::initializer_list<std::initializer_list<std::initializer_list<std::initializer_list<T>>>> braces) {
+Tensor<T, 4> tensor(
+    std::initializer_list<std::initializer_list<std::initializer_list<std::initializer_list<T>>>>
+        braces) {
   return tensor_of<T, 4>(braces);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

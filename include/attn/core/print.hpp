@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// How NumPy writes the numbers of one array: all equally wide, with the point below the point; as few digits as tell a number
-/// from its neighbours, but at most 8 after the point; all with an exponent if one is too large, too small, or if they differ
-/// too much. Made from all numbers that are shown.
+/// How NumPy writes the numbers of one array: all equally wide, with the point below the point; as
+/// few digits as tell a number from its neighbours, but at most 8 after the point; all with an
+/// exponent if one is too large, too small, or if they differ too much. Made from all numbers that
+/// are shown.
 template <class T>
 class NumberFormat {
  public:
@@ -47,13 +49,19 @@ class NumberFormat {
   void measure(const std::vector<T>& values) {
     T largest = 0, smallest = std::numeric_limits<T>::max();
     for (const T value : values)
-      if (std::isfinite(value) && value != 0) largest = std::max(largest, std::abs(value)), smallest = std::min(smallest, std::abs(value));
-    const T too_large = std::numeric_limits<T>::digits10 < precision ? T(1e6) : T(1e8);  // 10^digits10 of float, else 10^8
-    scientific_ = largest > 0 && (largest >= too_large || smallest < T(0.0001) || largest / smallest > 1000);
+      if (std::isfinite(value) && value != 0)
+        largest = std::max(largest, std::abs(value)),
+        smallest = std::min(smallest, std::abs(value));
+    const T too_large = std::numeric_limits<T>::digits10 < precision
+                            ? T(1e6)
+                            : T(1e8);  // 10^digits10 of float, else 10^8
+    scientific_ =
+        largest > 0 && (largest >= too_large || smallest < T(0.0001) || largest / smallest > 1000);
     for (const T value : values)
       if (std::isfinite(value)) {
         const Parts parts = split(value);
-        whole_ = std::max(whole_, parts.whole.size()), fraction_ = std::max(fraction_, parts.fraction.size());
+        whole_ = std::max(whole_, parts.whole.size()),
+        fraction_ = std::max(fraction_, parts.fraction.size());
         exponent_ = std::max(exponent_, parts.exponent.size());
       }
     for (const T value : values)
@@ -61,14 +69,17 @@ class NumberFormat {
         while (whole_ + 1 + fraction_ + exponent_ < special(value).size()) ++whole_;
   }
 
-  /// Digits after the point: the fewest that tell the value, but not above `precision`, and not below `at_least`.
+  /// Digits after the point: the fewest that tell the value, but not above `precision`, and not
+  /// below `at_least`.
   Parts split(T value, std::size_t at_least = 0) const {
     char buffer[64];
     const auto format = scientific_ ? std::chars_format::scientific : std::chars_format::fixed;
     const auto written = [&](auto... digits) -> Parts {
-      const std::to_chars_result end = std::to_chars(buffer, std::end(buffer), value, format, digits...);
+      const std::to_chars_result end =
+          std::to_chars(buffer, std::end(buffer), value, format, digits...);
       const std::string text(buffer, end.ptr);
-      const std::size_t e = std::min(text.find('e'), text.size()), point = std::min(text.find('.'), e), fraction = std::min(point + 1, e);
+      const std::size_t e = std::min(text.find('e'), text.size()),
+                        point = std::min(text.find('.'), e), fraction = std::min(point + 1, e);
       return {text.substr(0, point), text.substr(fraction, e - fraction), text.substr(e)};
     };
     Parts parts = written();
@@ -80,20 +91,27 @@ class NumberFormat {
     return parts;
   }
 
-  static std::string special(T value) { return std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf"; }
-  static std::string padded(const std::string& text, std::size_t width) { return std::string(width - std::min(width, text.size()), ' ') + text; }
+  static std::string special(T value) {
+    return std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
+  }
+  static std::string padded(const std::string& text, std::size_t width) {
+    return std::string(width - std::min(width, text.size()), ' ') + text;
+  }
 
   bool scientific_ = false;
   std::size_t whole_ = 0, fraction_ = 0, exponent_ = 0;  // widths
 };
 
-/// A tensor as NumPy's `str(array)` writes it with its default options: above 1000 elements only the first and last three of each axis.
+/// A tensor as NumPy's `str(array)` writes it with its default options: above 1000 elements only
+/// the first and last three of each axis.
 template <class T>
 class TensorText {
  public:
   template <int N>
   explicit TensorText(const TensorView<const T, N>& tensor)
-      : abridged_(tensor.size() > 1000), format_(shown_values(tensor)), text_(tensor.size() > 0 ? brackets(tensor, " ", 75) : "[]") {}
+      : abridged_(tensor.size() > 1000),
+        format_(shown_values(tensor)),
+        text_(tensor.size() > 0 ? brackets(tensor, " ", 75) : "[]") {}
 
   const std::string& text() const { return text_; }
 
@@ -125,14 +143,18 @@ class TensorText {
     return values;
   }
 
-  /// `indent` stands before every line but the first; it is as wide as the brackets that are open by then.
+  /// `indent` stands before every line but the first; it is as wide as the brackets that are open
+  /// by then.
   template <int N>
-  std::string brackets(const TensorView<const T, N>& view, const std::string& indent, std::size_t width) const {
+  std::string brackets(const TensorView<const T, N>& view, const std::string& indent,
+                       std::size_t width) const {
     std::string text;
     if constexpr (N == 1) {
       std::string line = indent;
       const auto add = [&](const std::string& word) {
-        if (line.size() > indent.size() && line.size() + 1 + word.size() > width) {  // a line of one word may be longer, as may the bracket
+        if (line.size() > indent.size() &&
+            line.size() + 1 + word.size() >
+                width) {  // a line of one word may be longer, as may the bracket
           text += line.erase(line.find_last_not_of(' ') + 1) + '\n';
           line = indent;
         }
@@ -145,7 +167,9 @@ class TensorText {
     } else {
       const auto next = [&] { text += (text.empty() ? "" : std::string(N - 1, '\n')) + indent; };
       for_shown(
-          view.shape()[0], [&](Index i) { next(), text += brackets(view[i], indent + ' ', width - 1); }, [&] { next(), text += "..."; });
+          view.shape()[0],
+          [&](Index i) { next(), text += brackets(view[i], indent + ' ', width - 1); },
+          [&] { next(), text += "..."; });
     }
     return '[' + text.substr(indent.size()) + ']';
   }
@@ -165,4 +189,5 @@ std::ostream& operator<<(std::ostream& out, const Tensor<T, N>& tensor) {
   return out << tensor.view();
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

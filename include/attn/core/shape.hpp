@@ -7,7 +7,8 @@
 #include <span>
 #include <string>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Extents of N axes, outermost first.
 template <int N>
@@ -21,15 +22,21 @@ inline std::string to_string(std::span<const Index> shape) {
 }
 
 /// Number of elements: the product of the extents, each at least 0.
-/// Throws ShapeError if an extent is negative or if `element_size` times the product does not fit an Index.
+/// Throws ShapeError if an extent is negative or if `element_size` times the product does not fit
+/// an Index.
 inline Index checked_size(std::span<const Index> shape, Index element_size = 1) {
   Index size = 1, room = std::numeric_limits<Index>::max() / element_size;
   bool empty = false;
   for (const Index extent : shape) {
-    if (extent < 0) throw ShapeError("Tensor: shape " + to_string(shape) + " must have no negative extent");
-    if (extent > room) throw ShapeError("Tensor: shape " + to_string(shape) + " has more elements than 64 bits can address");
+    if (extent < 0)
+      throw ShapeError("Tensor: shape " + to_string(shape) + " must have no negative extent");
+    if (extent > room)
+      throw ShapeError("Tensor: shape " + to_string(shape) +
+                       " has more elements than 64 bits can address");
     if (extent == 0) empty = true;
-    else size *= extent, room /= extent;  // an extent of 0 excuses no other: the strides must fit as well
+    else
+      size *= extent,
+          room /= extent;  // an extent of 0 excuses no other: the strides must fit as well
   }
   return empty ? 0 : size;
 }
@@ -43,4 +50,5 @@ constexpr std::array<Index, N> row_major_strides(const std::array<Index, N>& sha
   return strides;
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

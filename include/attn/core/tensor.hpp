@@ -4,10 +4,12 @@
 #include <attn/core/tensor_view.hpp>
 #include <utility>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Owns one contiguous row-major block of N axes, 64-byte aligned; copies are deep. `Tensor<float, 4>({B, H, L, E})` is zero.
-/// Everything that a view can do, a tensor does through its view. A tensor given up by a move is empty.
+/// Owns one contiguous row-major block of N axes, 64-byte aligned; copies are deep. `Tensor<float,
+/// 4>({B, H, L, E})` is zero. Everything that a view can do, a tensor does through its view. A
+/// tensor given up by a move is empty.
 template <class T, int N>
 class Tensor {
   static constexpr std::size_t rank = static_cast<std::size_t>(N);
@@ -21,9 +23,12 @@ class Tensor {
   /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
   explicit Tensor(const Shape<N>& shape) : buffer_(checked_size(shape, sizeof(T))), shape_(shape) {}
   /// Not zero but anything: for who writes every element before it is read.
-  static Tensor for_overwrite(const Shape<N>& shape) { return {Buffer<T>::for_overwrite(checked_size(shape, sizeof(T))), shape}; }
+  static Tensor for_overwrite(const Shape<N>& shape) {
+    return {Buffer<T>::for_overwrite(checked_size(shape, sizeof(T))), shape};
+  }
   Tensor(const Tensor&) = default;
-  Tensor(Tensor&& other) noexcept : buffer_(std::move(other.buffer_)), shape_(std::exchange(other.shape_, Shape<N>{})) {}
+  Tensor(Tensor&& other) noexcept
+      : buffer_(std::move(other.buffer_)), shape_(std::exchange(other.shape_, Shape<N>{})) {}
   Tensor& operator=(const Tensor&) = default;
   Tensor& operator=(Tensor&& other) noexcept {
     buffer_ = std::move(other.buffer_);
@@ -32,8 +37,12 @@ class Tensor {
   }
   ~Tensor() = default;
 
-  View view() { return {typename View::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)}; }
-  ConstView view() const { return {typename ConstView::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)}; }
+  View view() {
+    return {typename View::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)};
+  }
+  ConstView view() const {
+    return {typename ConstView::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)};
+  }
   operator View() { return view(); }
   operator ConstView() const { return view(); }
 
@@ -114,7 +123,9 @@ bool operator==(const Tensor<T, N>& a, const Tensor<T, N>& b) {
 /// Element by element, between equal shapes; no memory may be shared.
 template <class T, class U, int N>
 void copy(const TensorView<T, N>& from, const TensorView<U, N>& to) {
-  if (from.shape() != to.shape()) throw ShapeError("copy: source " + to_string(from.shape()) + " must have the shape of the target " + to_string(to.shape()));
+  if (from.shape() != to.shape())
+    throw ShapeError("copy: source " + to_string(from.shape()) +
+                     " must have the shape of the target " + to_string(to.shape()));
   if constexpr (N == 1) {
     std::copy_n(from.data(), from.size(), to.data());
   } else {
@@ -136,7 +147,8 @@ auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tens
   for (std::size_t a = 0; a < rank; ++a) {
     const auto axis = static_cast<std::size_t>(order[a]);
     if (order[a] < 0 || order[a] >= N || std::exchange(seen[axis], true))
-      throw ShapeError("permute: the order of axes must name each axis of " + to_string(shape_) + " once");
+      throw ShapeError("permute: the order of axes must name each axis of " + to_string(shape_) +
+                       " once");
     shape[a] = shape_[axis], strides[a] = strides_[axis];
   }
   Tensor<Scalar, N> result(shape);
@@ -175,4 +187,5 @@ Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::ArrayBase<Derived>& a
   return to_tensor(array.matrix());
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -5,16 +5,19 @@
 #include <optional>
 #include <type_traits>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 template <class T, int N>
 class Tensor;
 
-/// N axes over memory that somebody else owns: a pointer, extents, and the distance between neighbours on each axis.
-/// Neighbours on the last axis always lie side by side, so that every matrix of the view is an `Eigen::Map`; the other
-/// axes may have any stride, so that slices and the heads of a projection are views too. A view of const T only reads.
-/// Like a pointer it is copied freely, must not outlive the memory, and gives the same access whether const or not.
-/// Errors: ShapeError from `slice`, `[]`, `reshape`, `flat`, `as_rows`; element indices are checked by ATTN_ASSERT.
+/// N axes over memory that somebody else owns: a pointer, extents, and the distance between
+/// neighbours on each axis. Neighbours on the last axis always lie side by side, so that every
+/// matrix of the view is an `Eigen::Map`; the other axes may have any stride, so that slices and
+/// the heads of a projection are views too. A view of const T only reads. Like a pointer it is
+/// copied freely, must not outlive the memory, and gives the same access whether const or not.
+/// Errors: ShapeError from `slice`, `[]`, `reshape`, `flat`, `as_rows`; element indices are checked
+/// by ATTN_ASSERT.
 template <class T, int N>
 class TensorView {
   static_assert(N >= 1, "a tensor has at least one axis");
@@ -31,11 +34,15 @@ class TensorView {
   using VectorMap = Eigen::Map<Readable<Vector>>;
 
   /// Row-major and without gaps.
-  TensorView(T* data, const Shape<N>& shape) : TensorView(Checked{}, data, shape, (checked_size(shape, sizeof(T)), row_major_strides(shape))) {}
+  TensorView(T* data, const Shape<N>& shape)
+      : TensorView(Checked{}, data, shape,
+                   (checked_size(shape, sizeof(T)), row_major_strides(shape))) {}
   /// With a stride for each axis, in elements; the last must be 1.
-  TensorView(T* data, const Shape<N>& shape, const Shape<N>& strides) : TensorView(Checked{}, data, shape, strides) {
+  TensorView(T* data, const Shape<N>& shape, const Shape<N>& strides)
+      : TensorView(Checked{}, data, shape, strides) {
     checked_size(shape, sizeof(T));
-    if (strides.back() != 1) throw ShapeError("TensorView: the last of the strides " + to_string(strides) + " must be 1");
+    if (strides.back() != 1)
+      throw ShapeError("TensorView: the last of the strides " + to_string(strides) + " must be 1");
   }
   /// A view that may write is also one that only reads.
   operator TensorView<const T, N>() const
@@ -73,7 +80,8 @@ class TensorView {
     requires(N > 1)
   {
     if (i < 0 || i >= shape_[0])
-      throw ShapeError("TensorView: index " + std::to_string(i) + " must be at least 0 and below the first extent of " + to_string(shape_));
+      throw ShapeError("TensorView: index " + std::to_string(i) +
+                       " must be at least 0 and below the first extent of " + to_string(shape_));
     Shape<N - 1> shape, strides;
     std::copy(shape_.begin() + 1, shape_.end(), shape.begin());
     std::copy(strides_.begin() + 1, strides_.end(), strides.begin());
@@ -82,10 +90,13 @@ class TensorView {
 
   /// The part from `begin` up to but without `end` of one axis.
   TensorView slice(int axis, Index begin, Index end) const {
-    if (axis < 0 || axis >= N) throw ShapeError("TensorView: slice axis " + std::to_string(axis) + " must be one of the axes of " + to_string(shape_));
+    if (axis < 0 || axis >= N)
+      throw ShapeError("TensorView: slice axis " + std::to_string(axis) +
+                       " must be one of the axes of " + to_string(shape_));
     const auto a = static_cast<std::size_t>(axis);
     if (begin < 0 || begin > end || end > shape_[a])
-      throw ShapeError("TensorView: slice " + std::to_string(begin) + ":" + std::to_string(end) + " must lie within axis " + std::to_string(axis) + " of " +
+      throw ShapeError("TensorView: slice " + std::to_string(begin) + ":" + std::to_string(end) +
+                       " must lie within axis " + std::to_string(axis) + " of " +
                        to_string(shape_));
     TensorView part = *this;
     part.shape_[a] = end - begin;
@@ -93,19 +104,24 @@ class TensorView {
     return part;
   }
 
-  /// The matrix of the last two axes, at an index for each axis before them: `matrix(b, h)` is the L×E matrix of a head.
+  /// The matrix of the last two axes, at an index for each axis before them: `matrix(b, h)` is the
+  /// L×E matrix of a head.
   template <class... I>
     requires(sizeof...(I) + 2 == rank)
   MatrixMap matrix(I... index) const {
-    return {data_ + offset(index...), shape_[rank - 2], shape_[rank - 1], Eigen::OuterStride<>(strides_[rank - 2])};
+    return {data_ + offset(index...), shape_[rank - 2], shape_[rank - 1],
+            Eigen::OuterStride<>(strides_[rank - 2])};
   }
 
-  /// The whole as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The rows must follow each other evenly.
+  /// The whole as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The rows must
+  /// follow each other evenly.
   MatrixMap as_rows() const
     requires(N >= 2)
   {
     const std::optional<MatrixMap> rows = even_rows();
-    if (!rows) throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) + " must let the rows follow each other evenly");
+    if (!rows)
+      throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) +
+                       " must let the rows follow each other evenly");
     return *rows;
   }
   /// The same, or nothing where they do not: of a part of each sequence of a batch.
@@ -114,7 +130,8 @@ class TensorView {
   {
     Index rows = 1, step = strides_[rank - 2];
     for (std::size_t axis = rank - 1; axis-- > 0; rows *= shape_[axis]) {
-      if (rows == 1 && shape_[axis] > 1) step = strides_[axis];  // axes of extent 1 have no neighbours to be apart from
+      if (rows == 1 && shape_[axis] > 1)
+        step = strides_[axis];  // axes of extent 1 have no neighbours to be apart from
       if (shape_[axis] > 1 && strides_[axis] != rows * step && size() > 0) return std::nullopt;
     }
     return MatrixMap(data_, rows, shape_[rank - 1], Eigen::OuterStride<>(step));
@@ -132,7 +149,8 @@ class TensorView {
     require_contiguous("reshape");
     const std::array<Index, M> target = std::to_array(shape);
     if (checked_size(target) != size())
-      throw ShapeError("TensorView: reshape " + to_string(target) + " must keep the number of elements of " + to_string(shape_));
+      throw ShapeError("TensorView: reshape " + to_string(target) +
+                       " must keep the number of elements of " + to_string(shape_));
     return {data_, target};
   }
 
@@ -147,19 +165,24 @@ class TensorView {
   friend class TensorView;
   template <class, int>
   friend class Tensor;
-  struct Checked {};  // shape and strides come from a tensor or a view: element access must not check them again
-  TensorView(Checked, T* data, const Shape<N>& shape, const Shape<N>& strides) : data_(data), shape_(shape), strides_(strides) {}
+  struct Checked {
+  };  // shape and strides come from a tensor or a view: element access must not check them again
+  TensorView(Checked, T* data, const Shape<N>& shape, const Shape<N>& strides)
+      : data_(data), shape_(shape), strides_(strides) {}
 
   template <class... I>
   Index offset(I... index) const {
     std::size_t axis = 0;
     Index sum = 0;
-    ((ATTN_ASSERT(Index(index) >= 0 && Index(index) < shape_[axis]), sum += Index(index) * strides_[axis++]), ...);
+    ((ATTN_ASSERT(Index(index) >= 0 && Index(index) < shape_[axis]),
+      sum += Index(index) * strides_[axis++]),
+     ...);
     return sum;
   }
   void require_contiguous(const char* function) const {
     if (!is_contiguous())
-      throw ShapeError(std::string("TensorView: ") + function + " needs a view without gaps, but " + to_string(shape_) + " has strides " + to_string(strides_));
+      throw ShapeError(std::string("TensorView: ") + function + " needs a view without gaps, but " +
+                       to_string(shape_) + " has strides " + to_string(strides_));
   }
 
   T* data_;
@@ -191,4 +214,5 @@ bool operator==(const TensorView<T, N>& a, const TensorView<U, N>& b) {
   }
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -4,12 +4,14 @@
 #include <cmath>
 #include <utility>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// The value of `from` as a To, or nothing where its meaning would be lost. A floating number may be rounded to a narrower
-/// one, NaN and infinities stay; everything else keeps its value exactly: no fraction is cut, no integer wraps, none is
-/// rounded (2^53 + 1 is no double: an id that changes is another id), no finite number becomes infinite.
-/// As a bool, a U8 is true where it is not 0; of other types only 0 and 1 are bools.
+/// The value of `from` as a To, or nothing where its meaning would be lost. A floating number may
+/// be rounded to a narrower one, NaN and infinities stay; everything else keeps its value exactly:
+/// no fraction is cut, no integer wraps, none is rounded (2^53 + 1 is no double: an id that changes
+/// is another id), no finite number becomes infinite. As a bool, a U8 is true where it is not 0; of
+/// other types only 0 and 1 are bools.
 template <class To, class From>
 std::optional<To> convert(From from) {
   static_assert(std::is_arithmetic_v<To>, "numbers are read as bool, an integer, float or double");
@@ -20,14 +22,20 @@ std::optional<To> convert(From from) {
   } else if constexpr (std::is_same_v<From, bool>) {
     return static_cast<To>(from ? 1 : 0);
   } else if constexpr (std::is_same_v<To, bool>) {
-    if (from != From{0} && from != From{1} && !std::is_same_v<From, std::uint8_t>) return std::nullopt;
+    if (from != From{0} && from != From{1} && !std::is_same_v<From, std::uint8_t>)
+      return std::nullopt;
     return from != From{0};
   } else if constexpr (std::is_integral_v<From> && std::is_integral_v<To>) {
     if (!std::in_range<To>(from)) return std::nullopt;
     return static_cast<To>(from);
   } else if constexpr (std::is_integral_v<To>) {
-    const From bound = std::ldexp(From{1}, std::numeric_limits<To>::digits);  // of signed types −bound is a value, of all bound is the first that is none
-    if (!(from >= (std::is_signed_v<To> ? -bound : From{0}) && from < bound && std::trunc(from) == from)) return std::nullopt;
+    const From bound = std::ldexp(
+        From{1},
+        std::numeric_limits<To>::
+            digits);  // of signed types −bound is a value, of all bound is the first that is none
+    if (!(from >= (std::is_signed_v<To> ? -bound : From{0}) && from < bound &&
+          std::trunc(from) == from))
+      return std::nullopt;
     return static_cast<To>(from);
   } else {
     const To to = static_cast<To>(from);
@@ -40,8 +48,12 @@ std::optional<To> convert(From from) {
   }
 }
 
-/// Whether a From can always be read as a To: the same type, or a floating number that is not wider.
+/// Whether a From can always be read as a To: the same type, or a floating number that is not
+/// wider.
 template <class To, class From>
-constexpr bool is_always_kept = std::is_same_v<To, From> || (std::is_floating_point_v<To> && !std::is_integral_v<From> && sizeof(From) <= sizeof(To));
+constexpr bool is_always_kept =
+    std::is_same_v<To, From> ||
+    (std::is_floating_point_v<To> && !std::is_integral_v<From> && sizeof(From) <= sizeof(To));
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

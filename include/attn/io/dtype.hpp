@@ -11,14 +11,19 @@
 #include <string_view>
 #include <type_traits>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// What the numbers of a file are, by increasing alignment. (The format's names in capitals: BF16 is Dtype::bf16.)
+/// What the numbers of a file are, by increasing alignment. (The format's names in capitals: BF16
+/// is Dtype::bf16.)
 enum class Dtype { boolean, u8, i8, i16, f16, bf16, i32, f32, f64, i64 };
 
-inline constexpr std::array<std::string_view, 10> dtype_names{"BOOL", "U8", "I8", "I16", "F16", "BF16", "I32", "F32", "F64", "I64"};
+inline constexpr std::array<std::string_view, 10> dtype_names{"BOOL", "U8",  "I8",  "I16", "F16",
+                                                              "BF16", "I32", "F32", "F64", "I64"};
 
-inline std::string to_string(Dtype dtype) { return std::string(dtype_names[static_cast<std::size_t>(dtype)]); }
+inline std::string to_string(Dtype dtype) {
+  return std::string(dtype_names[static_cast<std::size_t>(dtype)]);
+}
 
 inline std::optional<Dtype> dtype_named(std::string_view name) {
   for (std::size_t i = 0; i < dtype_names.size(); ++i)
@@ -26,7 +31,8 @@ inline std::optional<Dtype> dtype_named(std::string_view name) {
   return std::nullopt;
 }
 
-/// Calls f with a number of the C++ type that holds such values: `with_type(dtype, []<class T>(T) { … })`.
+/// Calls f with a number of the C++ type that holds such values: `with_type(dtype, []<class T>(T) {
+/// … })`.
 template <class F>
 decltype(auto) with_type(Dtype dtype, F&& f) {
   switch (dtype) {
@@ -49,10 +55,12 @@ inline Index size_of(Dtype dtype) {
   return with_type(dtype, []<class T>(T) { return static_cast<Index>(sizeof(T)); });
 }
 
-/// The type of a C++ number, where a file has such a one: other unsigned integers than U8 it has not.
+/// The type of a C++ number, where a file has such a one: other unsigned integers than U8 it has
+/// not.
 template <class T>
 constexpr std::optional<Dtype> dtype_if_any() {
-  constexpr bool integer = std::signed_integral<T> && !std::is_same_v<T, char> && !std::is_same_v<T, wchar_t>;
+  constexpr bool integer =
+      std::signed_integral<T> && !std::is_same_v<T, char> && !std::is_same_v<T, wchar_t>;
   if (std::is_same_v<T, bool>) return Dtype::boolean;
   if (std::is_same_v<T, std::uint8_t>) return Dtype::u8;
   if (std::is_same_v<T, Eigen::half>) return Dtype::f16;
@@ -82,4 +90,5 @@ T load_number(const std::byte* from) {
   }
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -8,17 +8,20 @@
 #include <optional>
 #include <set>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// The texts that the {} of a pattern stand for in a name, or nothing where it is not such a name.
-inline std::optional<std::vector<std::string>> match_name(std::string_view pattern, std::string_view name) {
+inline std::optional<std::vector<std::string>> match_name(std::string_view pattern,
+                                                          std::string_view name) {
   std::vector<std::string> texts;
   for (std::size_t hole; (hole = pattern.find("{}")) != pattern.npos;) {
     if (!name.starts_with(pattern.substr(0, hole))) return std::nullopt;
     name.remove_prefix(hole), pattern.remove_prefix(hole + 2);
     const std::string_view next = pattern.substr(0, pattern.find("{}"));
     std::size_t length = name.find(next, 1);
-    if (next.size() == pattern.size()) length = name.ends_with(next) ? name.size() - next.size() : 0;
+    if (next.size() == pattern.size())
+      length = name.ends_with(next) ? name.size() - next.size() : 0;
     if (length == 0 || length == name.npos) return std::nullopt;
     texts.emplace_back(name.substr(0, length));
     if (!pattern.empty() && texts.back().find('.') != std::string::npos) return std::nullopt;
@@ -55,8 +58,9 @@ class MappedSource {
   void read(const std::string& name, std::span<T> to) const {
     const Entry& entry = find(name);
     if (static_cast<Index>(to.size()) != checked_size(entry.shape))
-      throw ShapeError("NameMap: " + in_quotes(name) + " must be read into as many values as its shape " + to_string(entry.shape) + " has, not " +
-                       std::to_string(to.size()));
+      throw ShapeError("NameMap: " + in_quotes(name) +
+                       " must be read into as many values as its shape " + to_string(entry.shape) +
+                       " has, not " + std::to_string(to.size()));
     for (const std::string& part : entry.parts) {
       const auto size = static_cast<std::size_t>(checked_size(source_.shape(part)));
       source_.read(part, to.first(size));
@@ -76,16 +80,21 @@ class MappedSource {
     std::vector<Index> shape;
   };
 
-  MappedSource(Source source, const std::map<std::string, std::vector<std::string>>& parts_of) : source_(std::forward<Source>(source)) {
+  MappedSource(Source source, const std::map<std::string, std::vector<std::string>>& parts_of)
+      : source_(std::forward<Source>(source)) {
     for (const auto& [name, parts] : parts_of) {
       const std::vector<Index> first = source_.shape(parts.front());
       std::vector<Index> shape = first;
       for (std::size_t i = 1; i < parts.size(); ++i) {
         const std::vector<Index> next = source_.shape(parts[i]);
-        if (first.empty() || next.size() != first.size() || !std::equal(next.begin() + 1, next.end(), first.begin() + 1))
-          throw ShapeError("NameMap: to be stacked as " + in_quotes(name) + ", " + in_quotes(parts[i]) + " " + to_string(next) + " must have the extents of " +
-                           in_quotes(parts.front()) + " " + to_string(first) + " after the first axis");
-        if (next[0] > std::numeric_limits<Index>::max() - shape[0]) throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than 64 bits can count");
+        if (first.empty() || next.size() != first.size() ||
+            !std::equal(next.begin() + 1, next.end(), first.begin() + 1))
+          throw ShapeError("NameMap: to be stacked as " + in_quotes(name) + ", " +
+                           in_quotes(parts[i]) + " " + to_string(next) +
+                           " must have the extents of " + in_quotes(parts.front()) + " " +
+                           to_string(first) + " after the first axis");
+        if (next[0] > std::numeric_limits<Index>::max() - shape[0])
+          throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than 64 bits can count");
         shape[0] += next[0];
       }
       entries_.emplace(name, Entry{parts, std::move(shape)});
@@ -94,7 +103,8 @@ class MappedSource {
   const Entry& find(const std::string& name) const {
     if (const auto at = entries_.find(name); at != entries_.end()) return at->second;
     const std::string meant = closest(name, names());
-    throw ShapeError("NameMap: there is no entry " + in_quotes(name) + (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
+    throw ShapeError("NameMap: there is no entry " + in_quotes(name) +
+                     (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
   }
 
   Source source_;
@@ -103,16 +113,19 @@ class MappedSource {
 
 /// Loads what another library saved, by this library's names:
 ///
-///   const NameMap bert{{{"layers.{}.self_attn.in_proj_{}", {"layer.{}.query.{}", "layer.{}.key.{}", "layer.{}.value.{}"}},
+///   const NameMap bert{{{"layers.{}.self_attn.in_proj_{}", {"layer.{}.query.{}",
+///   "layer.{}.key.{}", "layer.{}.value.{}"}},
 ///                       {"layers.{}.norm1.{}", {"layer.{}.LayerNorm.{}"}}},
 ///                      {"pooler.{}"}};  // is left out
 ///   encoder.load_state_dict(bert(load_safetensors(path)));
 ///
-/// A tensor whose name fits a source of a rule gets the rule's target as its name, with the same texts for {} in the same order; it is
-/// stacked along the first axis with those that fit the rule's other sources by the same texts, in the order of the sources. The first
-/// rule that fits counts. A name that fits none stays, or the tensor is left out where its name fits one of these patterns.
-/// {} stands for one or more characters, as few as will do, and none is a dot, except of a {} that ends the pattern: "pooler.{}" fits
-/// "pooler.dense.weight", "layer.{}.weight" does not fit "layer.norm.1.weight", and "{}" fits every name.
+/// A tensor whose name fits a source of a rule gets the rule's target as its name, with the same
+/// texts for {} in the same order; it is stacked along the first axis with those that fit the
+/// rule's other sources by the same texts, in the order of the sources. The first rule that fits
+/// counts. A name that fits none stays, or the tensor is left out where its name fits one of these
+/// patterns. {} stands for one or more characters, as few as will do, and none is a dot, except of
+/// a {} that ends the pattern: "pooler.{}" fits "pooler.dense.weight", "layer.{}.weight" does not
+/// fit "layer.norm.1.weight", and "{}" fits every name.
 class NameMap {
  public:
   struct Rule {
@@ -120,36 +133,48 @@ class NameMap {
     std::vector<std::string> sources;
   };
 
-  /// Errors: OptionError if a rule has no sources, one with another number of {} than its target, or a pattern has other braces than {}.
-  NameMap(std::vector<Rule> rules, std::vector<std::string> left_out = {}) : rules_(std::move(rules)), left_out_(std::move(left_out)) {
+  /// Errors: OptionError if a rule has no sources, one with another number of {} than its target,
+  /// or a pattern has other braces than {}.
+  NameMap(std::vector<Rule> rules, std::vector<std::string> left_out = {})
+      : rules_(std::move(rules)), left_out_(std::move(left_out)) {
     for (const std::string& pattern : left_out_) count_holes(pattern);
     for (const Rule& rule : rules_) {
       const std::size_t holes = count_holes(rule.target);
-      if (rule.sources.empty()) throw OptionError("NameMap: " + in_quotes(rule.target) + " must have at least one source");
+      if (rule.sources.empty())
+        throw OptionError("NameMap: " + in_quotes(rule.target) + " must have at least one source");
       for (const std::string& source : rule.sources)
         if (const std::size_t got = count_holes(source); got != holes)
-          throw OptionError("NameMap: " + in_quotes(source) + " has " + std::to_string(got) + " {}, but its target " + in_quotes(rule.target) + " has " +
+          throw OptionError("NameMap: " + in_quotes(source) + " has " + std::to_string(got) +
+                            " {}, but its target " + in_quotes(rule.target) + " has " +
                             std::to_string(holes));
     }
   }
 
-  /// The source by this library's names. A temporary is taken over, and one whose copies share what they hold (which cannot fail: those of
-  /// SafeTensors) is copied; any other is referred to and must live on.
-  /// Errors: ShapeError if two tensors get one name, one of several that make a tensor is missing, or their shapes do not stack.
+  /// The source by this library's names. A temporary is taken over, and one whose copies share what
+  /// they hold (which cannot fail: those of SafeTensors) is copied; any other is referred to and
+  /// must live on.
+  /// Errors: ShapeError if two tensors get one name, one of several that make a tensor is missing,
+  /// or their shapes do not stack.
   template <class Source>
-    requires StateSource<std::remove_cvref_t<Source>, float> || StateSource<std::remove_cvref_t<Source>, double>
+    requires StateSource<std::remove_cvref_t<Source>, float> ||
+             StateSource<std::remove_cvref_t<Source>, double>
   auto operator()(Source&& source) const {
     using Plain = std::remove_cvref_t<Source>;
-    constexpr bool refer = std::is_lvalue_reference_v<Source> && !std::is_nothrow_copy_constructible_v<Plain>;
+    constexpr bool refer =
+        std::is_lvalue_reference_v<Source> && !std::is_nothrow_copy_constructible_v<Plain>;
     const auto parts = parts_of(source.names());
-    return MappedSource<std::conditional_t<refer, const Plain&, Plain>>(std::forward<Source>(source), parts);
+    return MappedSource<std::conditional_t<refer, const Plain&, Plain>>(
+        std::forward<Source>(source), parts);
   }
 
  private:
   static std::size_t count_holes(std::string_view pattern) {
     std::size_t count = 0;
-    for (std::size_t at = 0; (at = pattern.find_first_of("{}", at)) != pattern.npos; at += 2, ++count)
-      if (pattern.substr(at, 2) != "{}") throw OptionError("NameMap: the braces of " + in_quotes(pattern) + " must be {}, with nothing between them");
+    for (std::size_t at = 0; (at = pattern.find_first_of("{}", at)) != pattern.npos;
+         at += 2, ++count)
+      if (pattern.substr(at, 2) != "{}")
+        throw OptionError("NameMap: the braces of " + in_quotes(pattern) +
+                          " must be {}, with nothing between them");
     return count;
   }
 
@@ -159,14 +184,16 @@ class NameMap {
       for (const std::string& source : rule.sources)
         if (const auto texts = match_name(source, name)) {
           std::vector<std::string> parts;
-          for (const std::string& sibling : rule.sources) parts.push_back(fill_name(sibling, *texts));
+          for (const std::string& sibling : rule.sources)
+            parts.push_back(fill_name(sibling, *texts));
           return {fill_name(rule.target, *texts), std::move(parts)};
         }
     for (const std::string& pattern : left_out_)
       if (match_name(pattern, name)) return {};
     return {name, {name}};
   }
-  std::map<std::string, std::vector<std::string>> parts_of(const std::vector<std::string>& names) const {
+  std::map<std::string, std::vector<std::string>> parts_of(
+      const std::vector<std::string>& names) const {
     const std::set<std::string> given(names.begin(), names.end());
     std::map<std::string, std::vector<std::string>> result;
     for (const std::string& name : names) {
@@ -174,9 +201,12 @@ class NameMap {
       if (parts.empty()) continue;
       for (const std::string& part : parts)
         if (!given.contains(part))
-          throw ShapeError("NameMap: " + in_quotes(target) + " is made of " + in_quotes(name) + " and of " + in_quotes(part) + ", which is missing");
-      if (const auto [at, is_new] = result.try_emplace(target, parts); !is_new && at->second != parts)
-        throw ShapeError("NameMap: " + in_quotes(at->second.front()) + " and " + in_quotes(name) + " both become " + in_quotes(target));
+          throw ShapeError("NameMap: " + in_quotes(target) + " is made of " + in_quotes(name) +
+                           " and of " + in_quotes(part) + ", which is missing");
+      if (const auto [at, is_new] = result.try_emplace(target, parts);
+          !is_new && at->second != parts)
+        throw ShapeError("NameMap: " + in_quotes(at->second.front()) + " and " + in_quotes(name) +
+                         " both become " + in_quotes(target));
     }
     return result;
   }
@@ -185,6 +215,8 @@ class NameMap {
   std::vector<std::string> left_out_;
 };
 
-static_assert(StateSource<MappedSource<StateDict<float>>, float> && StateSource<MappedSource<const StateDict<double>&>, double>);
+static_assert(StateSource<MappedSource<StateDict<float>>, float> &&
+              StateSource<MappedSource<const StateDict<double>&>, double>);
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,29 +1,35 @@
 #pragma once
 
-#include <attn/core/atomic_file.hpp>
 #include <attn/core/tensor.hpp>
+#include <attn/files/atomic_file.hpp>
 #include <attn/io/npy_header.hpp>
 #include <attn/io/numbers.hpp>
 #include <numeric>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// The array of NumPy's .npy file [https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html], converted to T by `convert`:
-/// `load_npy<float, 2>("weight.npy")`. Versions 1.0, 2.0 and 3.0, either order of bytes and of axes, types b1 u1 i1 i2 i4 i8 f2 f4 f8.
+/// The array of NumPy's .npy file
+/// [https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html], converted to T by
+/// `convert`: `load_npy<float, 2>("weight.npy")`. Versions 1.0, 2.0 and 3.0, either order of bytes
+/// and of axes, types b1 u1 i1 i2 i4 i8 f2 f4 f8.
 /// Cost: of an array in Fortran's order, its memory twice.
-/// Errors: FileError if the file is not one such array or a value is lost by conversion, ShapeError if the number of axes is another.
+/// Errors: FileError if the file is not one such array or a value is lost by conversion, ShapeError
+/// if the number of axes is another.
 template <class T, int N>
 Tensor<T, N> load_npy(const std::filesystem::path& path) {
   const std::string where = "load_npy: \"" + path.string() + "\"";
   const FileBytes file(path, "load_npy");
   const auto [header, data] = split_npy(file.bytes(), where);
   if (header.shape.size() != static_cast<std::size_t>(N))
-    throw ShapeError(where + " must have the number of axes that is asked for, " + std::to_string(N) + ", but has the shape " + to_string(header.shape));
+    throw ShapeError(where + " must have the number of axes that is asked for, " +
+                     std::to_string(N) + ", but has the shape " + to_string(header.shape));
   Shape<N> shape;
   std::copy(header.shape.begin(), header.shape.end(), shape.begin());
   if (header.fortran_order) std::reverse(shape.begin(), shape.end());
   auto result = Tensor<T, N>::for_overwrite(shape);
-  FileNumbers{file, data, header.dtype, header.order}.read(std::span<T>(result.data(), static_cast<std::size_t>(result.size())), where);
+  FileNumbers{file, data, header.dtype, header.order}.read(
+      std::span<T>(result.data(), static_cast<std::size_t>(result.size())), where);
   if (!header.fortran_order) return result;
   std::array<int, static_cast<std::size_t>(N)> backwards;
   std::iota(backwards.rbegin(), backwards.rend(), 0);
@@ -33,17 +39,21 @@ Tensor<T, N> load_npy(const std::filesystem::path& path) {
 /// The numbers of a view in row-major order.
 template <class T, int N>
 void write_numbers(AtomicFile& file, const TensorView<T, N>& view) {
-  if (view.is_contiguous()) return file.write(std::as_bytes(std::span(view.data(), static_cast<std::size_t>(view.size()))));
+  if (view.is_contiguous())
+    return file.write(std::as_bytes(std::span(view.data(), static_cast<std::size_t>(view.size()))));
   if constexpr (N > 1)
     for (Index i = 0; i < view.shape()[0]; ++i) write_numbers(file, view[i]);
 }
 
-/// Writes the file that numpy.save writes, byte for byte. Types: bool, std::uint8_t, signed integers, Eigen::half, float, double.
+/// Writes the file that numpy.save writes, byte for byte. Types: bool, std::uint8_t, signed
+/// integers, Eigen::half, float, double.
 /// Errors: FileError; an old file is then as it was.
 template <class T, int N>
 void save_npy(const std::filesystem::path& path, const TensorView<T, N>& tensor) {
   constexpr std::string_view type = npy_name<std::remove_const_t<T>>();
-  static_assert(!type.empty(), "NumPy has no such numbers, or they are not supported (bfloat16 it has not: save float, or a safetensors file)");
+  static_assert(!type.empty(),
+                "NumPy has no such numbers, or they are not supported (bfloat16 it has not: save "
+                "float, or a safetensors file)");
   static_assert(N <= 64, "NumPy's arrays have at most 64 axes");
   const char* order = sizeof(T) == 1 ? "|" : std::endian::native == std::endian::little ? "<" : ">";
   const std::string start = npy_start(order + std::string(type), tensor.shape());
@@ -57,4 +67,5 @@ void save_npy(const std::filesystem::path& path, const Tensor<T, N>& tensor) {
   save_npy(path, tensor.view());
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

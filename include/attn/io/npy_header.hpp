@@ -8,10 +8,12 @@
 #include <charconv>
 #include <utility>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// NumPy's names of every Dtype, in the same order. Of bfloat16 it has none.
-inline constexpr std::array<std::string_view, 10> npy_names{"b1", "u1", "i1", "i2", "f2", "", "i4", "f4", "f8", "i8"};
+inline constexpr std::array<std::string_view, 10> npy_names{"b1", "u1", "i1", "i2", "f2",
+                                                            "",   "i4", "f4", "f8", "i8"};
 
 /// NumPy's name of a C++ number's type; empty where it has none.
 template <class T>
@@ -28,15 +30,19 @@ struct NpyHeader {
   std::vector<Index> shape;
 };
 
-/// Reads a header, which is a Python dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
+/// Reads a header, which is a Python dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (2,
+/// 3), }`.
 /// Errors: FileError, a sentence that begins with `where`.
 class NpyHeaderReader {
  public:
-  NpyHeaderReader(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}
+  NpyHeaderReader(std::string_view text, std::string where)
+      : text_(text), where_(std::move(where)) {}
 
   NpyHeader read() {
     std::vector<std::string_view> keys;
-    const auto has = [&](std::string_view key) { return std::find(keys.begin(), keys.end(), key) != keys.end(); };
+    const auto has = [&](std::string_view key) {
+      return std::find(keys.begin(), keys.end(), key) != keys.end();
+    };
     for (expect("{"); !take("}");) {
       const std::string_view key = quoted();
       if (has(key)) fail("the header has two keys " + in_quotes(key));
@@ -45,7 +51,9 @@ class NpyHeaderReader {
       if (key == "descr") read_descr();
       else if (key == "fortran_order") read_fortran_order();
       else if (key == "shape") read_shape();
-      else fail("the header has a key " + in_quotes(key) + ", but must have exactly descr, fortran_order and shape");
+      else
+        fail("the header has a key " + in_quotes(key) +
+             ", but must have exactly descr, fortran_order and shape");
       if (take(",")) continue;
       expect("}");
       break;
@@ -59,7 +67,10 @@ class NpyHeaderReader {
  private:
   [[noreturn]] void fail(const std::string& what) const { throw FileError(where_ + ": " + what); }
   [[noreturn]] void no_dict() const {
-    fail("the header must be a Python dict of descr, fortran_order and shape, which it is not at its byte " + std::to_string(at_ + 1));
+    fail(
+        "the header must be a Python dict of descr, fortran_order and shape, which it is not at "
+        "its byte " +
+        std::to_string(at_ + 1));
   }
 
   /// Goes over spaces, and over a word if it follows.
@@ -80,16 +91,21 @@ class NpyHeaderReader {
   }
 
   void read_descr() {
-    if (take("[") || take("(")) fail("the descr must be one type of number, such as '<f4', but it is a structure");
+    if (take("[") || take("("))
+      fail("the descr must be one type of number, such as '<f4', but it is a structure");
     const std::string_view descr = quoted();
-    if (descr.ends_with('O')) fail("the descr " + in_quotes(descr) + " is of Python objects, kept as a pickle, which is a program and is not run");
+    if (descr.ends_with('O'))
+      fail("the descr " + in_quotes(descr) +
+           " is of Python objects, kept as a pickle, which is a program and is not run");
     std::string known;
     for (std::size_t i = 0; i < npy_names.size(); ++i) {
       const auto dtype = static_cast<Dtype>(i);
       const std::string_view name = npy_names[i], orders = size_of(dtype) == 1 ? "|<>" : "<>";
       if (!name.empty()) known += (known.empty() ? "" : ", ") + std::string(name);
-      if (descr.size() != 3 || descr.substr(1) != name || orders.find(descr[0]) == orders.npos) continue;
-      header_.dtype = dtype, header_.order = descr[0] == '>' ? std::endian::big : std::endian::little;
+      if (descr.size() != 3 || descr.substr(1) != name || orders.find(descr[0]) == orders.npos)
+        continue;
+      header_.dtype = dtype,
+      header_.order = descr[0] == '>' ? std::endian::big : std::endian::little;
       return;
     }
     fail("the descr " + in_quotes(descr) + " is not supported; these are, after < or >: " + known);
@@ -99,13 +115,16 @@ class NpyHeaderReader {
     if (!header_.fortran_order && !take("False")) fail("the fortran_order must be True or False");
   }
   void read_shape() {
-    const std::string rule = "the shape must be a tuple of non-negative integers, such as (2, 3) or (2,)";
+    const std::string rule =
+        "the shape must be a tuple of non-negative integers, such as (2, 3) or (2,)";
     if (!take("(")) fail(rule);
     while (!take(")")) {
-      const std::string_view rest = text_.substr(at_), digits = rest.substr(0, rest.find_first_not_of("0123456789"));
+      const std::string_view rest = text_.substr(at_),
+                             digits = rest.substr(0, rest.find_first_not_of("0123456789"));
       if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) fail(rule);
       Index extent = 0;
-      if (std::from_chars(digits.data(), digits.data() + digits.size(), extent).ec != std::errc()) fail("the shape has more bytes than 64 bits can address");
+      if (std::from_chars(digits.data(), digits.data() + digits.size(), extent).ec != std::errc())
+        fail("the shape has more bytes than 64 bits can address");
       header_.shape.push_back(extent);
       at_ += digits.size();
       take("L");  // as Python 2 wrote
@@ -121,25 +140,36 @@ class NpyHeaderReader {
   NpyHeader header_;
 };
 
-/// Takes a .npy file apart into header and data, which it checks. Errors: FileError, a sentence that begins with `where`.
-inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<const std::byte> bytes, const std::string& where) {
+/// Takes a .npy file apart into header and data, which it checks. Errors: FileError, a sentence
+/// that begins with `where`.
+inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<const std::byte> bytes,
+                                                                  const std::string& where) {
   const auto fail = [&](const std::string& what) { throw FileError(where + ": " + what); };
   const auto size_at_least = [&](std::size_t size) {
-    if (bytes.size() < size) fail("the file has " + std::to_string(bytes.size()) + " bytes and must have at least " + std::to_string(size));
+    if (bytes.size() < size)
+      fail("the file has " + std::to_string(bytes.size()) + " bytes and must have at least " +
+           std::to_string(size));
   };
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("PK\3\4")) fail("the file is a zip of arrays, as numpy.savez writes; save one array by itself with numpy.save");
-  if (!text.starts_with("\x93NUMPY")) fail("the file must begin with \\x93NUMPY, as numpy.save writes");
+  if (text.starts_with("PK\3\4"))
+    fail(
+        "the file is a zip of arrays, as numpy.savez writes; save one array by itself with "
+        "numpy.save");
+  if (!text.starts_with("\x93NUMPY"))
+    fail("the file must begin with \\x93NUMPY, as numpy.save writes");
   size_at_least(10);
   const int major = std::to_integer<int>(bytes[6]), minor = std::to_integer<int>(bytes[7]);
   if (major < 1 || major > 3 || minor != 0)
-    fail("the format's version " + std::to_string(major) + "." + std::to_string(minor) + " is not supported; these are: 1.0, 2.0, 3.0");
+    fail("the format's version " + std::to_string(major) + "." + std::to_string(minor) +
+         " is not supported; these are: 1.0, 2.0, 3.0");
   const std::size_t prefix = major == 1 ? 10 : 12;
   size_at_least(prefix);
   std::size_t length = 0;
-  for (std::size_t at = prefix; at-- > 8;) length = length << 8 | std::to_integer<std::size_t>(bytes[at]);
+  for (std::size_t at = prefix; at-- > 8;)
+    length = length << 8 | std::to_integer<std::size_t>(bytes[at]);
   if (length > bytes.size() - prefix)
-    fail("the header's length " + std::to_string(length) + " must be at most the " + std::to_string(bytes.size() - prefix) + " bytes after it");
+    fail("the header's length " + std::to_string(length) + " must be at most the " +
+         std::to_string(bytes.size() - prefix) + " bytes after it");
   NpyHeader header = NpyHeaderReader(text.substr(prefix, length), where).read();
   const std::span<const std::byte> data = bytes.subspan(prefix + length);
   Index size = 0;
@@ -149,21 +179,24 @@ inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<cons
     fail("the shape has more bytes than 64 bits can address");
   }
   if (static_cast<std::size_t>(size) != data.size())
-    fail("the shape " + to_string(header.shape) + " has " + std::to_string(size) + " bytes in " + to_string(header.dtype) + ", but the file has " +
-         std::to_string(data.size()));
+    fail("the shape " + to_string(header.shape) + " has " + std::to_string(size) + " bytes in " +
+         to_string(header.dtype) + ", but the file has " + std::to_string(data.size()));
   return {std::move(header), data};
 }
 
-/// The start of a .npy file of version 1.0, as numpy.save writes it: with room for the first extent to grow to 21 digits, and with
-/// spaces so that the numbers begin at a multiple of 64.
+/// The start of a .npy file of version 1.0, as numpy.save writes it: with room for the first extent
+/// to grow to 21 digits, and with spaces so that the numbers begin at a multiple of 64.
 inline std::string npy_start(std::string_view type, std::span<const Index> shape) {
   std::string extents = to_string(shape);
   if (shape.size() == 1) extents.insert(extents.size() - 1, ",");
-  std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + extents + ", }";
+  std::string header =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': " + extents + ", }";
   header.append(21 - std::to_string(shape.front()).size(), ' ');
   header.resize((header.size() + 11) / 64 * 64 + 53, ' ');
   header += '\n';
-  return std::string("\x93NUMPY\1\0", 8) + static_cast<char>(header.size() & 0xFF) + static_cast<char>(header.size() >> 8) + header;
+  return std::string("\x93NUMPY\1\0", 8) + static_cast<char>(header.size() & 0xFF) +
+         static_cast<char>(header.size() >> 8) + header;
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <attn/files/file_bytes.hpp>
 #include <attn/io/convert.hpp>
-#include <attn/io/file_bytes.hpp>
 #include <bit>
 #include <cstdio>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Numbers of one type, side by side in a file.
 struct FileNumbers {
@@ -16,8 +17,10 @@ struct FileNumbers {
   Dtype dtype;
   std::endian order = std::endian::little;
 
-  /// Fills `to` with as many of them as it takes, each converted by `convert`. Where it throws, `to` holds those before the one that is lost.
-  /// Cost: of the file at most 4 MB are in memory at a time. Errors: FileError if a value is lost, a sentence that begins with `where`.
+  /// Fills `to` with as many of them as it takes, each converted by `convert`. Where it throws,
+  /// `to` holds those before the one that is lost.
+  /// Cost: of the file at most 4 MB are in memory at a time. Errors: FileError if a value is lost,
+  /// a sentence that begins with `where`.
   template <class T>
   void read(std::span<T> to, const std::string& where) const {
     with_type(dtype, [&]<class Stored>(Stored) {
@@ -29,7 +32,8 @@ struct FileNumbers {
         const std::byte* from = part.data();
         if (order != std::endian::native) {
           swapped.assign(part.begin(), part.end());
-          for (std::size_t at = 0; at < swapped.size(); at += size) std::reverse(&swapped[at], &swapped[at] + size);
+          for (std::size_t at = 0; at < swapped.size(); at += size)
+            std::reverse(&swapped[at], &swapped[at] + size);
           from = swapped.data();
         }
         if constexpr (std::is_same_v<Stored, T> && !std::is_same_v<T, bool>) {
@@ -60,12 +64,16 @@ struct FileNumbers {
   template <class T, class Stored>
   [[noreturn]] void fail(Stored value, std::size_t at, const std::string& where) const {
     const char* kind = std::is_floating_point_v<T> ? "F" : std::is_signed_v<T> ? "I" : "U";
-    const std::string type = std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
+    const std::string type =
+        std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
     char number[32];
-    if constexpr (std::is_integral_v<Stored>) std::snprintf(number, sizeof number, "%lld", static_cast<long long>(value));
+    if constexpr (std::is_integral_v<Stored>)
+      std::snprintf(number, sizeof number, "%lld", static_cast<long long>(value));
     else std::snprintf(number, sizeof number, "%.17g", static_cast<double>(value));
-    throw FileError(where + " has the " + to_string(dtype) + " " + number + " at index " + std::to_string(at) + ", which " + type + " cannot hold");
+    throw FileError(where + " has the " + to_string(dtype) + " " + number + " at index " +
+                    std::to_string(at) + ", which " + type + " cannot hold");
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

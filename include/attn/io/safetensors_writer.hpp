@@ -1,16 +1,18 @@
 #pragma once
 
-#include <attn/core/atomic_file.hpp>
 #include <attn/core/state_dict.hpp>
+#include <attn/files/atomic_file.hpp>
 #include <attn/io/safetensors_header.hpp>
 #include <bit>
 #include <map>
 #include <memory>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Tensors of any types, to be written into one file: `SafeTensorsWriter{}.add("weight", weight).add("ids", ids).save(path)`.
-/// Types: bool, std::uint8_t, signed integers, float, double, Eigen::half and Eigen::bfloat16.
+/// Tensors of any types, to be written into one file: `SafeTensorsWriter{}.add("weight",
+/// weight).add("ids", ids).save(path)`. Types: bool, std::uint8_t, signed integers, float, double,
+/// Eigen::half and Eigen::bfloat16.
 /// Errors: FileError, one sentence; the file is written whole or not at all, as AtomicFile does.
 class SafeTensorsWriter {
  public:
@@ -18,7 +20,8 @@ class SafeTensorsWriter {
   template <Storable T, int N>
   SafeTensorsWriter& add(const std::string& name, Tensor<T, N> tensor) {
     const auto kept = std::make_shared<const Tensor<T, N>>(std::move(tensor));
-    add(name, {kept->shape().begin(), kept->shape().end()}, std::span<const T>(kept->data(), static_cast<std::size_t>(kept->size())));
+    add(name, {kept->shape().begin(), kept->shape().end()},
+        std::span<const T>(kept->data(), static_cast<std::size_t>(kept->size())));
     tensors_.at(name).keeper = kept;
     return *this;
   }
@@ -29,22 +32,33 @@ class SafeTensorsWriter {
   }
   /// Of any number of axes; the values are not copied and must live until they are saved.
   template <Storable T>
-  SafeTensorsWriter& add(const std::string& name, std::vector<Index> shape, std::span<const T> values) {
-    static_assert(std::endian::native == std::endian::little && sizeof(bool) == 1, "the format's numbers are little-endian, and so are taken as they lie");
+  SafeTensorsWriter& add(const std::string& name, std::vector<Index> shape,
+                         std::span<const T> values) {
+    static_assert(std::endian::native == std::endian::little && sizeof(bool) == 1,
+                  "the format's numbers are little-endian, and so are taken as they lie");
     if (checked_size(shape, sizeof(T)) != static_cast<Index>(values.size()))
-      throw ShapeError("SafeTensorsWriter: " + in_quotes(name) + " has " + std::to_string(values.size()) + " values but shape " + to_string(shape));
-    if (name == "__metadata__") throw FileError("SafeTensorsWriter: the name \"__metadata__\" must not be a tensor's, the format keeps it for the metadata");
-    if (!tensors_.try_emplace(name, Item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr}).second)
-      throw FileError("SafeTensorsWriter: the name " + in_quotes(name) + " must be of one tensor, but it is added twice");
+      throw ShapeError("SafeTensorsWriter: " + in_quotes(name) + " has " +
+                       std::to_string(values.size()) + " values but shape " + to_string(shape));
+    if (name == "__metadata__")
+      throw FileError(
+          "SafeTensorsWriter: the name \"__metadata__\" must not be a tensor's, the format keeps "
+          "it for the metadata");
+    if (!tensors_
+             .try_emplace(name, Item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr})
+             .second)
+      throw FileError("SafeTensorsWriter: the name " + in_quotes(name) +
+                      " must be of one tensor, but it is added twice");
     return *this;
   }
 
   /// Writes the file; the widest types come first, so that every number is aligned.
-  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata = {},
+  void save(const std::filesystem::path& path,
+            const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {
     std::vector<const std::pair<const std::string, Item>*> order;
     for (const auto& named : tensors_) order.push_back(&named);
-    std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
+    std::stable_sort(order.begin(), order.end(),
+                     [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
     std::vector<std::pair<std::string, SafeTensorsEntry>> entries;
     Index at = 0;
     for (const auto* named : order) {
@@ -70,13 +84,17 @@ class SafeTensorsWriter {
   std::map<std::string, Item> tensors_;
 };
 
-/// Writes the entries of a state dict, as PyTorch's `safetensors.torch.save_file(model.state_dict(), path)` does.
+/// Writes the entries of a state dict, as PyTorch's
+/// `safetensors.torch.save_file(model.state_dict(), path)` does.
 /// Errors: FileError; an old file is then as it was.
 template <Storable T>
-void save_safetensors(const std::filesystem::path& path, const StateDict<T>& state, const std::map<std::string, std::string>& metadata = {}) {
+void save_safetensors(const std::filesystem::path& path, const StateDict<T>& state,
+                      const std::map<std::string, std::string>& metadata = {}) {
   SafeTensorsWriter writer;
-  for (const std::string& name : state.names()) writer.add(name, state.shape(name), state.values(name));
+  for (const std::string& name : state.names())
+    writer.add(name, state.shape(name), state.values(name));
   writer.save(path, metadata, "save_safetensors");
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

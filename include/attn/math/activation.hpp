@@ -1,12 +1,13 @@
 #pragma once
 
 #include <attn/math/elementwise.hpp>
-#include <attn/math/normal.hpp>
+#include <attn/simd/normal.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// What stands between the two linear layers of a feed-forward network. `gelu_tanh` is PyTorch's `approximate="tanh"`; `swiglu` has a
-/// linear layer more, which the silu of the first gates.
+/// What stands between the two linear layers of a feed-forward network. `gelu_tanh` is PyTorch's
+/// `approximate="tanh"`; `swiglu` has a linear layer more, which the silu of the first gates.
 enum class Activation { relu, gelu, gelu_tanh, silu, swiglu };
 
 /// max(0, x); NaN stays NaN.
@@ -51,7 +52,8 @@ Tensor<T, N> gelu_tanh_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
       std::move(dy),
       [](const auto& g, const auto& v) {
         constexpr T root = T(0.79788456080286535588);
-        const auto t = tanh(root * fma(T(0.044715) * v * v, v, v)), slope = root * fma(T(3 * 0.044715) * v, v, T(1));
+        const auto t = tanh(root * fma(T(0.044715) * v * v, v, v)),
+                   slope = root * fma(T(3 * 0.044715) * v, v, T(1));
         return g * T(0.5) * fma(v * (T(1) - t * t), slope, T(1) + t);
       },
       x);
@@ -73,7 +75,8 @@ Tensor<T, N> silu_backward(Tensor<T, N> dy, const Tensor<T, N>& x) {
       x);
 }
 
-/// The one that is named, of those with one operand. `x` may be anything that has them: they are called unqualified.
+/// The one that is named, of those with one operand. `x` may be anything that has them: they are
+/// called unqualified.
 template <class X>
 auto activate(Activation activation, X&& x) {
   switch (activation) {
@@ -86,4 +89,5 @@ auto activate(Activation activation, X&& x) {
   return silu(std::forward<X>(x));
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,14 +1,16 @@
 #pragma once
 
-#include <attn/math/exp.hpp>
+#include <attn/simd/exp.hpp>
 #include <cmath>
 #include <concepts>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// x + x′ε with ε² = 0: what is computed from x and x′ = 1 by a formula is the formula's value and its derivative   [Griewank08 §3.1;
-/// Clifford 1873]. V is a number or a vector of numbers; a plain number is a constant. Functions are called unqualified, as a rule's formula
-/// calls them after `using std::tanh;`.
+/// x + x′ε with ε² = 0: what is computed from x and x′ = 1 by a formula is the formula's value and
+/// its derivative   [Griewank08 §3.1; Clifford 1873]. V is a number or a vector of numbers; a plain
+/// number is a constant. Functions are called unqualified, as a rule's formula calls them after
+/// `using std::tanh;`.
 template <class V>
 struct Dual {
   V value, slope;
@@ -59,4 +61,5 @@ struct Dual {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

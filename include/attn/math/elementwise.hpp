@@ -1,26 +1,33 @@
 #pragma once
 
-#include <attn/core/executor.hpp>
-#include <attn/core/simd.hpp>
 #include <attn/core/tensor.hpp>
+#include <attn/parallel/executor.hpp>
+#include <attn/simd/simd.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// x_i ← f(x_i) for a whole tensor, a vector at once, in parallel where there is much to do; further operands of the same shape are
-/// handed on: f(x_i, y_i). What an element becomes does not depend on where it lies. A tensor that is given up is changed in place.
+/// x_i ← f(x_i) for a whole tensor, a vector at once, in parallel where there is much to do;
+/// further operands of the same shape are handed on: f(x_i, y_i). What an element becomes does not
+/// depend on where it lies. A tensor that is given up is changed in place.
 template <class T, int N, class F, class... Others>
 Tensor<T, N> map_elements(Tensor<T, N> x, F&& f, const Others&... others) {
   using V = simd::Vector<T>;
   constexpr Index part = 16384;
   [[maybe_unused]] const auto expect = [&](const Shape<N>& shape) {
-    if (shape != x.shape()) throw ShapeError("operands " + to_string(x.shape()) + " and " + to_string(shape) + " must have the same shape");
+    if (shape != x.shape())
+      throw ShapeError("operands " + to_string(x.shape()) + " and " + to_string(shape) +
+                       " must have the same shape");
   };
   (expect(others.shape()), ...);
   parallel_for((x.size() + part - 1) / part, [&](Index p) {
     const Index begin = p * part, count = std::min(part, x.size() - begin);
     T* const to = x.data() + begin;
-    simd::for_each_packet<T>(
-        count, [&](Index i, Index n) { simd::store(to + i, n, f(simd::load<V>(to + i, n, T(0)), simd::load<V>(others.data() + begin + i, n, T(0))...)); });
+    simd::for_each_packet<T>(count, [&](Index i, Index n) {
+      simd::store(
+          to + i, n,
+          f(simd::load<V>(to + i, n, T(0)), simd::load<V>(others.data() + begin + i, n, T(0))...));
+    });
   });
   return x;
 }
@@ -36,15 +43,18 @@ Tensor<T, N> operator+(const Tensor<T, N>& a, Tensor<T, N>&& b) {
   return std::move(b) + a;
 }
 template <class U, int N>
-Tensor<std::remove_const_t<U>, N> operator+(const TensorView<U, N>& a, Tensor<std::remove_const_t<U>, N> b) {
+Tensor<std::remove_const_t<U>, N> operator+(const TensorView<U, N>& a,
+                                            Tensor<std::remove_const_t<U>, N> b) {
   return std::move(b) + a.copy();
 }
 
 /// x + p for every part x of the first axis: (B, L, D) and (L, D). Errors: ShapeError.
 template <class T, int N>
-Tensor<T, N> add_to_each(Tensor<T, N> x, const std::type_identity_t<TensorView<const T, N - 1>>& p) {
+Tensor<T, N> add_to_each(Tensor<T, N> x,
+                         const std::type_identity_t<TensorView<const T, N - 1>>& p) {
   if (!std::equal(p.shape().begin(), p.shape().end(), x.shape().begin() + 1))
-    throw ShapeError("add_to_each: " + to_string(p.shape()) + " must be the shape of each part of " + to_string(x.shape()));
+    throw ShapeError("add_to_each: " + to_string(p.shape()) +
+                     " must be the shape of each part of " + to_string(x.shape()));
   for (Index b = 0; b < x.shape()[0]; ++b) x[b].flat() += p.flat();
   return x;
 }
@@ -66,4 +76,5 @@ Tensor<T, N> operator*(Tensor<T, N> a, const Tensor<T, N>& b) {
       std::move(a), [](const auto& x, const auto& y) { return x * y; }, b);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <attn/core/executor.hpp>
-#include <attn/core/simd.hpp>
 #include <attn/core/tensor.hpp>
+#include <attn/parallel/executor.hpp>
+#include <attn/simd/simd.hpp>
 #include <optional>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// f(r) for each of so many rows of a width, in parallel where there are many.
 template <class F>
@@ -19,17 +20,19 @@ void for_each_row(Index rows, Index width, F&& f) {
 template <class T, int N, class F>
 void for_each_row(Tensor<T, N>& x, F&& f) {
   const Index width = x.shape().back();
-  if (x.size() > 0) for_each_row(x.size() / width, width, [&](Index r) { f(x.data() + r * width); });
+  if (x.size() > 0)
+    for_each_row(x.size() / width, width, [&](Index r) { f(x.data() + r * width); });
 }
 
-/// What `add(r, sums)` adds to `width` sums for each of so many rows: of 32 rows at a time, in parallel, and then of these one after the other, so
-/// that the bits do not depend on threads.
+/// What `add(r, sums)` adds to `width` sums for each of so many rows: of 32 rows at a time, in
+/// parallel, and then of these one after the other, so that the bits do not depend on threads.
 template <class T, class F>
 Tensor<T, 1> sum_over_rows(Index rows, Index width, F&& add) {
   constexpr Index part = 32;
   Tensor<T, 2> sums({(rows + part - 1) / part, width});
   parallel_for(sums.shape()[0], [&](Index p) {
-    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r) add(r, sums.data() + p * width);
+    for (Index r = p * part; r < std::min(rows, (p + 1) * part); ++r)
+      add(r, sums.data() + p * width);
   });
   Tensor<T, 1> total({width});
   for (Index p = 0; p < sums.shape()[0]; ++p) total.flat() += sums[p].flat();
@@ -41,8 +44,8 @@ void add_to(T* to, Index n, const simd::Vector<T>& x) {
   simd::store(to, n, simd::load<simd::Vector<T>>(to, n, T(0)) + x);
 }
 
-/// Σ term(i, n) over a row of `count` numbers, a vector at once; in an order that depends on the length alone. Of the last, short
-/// vector the lanes after the n-th must be 0.
+/// Σ term(i, n) over a row of `count` numbers, a vector at once; in an order that depends on the
+/// length alone. Of the last, short vector the lanes after the n-th must be 0.
 template <class T, class F>
 T row_sum(Index count, F&& term) {
   simd::Vector<T> sums = T(0);
@@ -54,9 +57,11 @@ T row_sum(Index count, F&& term) {
 template <class T, int N>
 Index row_width(const Tensor<T, N>& x, const Tensor<T, 1>& weight, const char* function) {
   if (x.shape().back() != weight.size())
-    throw ShapeError(std::string(function) + ": input " + to_string(x.shape()) + " must have normalized_shape = " + std::to_string(weight.size()) +
+    throw ShapeError(std::string(function) + ": input " + to_string(x.shape()) +
+                     " must have normalized_shape = " + std::to_string(weight.size()) +
                      " on its last axis");
   return weight.size();
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

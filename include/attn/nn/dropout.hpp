@@ -1,17 +1,21 @@
 #pragma once
 
 #include <attn/autograd/elementwise.hpp>
-#include <attn/nn/option.hpp>
+#include <attn/core/option.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Drops each number with probability p, and multiplies those that stay by 1 / (1 − p), where a model is trained [Srivastava14]: of a
-/// variable whose tape has a Random. A plain tensor means inference: it passes as it is.
+/// Drops each number with probability p, and multiplies those that stay by 1 / (1 − p), where a
+/// model is trained [Srivastava14]: of a variable whose tape has a Random. A plain tensor means
+/// inference: it passes as it is.
 /// Errors: OptionError unless 0 ≤ p < 1.
 struct Dropout {
   double p = 0;
 
-  explicit Dropout(double probability) : p(probability) { expect_option(p >= 0 && p < 1, "Dropout", "dropout", p, "at least 0 and below 1"); }
+  explicit Dropout(double probability) : p(probability) {
+    expect_option(p >= 0 && p < 1, "Dropout", "dropout", p, "at least 0 and below 1");
+  }
 
   template <class T, int N>
   Tensor<T, N> operator()(Tensor<T, N> x) const {
@@ -23,4 +27,5 @@ struct Dropout {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

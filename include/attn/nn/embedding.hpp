@@ -1,23 +1,27 @@
 #pragma once
 
 #include <attn/autograd/embedding.hpp>
+#include <attn/core/option.hpp>
 #include <attn/nn/initialise.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/nn/option.hpp>
 #include <cmath>
 #include <optional>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// PyTorch's options, and the factor that the rows are multiplied by in use: √embedding_dim, as the paper says; 1 as PyTorch's.
+/// PyTorch's options, and the factor that the rows are multiplied by in use: √embedding_dim, as the
+/// paper says; 1 as PyTorch's.
 struct EmbeddingOptions {
   Index num_embeddings, embedding_dim;
   std::optional<double> scale = std::nullopt;
 };
 
-/// Row ids(…) of `weight` (num_embeddings, embedding_dim), times √embedding_dim: ids (…) give (…, embedding_dim)   [Vaswani17 §3.4]
-/// Zero without a Random; with one, normal with a standard deviation of 1 / scale, so that what is used has 1.
-/// Errors: OptionError for sizes below 1, a scale that is not finite and positive, and an id outside the vocabulary.
+/// Row ids(…) of `weight` (num_embeddings, embedding_dim), times √embedding_dim: ids (…) give (…,
+/// embedding_dim)   [Vaswani17 §3.4] Zero without a Random; with one, normal with a standard
+/// deviation of 1 / scale, so that what is used has 1.
+/// Errors: OptionError for sizes below 1, a scale that is not finite and positive, and an id
+/// outside the vocabulary.
 template <class T>
 class Embedding : public Module<Embedding<T>, T> {
  public:
@@ -25,13 +29,18 @@ class Embedding : public Module<Embedding<T>, T> {
   Parameter<T, 2> weight;
   double scale;
 
-  explicit Embedding(const EmbeddingOptions& options) : scale(options.scale.value_or(std::sqrt(static_cast<double>(options.embedding_dim)))) {
-    expect_option(options.num_embeddings >= 1, kind, "num_embeddings", options.num_embeddings, "at least 1");
-    expect_option(options.embedding_dim >= 1, kind, "embedding_dim", options.embedding_dim, "at least 1");
+  explicit Embedding(const EmbeddingOptions& options)
+      : scale(options.scale.value_or(std::sqrt(static_cast<double>(options.embedding_dim)))) {
+    expect_option(options.num_embeddings >= 1, kind, "num_embeddings", options.num_embeddings,
+                  "at least 1");
+    expect_option(options.embedding_dim >= 1, kind, "embedding_dim", options.embedding_dim,
+                  "at least 1");
     expect_option(scale > 0 && std::isfinite(scale), kind, "scale", scale, "positive and finite");
     weight = Parameter<T, 2>({options.num_embeddings, options.embedding_dim});
   }
-  Embedding(const EmbeddingOptions& options, Random& random) : Embedding(options) { random.normal(weight.edit(), 0, 1 / scale); }
+  Embedding(const EmbeddingOptions& options, Random& random) : Embedding(options) {
+    random.normal(weight.edit(), 0, 1 / scale);
+  }
 
   template <class Self, int N>
   static Tensor<T, N + 1> forward(Self& self, const Tensor<Index, N>& ids) {
@@ -49,4 +58,5 @@ class Embedding : public Module<Embedding<T>, T> {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

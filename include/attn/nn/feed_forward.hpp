@@ -3,7 +3,8 @@
 #include <attn/nn/dropout.hpp>
 #include <attn/nn/linear.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// PyTorch's names. `dim_feedforward` is F.
 struct FeedForwardOptions {
@@ -15,7 +16,8 @@ struct FeedForwardOptions {
 
 /// FFN(x) = max(0, x W₁ᵀ + b₁) W₂ᵀ + b₂, or with another activation   [Vaswani17 Eq.2]
 /// SwiGLU(x) = (silu(x W₁ᵀ + b₁) ∘ (x W₃ᵀ + b₃)) W₂ᵀ + b₂   [Shazeer20 §2]
-/// for every row x: (…, D) to (…, D). Parameters: `linear1`, `linear2` as PyTorch's; for SwiGLU `linear3` as well, LLaMA's w3.
+/// for every row x: (…, D) to (…, D). Parameters: `linear1`, `linear2` as PyTorch's; for SwiGLU
+/// `linear3` as well, LLaMA's w3.
 template <class T>
 class FeedForward : public Module<FeedForward<T>, T> {
  public:
@@ -27,12 +29,18 @@ class FeedForward : public Module<FeedForward<T>, T> {
 
   template <std::same_as<Random>... R>
   explicit FeedForward(const FeedForwardOptions& o, R&... random)
-      : linear1({.in_features = checked(o).d_model, .out_features = o.dim_feedforward, .bias = o.bias}, random...),
-        linear2({.in_features = o.dim_feedforward, .out_features = o.d_model, .bias = o.bias}, random...),
+      : linear1(
+            {.in_features = checked(o).d_model, .out_features = o.dim_feedforward, .bias = o.bias},
+            random...),
+        linear2({.in_features = o.dim_feedforward, .out_features = o.d_model, .bias = o.bias},
+                random...),
         activation(o.activation),
         dropout(o.dropout) {
     if (o.activation == Activation::swiglu)
-      linear3.emplace(LinearOptions{.in_features = o.d_model, .out_features = o.dim_feedforward, .bias = o.bias}, random...);
+      linear3.emplace(
+          LinearOptions{
+              .in_features = o.d_model, .out_features = o.dim_feedforward, .bias = o.bias},
+          random...);
   }
 
   template <class Self, class X>
@@ -57,4 +65,5 @@ class FeedForward : public Module<FeedForward<T>, T> {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <attn/autograd/norms.hpp>
+#include <attn/core/option.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/nn/option.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// PyTorch's options: the width of the rows, and ε.
 struct LayerNormOptions {
@@ -13,8 +14,9 @@ struct LayerNormOptions {
   bool bias = true;
 };
 
-/// y = (x − E[x]) / √(Var[x] + ε) ∘ weight + bias for every row x: (…, D) to (…, D), as PyTorch's `LayerNorm` over the last axis.
-/// `weight` begins with 1, `bias` with 0. Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
+/// y = (x − E[x]) / √(Var[x] + ε) ∘ weight + bias for every row x: (…, D) to (…, D), as PyTorch's
+/// `LayerNorm` over the last axis. `weight` begins with 1, `bias` with 0. Errors: OptionError for a
+/// width below 1 or an ε below 0; ShapeError for another width.
 template <class T>
 class LayerNorm : public Module<LayerNorm<T>, T> {
  public:
@@ -24,7 +26,8 @@ class LayerNorm : public Module<LayerNorm<T>, T> {
   double eps;
 
   explicit LayerNorm(const LayerNormOptions& options) : eps(options.eps) {
-    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape, "at least 1");
+    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape,
+                  "at least 1");
     expect_option(eps >= 0 && std::isfinite(eps), kind, "eps", eps, "at least 0 and finite");
     weight = Parameter<T, 1>({options.normalized_shape});
     weight.edit().flat().setOnes();
@@ -33,7 +36,8 @@ class LayerNorm : public Module<LayerNorm<T>, T> {
 
   template <class Self, class X>
   static auto forward(Self& self, X&& x) {
-    return layer_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), beside(x, self.bias), self.eps);
+    return layer_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), beside(x, self.bias),
+                      self.eps);
   }
 
   template <class Self, class Visitor>
@@ -43,4 +47,5 @@ class LayerNorm : public Module<LayerNorm<T>, T> {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,18 +1,20 @@
 #pragma once
 
 #include <attn/autograd/shape.hpp>
+#include <attn/core/option.hpp>
 #include <attn/core/random.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/nn/option.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct LearnedPositionOptions {
   Index max_length, d_model;
 };
 
-/// PE(pos) = row pos of `weight` (max_length, d_model), which is learned; "nearly identical results"   [Vaswani17 Table 3 (E); Gehring17 §3.1]
-/// Zero without a Random, as a layer about to be loaded is; with one, N(0, 0.02²), as Hugging Face's BERT and GPT-2 start.
+/// PE(pos) = row pos of `weight` (max_length, d_model), which is learned; "nearly identical
+/// results"   [Vaswani17 Table 3 (E); Gehring17 §3.1] Zero without a Random, as a layer about to be
+/// loaded is; with one, N(0, 0.02²), as Hugging Face's BERT and GPT-2 start.
 /// Errors: OptionError for sizes below 1.
 template <class T>
 class LearnedPosition : public Module<LearnedPosition<T>, T> {
@@ -25,9 +27,13 @@ class LearnedPosition : public Module<LearnedPosition<T>, T> {
     expect_option(options.d_model >= 1, kind, "d_model", options.d_model, "at least 1");
     weight = Parameter<T, 2>({options.max_length, options.d_model});
   }
-  LearnedPosition(const LearnedPositionOptions& options, Random& random) : LearnedPosition(options) { random.normal(weight.edit(), 0, 0.02); }
+  LearnedPosition(const LearnedPositionOptions& options, Random& random)
+      : LearnedPosition(options) {
+    random.normal(weight.edit(), 0, 0.02);
+  }
 
-  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), a view of where they lie in `weight`; with a tape, a variable.
+  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), a view of where they lie in
+  /// `weight`; with a tape, a variable.
   /// Errors: OptionError if they are not all below max_length.
   template <class Self>
   static auto forward(Self& self, Index length, Index offset = 0) {
@@ -53,9 +59,12 @@ class LearnedPosition : public Module<LearnedPosition<T>, T> {
   void check(Index length, Index offset) const {
     const Index max_length = weight.value().shape()[0];
     if (length < 0 || offset < 0 || length > max_length - offset)
-      throw OptionError("LearnedPosition: length = " + std::to_string(length) + " and offset = " + std::to_string(offset) +
-                        " must be at least 0 and together at most max_length = " + std::to_string(max_length));
+      throw OptionError(
+          "LearnedPosition: length = " + std::to_string(length) +
+          " and offset = " + std::to_string(offset) +
+          " must be at least 0 and together at most max_length = " + std::to_string(max_length));
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -4,15 +4,17 @@
 #include <attn/nn/module.hpp>
 #include <attn/nn/projection.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct LinearOptions {
   Index in_features, out_features;
   bool bias = true;
 };
 
-/// y = x Wᵀ + b, as PyTorch's `Linear`: parameters `weight` (out, in) and `bias` (out). Zero without a Random, as a layer
-/// about to be loaded is; with one, U(−1/√in, 1/√in). Errors: OptionError if a size is negative.
+/// y = x Wᵀ + b, as PyTorch's `Linear`: parameters `weight` (out, in) and `bias` (out). Zero
+/// without a Random, as a layer about to be loaded is; with one, U(−1/√in, 1/√in). Errors:
+/// OptionError if a size is negative.
 template <class T>
 class Linear : public Module<Linear<T>, T> {
  public:
@@ -22,7 +24,8 @@ class Linear : public Module<Linear<T>, T> {
 
   explicit Linear(const LinearOptions& options) {
     if (options.in_features < 0 || options.out_features < 0)
-      throw OptionError("Linear: in_features = " + std::to_string(options.in_features) + " and out_features = " + std::to_string(options.out_features) +
+      throw OptionError("Linear: in_features = " + std::to_string(options.in_features) +
+                        " and out_features = " + std::to_string(options.out_features) +
                         " must be at least 0");
     weight = Parameter<T, 2>({options.out_features, options.in_features});
     if (options.bias) bias.emplace(Shape<1>{options.out_features});
@@ -47,4 +50,5 @@ class Linear : public Module<Linear<T>, T> {
   Projection<T> projection_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,7 +2,8 @@
 
 #include <attn/autograd/linear.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Rows `begin` … `end` − 1 of a parameter, or of one that a layer may be without.
 template <class P>
@@ -13,8 +14,8 @@ struct RowsOfParameter {
 template <class P>
 RowsOfParameter(P&, Index, Index) -> RowsOfParameter<P>;
 
-/// x Wᵀ + b with a layer's weight (out, in) and bias (out), if it has one, or with some rows of them. For tensors Wᵀ is kept packed until the
-/// weight changes.
+/// x Wᵀ + b with a layer's weight (out, in) and bias (out), if it has one, or with some rows of
+/// them. For tensors Wᵀ is kept packed until the weight changes.
 template <class T>
 class Projection {
  public:
@@ -25,16 +26,20 @@ class Projection {
   }
 
   template <class X, class W, class B>
-  auto operator()(const X& x, const RowsOfParameter<W>& weight, const RowsOfParameter<B>& bias) const {
+  auto operator()(const X& x, const RowsOfParameter<W>& weight,
+                  const RowsOfParameter<B>& bias) const {
     const auto b = beside(x, bias.parameter);
     if constexpr (is_variable<X>) {
       std::optional<RowsOf<T, 1>> b_rows;
       if (b) b_rows.emplace(RowsOf<T, 1>{*b, bias.begin, bias.end});
       return linear(x, RowsOf<T, 2>{beside(x, weight.parameter), weight.begin, weight.end}, b_rows);
     } else {
-      const auto packed =
-          packed_.get(weight.parameter.stamp(), [&] { return PackedMatrix<T>::transposed(weight.parameter.value().slice(0, weight.begin, weight.end)); });
-      return linear(const_view(x), *packed, b ? std::optional(b->slice(0, bias.begin, bias.end)) : std::nullopt);
+      const auto packed = packed_.get(weight.parameter.stamp(), [&] {
+        return PackedMatrix<T>::transposed(
+            weight.parameter.value().slice(0, weight.begin, weight.end));
+      });
+      return linear(const_view(x), *packed,
+                    b ? std::optional(b->slice(0, bias.begin, bias.end)) : std::nullopt);
     }
   }
 
@@ -51,4 +56,5 @@ class Projection {
   MadeFrom<PackedMatrix<T>> packed_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,7 +3,8 @@
 #include <attn/nn/dropout.hpp>
 #include <attn/nn/layer_norm.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// What stands around every sublayer: LayerNorm(x + Dropout(Sublayer(x)))   [Vaswani17 §3.1, §5.4]
 /// or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
@@ -17,4 +18,5 @@ struct Residual {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

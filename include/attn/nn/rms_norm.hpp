@@ -1,10 +1,11 @@
 #pragma once
 
 #include <attn/autograd/norms.hpp>
+#include <attn/core/option.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/nn/option.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// PyTorch's options; ε is by default the smallest step from 1 of the number T.
 struct RMSNormOptions {
@@ -12,7 +13,8 @@ struct RMSNormOptions {
   std::optional<double> eps = std::nullopt;
 };
 
-/// y = x / √(Σ x² / D + ε) ∘ weight for every row x: (…, D) to (…, D), as PyTorch's `RMSNorm` over the last axis. `weight` begins with 1.
+/// y = x / √(Σ x² / D + ε) ∘ weight for every row x: (…, D) to (…, D), as PyTorch's `RMSNorm` over
+/// the last axis. `weight` begins with 1.
 /// Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
 template <class T>
 class RMSNorm : public Module<RMSNorm<T>, T> {
@@ -21,8 +23,10 @@ class RMSNorm : public Module<RMSNorm<T>, T> {
   Parameter<T, 1> weight;
   double eps;
 
-  explicit RMSNorm(const RMSNormOptions& options) : eps(options.eps.value_or(static_cast<double>(std::numeric_limits<T>::epsilon()))) {
-    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape, "at least 1");
+  explicit RMSNorm(const RMSNormOptions& options)
+      : eps(options.eps.value_or(static_cast<double>(std::numeric_limits<T>::epsilon()))) {
+    expect_option(options.normalized_shape >= 1, kind, "normalized_shape", options.normalized_shape,
+                  "at least 1");
     expect_option(eps >= 0 && std::isfinite(eps), kind, "eps", eps, "at least 0 and finite");
     weight = Parameter<T, 1>({options.normalized_shape});
     weight.edit().flat().setOnes();
@@ -39,4 +43,5 @@ class RMSNorm : public Module<RMSNorm<T>, T> {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

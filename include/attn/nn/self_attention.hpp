@@ -2,7 +2,8 @@
 
 #include <attn/nn/multi_head_attention.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct SelfAttentionOptions {
   Index embed_dim, num_heads;
@@ -11,17 +12,22 @@ struct SelfAttentionOptions {
   double dropout = 0;
 };
 
-/// Multi-head attention in which "all of the keys, values and queries come from the same place" [Vaswani17 §3.2.3]:
-/// MultiHead(x, x, x), (B, L, D) to (B, L, D). Parameters and their names are those of MultiHeadAttention.
+/// Multi-head attention in which "all of the keys, values and queries come from the same place"
+/// [Vaswani17 §3.2.3]: MultiHead(x, x, x), (B, L, D) to (B, L, D). Parameters and their names are
+/// those of MultiHeadAttention.
 template <class T, class Kernel = Tiled>
 class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
  public:
   static constexpr const char* kind = "SelfAttention";
   MultiHeadAttention<T, Kernel> multi_head;
 
-  explicit SelfAttention(const SelfAttentionOptions& options, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  explicit SelfAttention(
+      const SelfAttentionOptions& options,
+      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : multi_head(with_one_source(options), functor) {}
-  SelfAttention(const SelfAttentionOptions& options, Random& random, const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  SelfAttention(
+      const SelfAttentionOptions& options, Random& random,
+      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
       : multi_head(with_one_source(options), random, functor) {}
 
   template <class Self, class X, Rule R = NoMask>
@@ -41,8 +47,13 @@ class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
 
  private:
   static MultiHeadAttentionOptions with_one_source(const SelfAttentionOptions& o) {
-    return {.embed_dim = o.embed_dim, .num_heads = o.num_heads, .num_kv_heads = o.num_kv_heads, .bias = o.bias, .dropout = o.dropout};
+    return {.embed_dim = o.embed_dim,
+            .num_heads = o.num_heads,
+            .num_kv_heads = o.num_kv_heads,
+            .bias = o.bias,
+            .dropout = o.dropout};
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// N layers, one after the other, and where it is wanted a LayerNorm after the last: PyTorch's `layers.0`, `layers.1`, …, `norm`.
+/// N layers, one after the other, and where it is wanted a LayerNorm after the last: PyTorch's
+/// `layers.0`, `layers.1`, …, `norm`.
 template <class T, class Layer>
 struct Stack {
   std::vector<Layer> layers;
@@ -29,9 +31,11 @@ struct Stack {
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
-    for (std::size_t i = 0; i < self.layers.size(); ++i) visitor("layers." + std::to_string(i), self.layers[i]);
+    for (std::size_t i = 0; i < self.layers.size(); ++i)
+      visitor("layers." + std::to_string(i), self.layers[i]);
     if (self.norm) visitor("norm", *self.norm);
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -4,9 +4,11 @@
 #include <iomanip>
 #include <sstream>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A table of a model's layers that have parameters: name, kind, shapes and number of them, and the sum; ends with a line break.
+/// A table of a model's layers that have parameters: name, kind, shapes and number of them, and the
+/// sum; ends with a line break.
 template <class Layer>
 std::string summary(const Layer& model) {
   struct Row {
@@ -33,7 +35,8 @@ std::string summary(const Layer& model) {
         self(self, part, name.empty() ? part_name : name + "." + part_name);
       }
     });
-    if (count > 0) rows[row].shapes = std::move(shapes), rows[row].count = grouped(count), total += count;
+    if (count > 0)
+      rows[row].shapes = std::move(shapes), rows[row].count = grouped(count), total += count;
     else rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(row));
   };
   add(add, model, "");
@@ -42,13 +45,17 @@ std::string summary(const Layer& model) {
   std::size_t width[4] = {};
   for (const Row& r : rows) {
     std::size_t column = 0;
-    for (const auto* text : {&r.name, &r.kind, &r.shapes, &r.count}) width[column] = std::max(width[column], text->size()), ++column;
+    for (const auto* text : {&r.name, &r.kind, &r.shapes, &r.count})
+      width[column] = std::max(width[column], text->size()), ++column;
   }
   std::ostringstream table;
   for (const Row& r : rows)
-    table << std::left << std::setw(static_cast<int>(width[0])) << r.name << "  " << std::setw(static_cast<int>(width[1])) << r.kind << "  "
-          << std::setw(static_cast<int>(width[2])) << r.shapes << "  " << std::right << std::setw(static_cast<int>(width[3])) << r.count << '\n';
+    table << std::left << std::setw(static_cast<int>(width[0])) << r.name << "  "
+          << std::setw(static_cast<int>(width[1])) << r.kind << "  "
+          << std::setw(static_cast<int>(width[2])) << r.shapes << "  " << std::right
+          << std::setw(static_cast<int>(width[3])) << r.count << '\n';
   return table.str();
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

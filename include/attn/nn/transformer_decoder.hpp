@@ -3,19 +3,23 @@
 #include <attn/nn/residual.hpp>
 #include <attn/nn/stack.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// What a decoder layer keeps from step to step: keys and values of the positions so far, and of the encoder's output.
+/// What a decoder layer keeps from step to step: keys and values of the positions so far, and of
+/// the encoder's output.
 template <class T>
 struct DecoderLayerCache {
   KeyValueCache<T> self, memory;
 };
 
-/// The right half of the paper's Figure 1: self-attention, attention to the encoder's output, a feed-forward network, each in a
-/// residual   [Vaswani17 §3.1]
+/// The right half of the paper's Figure 1: self-attention, attention to the encoder's output, a
+/// feed-forward network, each in a residual   [Vaswani17 §3.1]
 ///
-/// tgt (B, L, D) and memory (B, S, D), or both without the batch axis, give tgt's shape; one rule for each attention.
-/// Parameters are those of PyTorch's `TransformerDecoderLayer`; for SwiGLU `linear3` as well. Zero, norms 1, without a Random.
+/// tgt (B, L, D) and memory (B, S, D), or both without the batch axis, give tgt's shape; one rule
+/// for each attention.
+/// Parameters are those of PyTorch's `TransformerDecoderLayer`; for SwiGLU `linear3` as well. Zero,
+/// norms 1, without a Random.
 /// Errors: those of MultiHeadAttention, FeedForward and LayerNorm.
 template <class T, class Kernel = Tiled>
 class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>, T> {
@@ -37,29 +41,36 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
         residual{Dropout(options.dropout), options.norm_first} {}
 
   template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
-  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) {
+  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {},
+                      const RM& memory_rule = {}) {
     return sublayers(
         self, tgt, [&](const auto& x) { return self.self_attn(x, x, x, tgt_rule); },
         [&](const auto& x) { return self.multihead_attn(x, memory, memory, memory_rule); });
   }
 
-  /// A cache of `capacity` positions for `beam` sequences for each of memory (B, S, D), which is in it.
+  /// A cache of `capacity` positions for `beam` sequences for each of memory (B, S, D), which is in
+  /// it.
   DecoderLayerCache<T> cache(const Tensor<T, 3>& memory, Index capacity, Index beam) const {
     const Index B = memory.shape()[0];
-    DecoderLayerCache<T> made{self_attn.cache(B * beam, capacity), multihead_attn.cache(B, memory.shape()[1])};
+    DecoderLayerCache<T> made{self_attn.cache(B * beam, capacity),
+                              multihead_attn.cache(B, memory.shape()[1])};
     multihead_attn.append(made.memory, memory, memory);
     return made;
   }
-  /// Some positions more, to the same bits as if all were given at once. The sequences of a beam are queries to the same memory.
+  /// Some positions more, to the same bits as if all were given at once. The sequences of a beam
+  /// are queries to the same memory.
   template <Rule R, Rule RM>
-  Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule, const RM& memory_rule) const {
+  Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule,
+                    const RM& memory_rule) const {
     const auto attend_to_self = [&](const auto& x) {
       self_attn.append(cache.self, x, x);
       return self_attn.attend(x, cache.self, tgt_rule);
     };
     const auto attend_to_memory = [&](const Tensor<T, 3>& x) {
       const Index B = cache.memory.batch(), D = x.shape()[2];
-      return multihead_attn.attend(x.reshape({B, B > 0 ? x.shape()[0] * x.shape()[1] / B : 0, D}).copy(), cache.memory, memory_rule)
+      return multihead_attn
+          .attend(x.reshape({B, B > 0 ? x.shape()[0] * x.shape()[1] / B : 0, D}).copy(),
+                  cache.memory, memory_rule)
           .reshape({x.shape()[0], x.shape()[1], D});
     };
     return sublayers(*this, tgt, attend_to_self, attend_to_memory);
@@ -77,7 +88,8 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
 
  private:
   template <class Self, class X, class AttendToSelf, class AttendToMemory>
-  static auto sublayers(Self& self, const X& tgt, AttendToSelf&& attend_to_self, AttendToMemory&& attend_to_memory) {
+  static auto sublayers(Self& self, const X& tgt, AttendToSelf&& attend_to_self,
+                        AttendToMemory&& attend_to_memory) {
     const auto x = self.residual(tgt, self.norm1, attend_to_self);
     const auto y = self.residual(x, self.norm2, attend_to_memory);
     return self.residual(y, self.norm3, self.feed_forward);
@@ -95,34 +107,46 @@ struct DecoderCache {
   }
 };
 
-/// N decoder layers   [Vaswani17 §3.1]: tgt (B, L, D) and memory (B, S, D) give (B, L, D), under any two rules, as
-/// `decoder(tgt, memory, Causal{}, Padding{lengths})`. Parameters are those of PyTorch's `TransformerDecoder`.
+/// N decoder layers   [Vaswani17 §3.1]: tgt (B, L, D) and memory (B, S, D) give (B, L, D), under
+/// any two rules, as `decoder(tgt, memory, Causal{}, Padding{lengths})`. Parameters are those of
+/// PyTorch's `TransformerDecoder`.
 template <class T, class Kernel = Tiled>
-class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>, public Stack<T, TransformerDecoderLayer<T, Kernel>> {
+class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
+                           public Stack<T, TransformerDecoderLayer<T, Kernel>> {
  public:
   static constexpr const char* kind = "TransformerDecoder";
 
   template <std::same_as<Random>... R>
-  explicit TransformerDecoder(const TransformerStackOptions& options, R&... random) : Stack<T, TransformerDecoderLayer<T, Kernel>>(options, kind, random...) {}
+  explicit TransformerDecoder(const TransformerStackOptions& options, R&... random)
+      : Stack<T, TransformerDecoderLayer<T, Kernel>>(options, kind, random...) {}
 
   template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
-  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {}, const RM& memory_rule = {}) {
-    return Self::pass(self, to_tensor(tgt), [&](auto& layer, const auto& x) { return layer(x, memory, tgt_rule, memory_rule); });
+  static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {},
+                      const RM& memory_rule = {}) {
+    return Self::pass(self, to_tensor(tgt), [&](auto& layer, const auto& x) {
+      return layer(x, memory, tgt_rule, memory_rule);
+    });
   }
 
-  /// For decoding step by step, up to `capacity` positions of `beam` sequences for each of the memory's, whose keys and values are
-  /// computed here, once.
+  /// For decoding step by step, up to `capacity` positions of `beam` sequences for each of the
+  /// memory's, whose keys and values are computed here, once.
   DecoderCache<T> cache(const Tensor<T, 3>& memory, Index capacity, Index beam = 1) const {
     DecoderCache<T> made;
-    for (const auto& layer : this->layers) made.layers.push_back(layer.cache(memory, capacity, beam));
+    for (const auto& layer : this->layers)
+      made.layers.push_back(layer.cache(memory, capacity, beam));
     return made;
   }
-  /// The next positions, (B·beam, n, D), at the cost of their length alone. A rule about distances must be aligned lower_right.
+  /// The next positions, (B·beam, n, D), at the cost of their length alone. A rule about distances
+  /// must be aligned lower_right.
   template <Rule R, Rule RM = NoMask>
-  Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule, const RM& memory_rule = {}) const {
+  Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule,
+                    const RM& memory_rule = {}) const {
     auto layer_cache = cache.layers.begin();
-    return this->pass(*this, tgt, [&](const auto& layer, const auto& x) { return layer.step(x, *layer_cache++, tgt_rule, memory_rule); });
+    return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
+      return layer.step(x, *layer_cache++, tgt_rule, memory_rule);
+    });
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

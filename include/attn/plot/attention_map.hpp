@@ -2,51 +2,65 @@
 
 #include <attn/plot/figure.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 /// How `attention_map` labels what it shows.
 struct AttentionMapOptions {
-  std::vector<std::string> queries{}, keys{};  ///< words of the rows and of the columns; without them they are counted from 0
+  std::vector<std::string> queries{},
+      keys{};  ///< words of the rows and of the columns; without them they are counted from 0
   std::string title{};
-  Index batch = 0;               ///< which of the B items, for weights (B, H, L, S)
-  std::optional<Range> range{};  ///< what the colours span: by default, for each panel, 0 to the largest weight
-  int columns = 0;               ///< of the grid of heads; 0: as looks well
+  Index batch = 0;  ///< which of the B items, for weights (B, H, L, S)
+  std::optional<Range>
+      range{};      ///< what the colours span: by default, for each panel, 0 to the largest weight
+  int columns = 0;  ///< of the grid of heads; 0: as looks well
 };
 
 namespace detail {
 
-inline void require_words(const std::vector<std::string>& words, Index extent, const char* name, std::span<const Index> shape) {
+inline void require_words(const std::vector<std::string>& words, Index extent, const char* name,
+                          std::span<const Index> shape) {
   if (!words.empty() && static_cast<Index>(words.size()) != extent)
-    throw ShapeError("attention_map: " + std::to_string(words.size()) + " " + name + " must be as many as the " + std::to_string(extent) + " of weights " +
+    throw ShapeError("attention_map: " + std::to_string(words.size()) + " " + name +
+                     " must be as many as the " + std::to_string(extent) + " of weights " +
                      to_string(shape));
 }
 
 inline void require_attention(std::span<const Index> shape, const AttentionMapOptions& options) {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) throw ShapeError("attention_map: weights " + to_string(shape) + " must not be empty");
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end())
+    throw ShapeError("attention_map: weights " + to_string(shape) + " must not be empty");
   require_words(options.queries, shape[shape.size() - 2], "queries", shape);
   require_words(options.keys, shape[shape.size() - 1], "keys", shape);
 }
 
-inline HeatMap attention_panel(Values values, std::string title, const AttentionMapOptions& options) {
-  HeatMap panel{std::move(values), std::move(title), options.queries, options.keys, "queries", "keys", ColorMap::viridis, options.range};
-  if (!panel.range) panel.range = color_range(panel), panel.range->low = std::min(panel.range->low, 0.0), panel.range->high = std::max(panel.range->high, 0.0);
+inline HeatMap attention_panel(Values values, std::string title,
+                               const AttentionMapOptions& options) {
+  HeatMap panel{std::move(values), std::move(title), options.queries,   options.keys,
+                "queries",         "keys",           ColorMap::viridis, options.range};
+  if (!panel.range)
+    panel.range = color_range(panel), panel.range->low = std::min(panel.range->low, 0.0),
+    panel.range->high = std::max(panel.range->high, 0.0);
   return panel;
 }
 
 }  // namespace detail
 
-/// Attention weights as heat maps, queries down and keys across, a panel for each head: from weights (B, H, L, S), (H, L, S)
-/// or (L, S), as tensors, views or an Eigen expression. The figure can be changed before it is saved:
-/// `attention_map(weights, {.queries = words, .keys = words, .title = "self-attention"}).save("heads.png")`.
-/// Errors: ShapeError if weights are empty, or if queries or keys are given and are not L or S; OptionError if batch is not below B.
+/// Attention weights as heat maps, queries down and keys across, a panel for each head: from
+/// weights (B, H, L, S), (H, L, S) or (L, S), as tensors, views or an Eigen expression. The figure
+/// can be changed before it is saved:
+/// `attention_map(weights, {.queries = words, .keys = words, .title =
+/// "self-attention"}).save("heads.png")`.
+/// Errors: ShapeError if weights are empty, or if queries or keys are given and are not L or S;
+/// OptionError if batch is not below B.
 template <class T, int N>
   requires(N >= 2 && N <= 4)
 Figure attention_map(const TensorView<T, N>& weights, const AttentionMapOptions& options = {}) {
   if constexpr (N == 4) {
     detail::require_attention(weights.shape(), options);
     if (options.batch < 0 || options.batch >= weights.shape()[0])
-      throw OptionError("attention_map: batch " + std::to_string(options.batch) + " must be at least 0 and below the first extent of weights " +
+      throw OptionError("attention_map: batch " + std::to_string(options.batch) +
+                        " must be at least 0 and below the first extent of weights " +
                         to_string(weights.shape()));
     return attention_map(weights[options.batch], options);
   } else {
@@ -55,7 +69,9 @@ Figure attention_map(const TensorView<T, N>& weights, const AttentionMapOptions&
     if constexpr (N == 2) {
       figure.panels.push_back(detail::attention_panel(weights, "", options));
     } else {
-      for (Index h = 0; h < weights.shape()[0]; ++h) figure.panels.push_back(detail::attention_panel(weights[h], "head " + std::to_string(h + 1), options));
+      for (Index h = 0; h < weights.shape()[0]; ++h)
+        figure.panels.push_back(
+            detail::attention_panel(weights[h], "head " + std::to_string(h + 1), options));
     }
     return figure;
   }
@@ -67,7 +83,8 @@ Figure attention_map(const Tensor<T, N>& weights, const AttentionMapOptions& opt
 }
 
 template <class Derived>
-Figure attention_map(const Eigen::DenseBase<Derived>& weights, const AttentionMapOptions& options = {}) {
+Figure attention_map(const Eigen::DenseBase<Derived>& weights,
+                     const AttentionMapOptions& options = {}) {
   detail::require_attention(Shape<2>{weights.rows(), weights.cols()}, options);
   Figure figure{.title = options.title};
   figure.panels.push_back(detail::attention_panel(weights, "", options));
@@ -75,4 +92,5 @@ Figure attention_map(const Eigen::DenseBase<Derived>& weights, const AttentionMa
 }
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

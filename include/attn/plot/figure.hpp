@@ -10,7 +10,8 @@
 #include <variant>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 /// Where everything of a figure lies, in pixels.
@@ -22,13 +23,15 @@ struct Layout {
 };
 
 /// Panels in a grid, under a title. For example
-/// `Figure{.title = "two heads", .panels = {HeatMap{.values = p, .title = "head 1"}, HeatMap{.values = q, .title = "head 2"}}}.save("heads.png")`.
+/// `Figure{.title = "two heads", .panels = {HeatMap{.values = p, .title = "head 1"},
+/// HeatMap{.values = q, .title = "head 2"}}}.save("heads.png")`.
 /// Errors: ShapeError and OptionError as the panels say; ShapeError without a panel.
 struct Figure {
   std::string title{};
   std::vector<Panel> panels{};
-  int columns = 0;             ///< of the grid; 0: as looks well
-  double scale = 2;            ///< pixels to the point, from 1 to 8; less where the picture would exceed 6000 pixels on a side, but never below 1
+  int columns = 0;  ///< of the grid; 0: as looks well
+  double scale =
+      2;  ///< pixels to the point, from 1 to 8; less where the picture would exceed 6000 pixels on a side, but never below 1
   std::optional<Font> font{};  ///< by default `Font::system()`
 
   Layout layout() const;
@@ -45,13 +48,19 @@ namespace detail {
 inline Layout lay_out(const Figure& figure, const Font& font, double scale) {
   Layout layout{.scale = scale};
   const Draft page{font, scale};
-  for (const Panel& panel : figure.panels) layout.panels.push_back(std::visit([&](const auto& kind) { return plot::lay_out(kind, font, scale); }, panel));
+  for (const Panel& panel : figure.panels)
+    layout.panels.push_back(
+        std::visit([&](const auto& kind) { return plot::lay_out(kind, font, scale); }, panel));
 
   const int margin = page.px(16), gap = page.px(26);
-  const Grid grid(layout.panels, figure.columns > 0 ? static_cast<std::size_t>(figure.columns) : best_columns(layout.panels, gap), gap);
+  const Grid grid(layout.panels,
+                  figure.columns > 0 ? static_cast<std::size_t>(figure.columns)
+                                     : best_columns(layout.panels, gap),
+                  gap);
   const double size = points::figure_title * scale;
   int width = grid.width(), top = margin;
-  const std::vector<std::string> lines = wrap(font, figure.title, size, std::max(width, page.px(480)));
+  const std::vector<std::string> lines =
+      wrap(font, figure.title, size, std::max(width, page.px(480)));
   for (const std::string& line : lines) width = std::max(width, font.width(line, size));
   for (const std::string& line : lines) {
     layout.title.push_back({page.box(line, size, margin + width / 2, top, 0.5, 0), line, size});
@@ -69,7 +78,8 @@ inline Layout lay_out(const Figure& figure, const Font& font, double scale) {
 
 inline Layout lay_out(const Figure& figure, const Font& font) {
   if (figure.panels.empty()) throw ShapeError("Figure: panels must be at least one");
-  if (!(figure.scale >= 1 && figure.scale <= 8)) throw OptionError("Figure: scale " + std::to_string(figure.scale) + " must be from 1 to 8");
+  if (!(figure.scale >= 1 && figure.scale <= 8))
+    throw OptionError("Figure: scale " + std::to_string(figure.scale) + " must be from 1 to 8");
   double scale = figure.scale;
   for (;;) {
     Layout layout = lay_out(figure, font, scale);
@@ -81,13 +91,17 @@ inline Layout lay_out(const Figure& figure, const Font& font) {
 
 }  // namespace detail
 
-inline Layout Figure::layout() const { return detail::lay_out(*this, font ? *font : Font::system()); }
+inline Layout Figure::layout() const {
+  return detail::lay_out(*this, font ? *font : Font::system());
+}
 
 inline Image Figure::draw() const {
   const Font face = font ? *font : Font::system();
   const Layout layout = detail::lay_out(*this, face);
   Image image(layout.width, layout.height);
-  const auto write = [&](const Text& text) { image.stamp(face.render(text.text, text.size), text.box.x, text.box.y, ink::text, text.turned); };
+  const auto write = [&](const Text& text) {
+    image.stamp(face.render(text.text, text.size), text.box.x, text.box.y, ink::text, text.turned);
+  };
   for (const Text& line : layout.title) write(line);
   for (std::size_t i = 0; i < panels.size(); ++i) {
     const PanelLayout& place = layout.panels[i];
@@ -100,4 +114,5 @@ inline Image Figure::draw() const {
 }
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

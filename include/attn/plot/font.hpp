@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <attn/files/utf8.hpp>
 #include <attn/plot/font_file.hpp>
 #include <attn/plot/image.hpp>
 #include <attn/plot/stb.hpp>
-#include <attn/plot/utf8.hpp>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -13,11 +13,13 @@
 #include <string_view>
 #include <utility>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
-/// One line of text as pixels: a TrueType font, anti-aliased, or the built-in letters, which are ASCII on a grid of 7 × 11.
-/// A size is pixels to the em. Every line of a size has the same height. Copies share the font.
+/// One line of text as pixels: a TrueType font, anti-aliased, or the built-in letters, which are
+/// ASCII on a grid of 7 × 11. A size is pixels to the em. Every line of a size has the same height.
+/// Copies share the font.
 class Font {
  public:
   static Font built_in() { return Font{}; }
@@ -28,19 +30,22 @@ class Font {
     if (!bytes || !is_sound_truetype(*bytes)) return std::nullopt;
     auto file = std::make_shared<File>();
     file->bytes = std::move(*bytes);
-    file->bytes.resize(file->bytes.size() + (1 << 20));  // zeros: beyond what a 16-bit offset inside a table can reach
+    file->bytes.resize(file->bytes.size() +
+                       (1 << 20));  // zeros: beyond what a 16-bit offset inside a table can reach
     if (!stb::stbtt_InitFont(&file->info, file->bytes.data(), 0)) return std::nullopt;
     Font font;
     font.file_ = std::move(file);
     return font;
   }
 
-  /// The file that the environment variable ATTN_FONT names ("none": the built-in letters), else the first usual one, else built-in.
+  /// The file that the environment variable ATTN_FONT names ("none": the built-in letters), else
+  /// the first usual one, else built-in.
   static Font system() {
     const char* wanted = std::getenv("ATTN_FONT");
     if (wanted != nullptr && std::string_view(wanted) == "none") return built_in();
     std::optional<Font> font = wanted != nullptr ? load(wanted) : std::nullopt;
-    for (const std::filesystem::path& path : font ? std::vector<std::filesystem::path>{} : usual_fonts())
+    for (const std::filesystem::path& path :
+         font ? std::vector<std::filesystem::path>{} : usual_fonts())
       if ((font = load(path))) break;
     return font ? *font : built_in();
   }
@@ -56,7 +61,8 @@ class Font {
     std::size_t low = 0, high = points.size();
     while (low < high) {
       const std::size_t middle = (low + high + 1) / 2;
-      if (width(encode_utf8(std::u32string_view(points).substr(0, middle)) + "…", size) <= room) low = middle;
+      if (width(encode_utf8(std::u32string_view(points).substr(0, middle)) + "…", size) <= room)
+        low = middle;
       else high = middle - 1;
     }
     return encode_utf8(points.substr(0, low)) + "…";
@@ -66,7 +72,8 @@ class Font {
   Coverage render(std::string_view text, double size) const {
     const Line line = shape(text, size);
     Coverage mask{line.width, height(size)};
-    for (const Glyph& glyph : line.glyphs) file_ ? draw_outline(glyph, line.origin, size, mask) : draw_segments(glyph, size, mask);
+    for (const Glyph& glyph : line.glyphs)
+      file_ ? draw_outline(glyph, line.origin, size, mask) : draw_segments(glyph, size, mask);
     return mask;
   }
 
@@ -85,9 +92,12 @@ class Font {
   };
 
   static int unit(double size) { return std::max(1, static_cast<int>(size * 1.17 / 11)); }
-  float scale(double size) const { return stb::stbtt_ScaleForMappingEmToPixels(&file_->info, static_cast<float>(size)); }
+  float scale(double size) const {
+    return stb::stbtt_ScaleForMappingEmToPixels(&file_->info, static_cast<float>(size));
+  }
   double pixels(int units, double size) const { return units * static_cast<double>(scale(size)); }
-  /// Room above and below the base line; a font that claims odd ones gets no more than 1.4 and 0.6 em.
+  /// Room above and below the base line; a font that claims odd ones gets no more than 1.4 and 0.6
+  /// em.
   int ascent(double size) const {
     int above = 0, below = 0, gap = 0;
     stb::stbtt_GetFontVMetrics(&file_->info, &above, &below, &gap);
@@ -114,11 +124,13 @@ class Font {
         }
         continue;
       }
-      const int found = stb::stbtt_FindGlyphIndex(&file_->info, static_cast<int>(point)), index = found >= 0 && found < file_->info.numGlyphs ? found : 0;
+      const int found = stb::stbtt_FindGlyphIndex(&file_->info, static_cast<int>(point)),
+                index = found >= 0 && found < file_->info.numGlyphs ? found : 0;
       int advance = 0, bearing = 0, x0 = 0, y0 = 0, x1 = 0, y1 = 0;
       stb::stbtt_GetGlyphHMetrics(&file_->info, index, &advance, &bearing);
       const double whole = std::floor(pen);
-      stb::stbtt_GetGlyphBitmapBoxSubpixel(&file_->info, index, scale(size), scale(size), static_cast<float>(pen - whole), 0, &x0, &y0, &x1, &y1);
+      stb::stbtt_GetGlyphBitmapBoxSubpixel(&file_->info, index, scale(size), scale(size),
+                                           static_cast<float>(pen - whole), 0, &x0, &y0, &x1, &y1);
       line.glyphs.push_back({index, pen});
       const int widest = static_cast<int>(4 * size);
       left = std::min(left, static_cast<int>(whole) + std::max(x0, -widest));
@@ -134,10 +146,13 @@ class Font {
     const double whole = std::floor(glyph.x);
     const float zoom = scale(size), shift = static_cast<float>(glyph.x - whole);
     int x0 = 0, y0 = 0, x1 = 0, y1 = 0;
-    stb::stbtt_GetGlyphBitmapBoxSubpixel(&file_->info, glyph.index, zoom, zoom, shift, 0, &x0, &y0, &x1, &y1);
+    stb::stbtt_GetGlyphBitmapBoxSubpixel(&file_->info, glyph.index, zoom, zoom, shift, 0, &x0, &y0,
+                                         &x1, &y1);
     if (x1 <= x0 || y1 <= y0 || x1 - x0 > 20 * size || y1 - y0 > 20 * size) return;
     Coverage letter{x1 - x0, y1 - y0};
-    stb::stbtt_MakeGlyphBitmapSubpixel(&file_->info, letter.values.data(), letter.width, letter.height, letter.width, zoom, zoom, shift, 0, glyph.index);
+    stb::stbtt_MakeGlyphBitmapSubpixel(&file_->info, letter.values.data(), letter.width,
+                                       letter.height, letter.width, zoom, zoom, shift, 0,
+                                       glyph.index);
     const int left = origin + static_cast<int>(whole) + x0, top = ascent(size) + y0;
     for (int y = 0; y < letter.height; ++y)
       for (int x = 0; x < letter.width; ++x) mask.ink(left + x, top + y, letter.at(x, y));
@@ -150,12 +165,14 @@ class Font {
     };
     std::array<Corner, 256> corners{};
     char word[2] = {static_cast<char>(glyph.index), '\0'};
-    const int quads = stb::stb_easy_font_print(0, 1, word, nullptr, corners.data(), static_cast<int>(sizeof corners));
+    const int quads = stb::stb_easy_font_print(0, 1, word, nullptr, corners.data(),
+                                               static_cast<int>(sizeof corners));
     for (std::size_t i = 0; i < static_cast<std::size_t>(quads); ++i) {
       const Corner &first = corners[4 * i], &last = corners[4 * i + 2];
       const auto pixel = [&](float at) { return static_cast<int>(at) * unit(size); };
       for (int y = pixel(first.y); y < pixel(last.y); ++y)
-        for (int x = pixel(first.x); x < pixel(last.x); ++x) mask.ink(static_cast<int>(glyph.x) + x, y, 255);
+        for (int x = pixel(first.x); x < pixel(last.x); ++x)
+          mask.ink(static_cast<int>(glyph.x) + x, y, 255);
     }
   }
 
@@ -163,4 +180,5 @@ class Font {
 };
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

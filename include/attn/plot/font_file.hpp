@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 /// The whole file, or nothing where it cannot be read.
@@ -42,9 +43,11 @@ inline std::vector<std::filesystem::path> usual_fonts() {
       "C:/Windows/Fonts/arial.ttf",
   };
   if (const char* home = std::getenv("HOME"))
-    for (const char* folder : {"/.fonts/", "/.local/share/fonts/", "/Library/Fonts/"}) paths.emplace_back(std::string(home) + folder + "DejaVuSans.ttf");
+    for (const char* folder : {"/.fonts/", "/.local/share/fonts/", "/Library/Fonts/"})
+      paths.emplace_back(std::string(home) + folder + "DejaVuSans.ttf");
   return paths;
 }
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

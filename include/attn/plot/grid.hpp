@@ -8,13 +8,16 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 namespace detail {
 
-/// Text in lines that are no wider than `room`, broken at spaces; at most three, the last one shortened.
-inline std::vector<std::string> wrap(const Font& font, const std::string& text, double size, int room) {
+/// Text in lines that are no wider than `room`, broken at spaces; at most three, the last one
+/// shortened.
+inline std::vector<std::string> wrap(const Font& font, const std::string& text, double size,
+                                     int room) {
   std::vector<std::string> lines;
   std::size_t begin = 0;
   while (begin < text.size()) {
@@ -26,20 +29,24 @@ inline std::vector<std::string> wrap(const Font& font, const std::string& text, 
       if (stop < text.size() && text[stop] == '\n') break;
     }
     if (lines.size() == 2) end = std::string::npos, next = text.size();
-    std::string line = font.shorten(text.substr(begin, end == std::string::npos ? end : end - begin), size, room);
+    std::string line =
+        font.shorten(text.substr(begin, end == std::string::npos ? end : end - begin), size, room);
     if (!line.empty()) lines.push_back(std::move(line));
     begin = next;
   }
   return lines;
 }
 
-/// Panels in rows of `count` columns. The frames of a column share a middle, those of a row a top; a panel much wider than most
-/// spans several columns.
+/// Panels in rows of `count` columns. The frames of a column share a middle, those of a row a top;
+/// a panel much wider than most spans several columns.
 struct Grid {
   struct Track {
     int before = 0, frame = 0, behind = 0;  // in front of the frames, the frames, behind them
     int size() const { return before + frame + behind; }
-    void widen(int begin, int inside, int end) { before = std::max(before, -begin), frame = std::max(frame, inside), behind = std::max(behind, end - inside); }
+    void widen(int begin, int inside, int end) {
+      before = std::max(before, -begin), frame = std::max(frame, inside),
+      behind = std::max(behind, end - inside);
+    }
   };
   struct Place {
     std::size_t row = 0, column = 0, span = 1;
@@ -48,11 +55,17 @@ struct Grid {
   std::vector<Place> places;
   int gap;
 
-  Grid(const std::vector<PanelLayout>& panels, std::size_t count, int gap_) : columns(count), gap(gap_) {
-    const auto core = [](const PanelLayout& panel) { return unite(panel.frame, panel.bar).width; };  // a long title is no reason to span
+  Grid(const std::vector<PanelLayout>& panels, std::size_t count, int gap_)
+      : columns(count), gap(gap_) {
+    const auto core = [](const PanelLayout& panel) {
+      return unite(panel.frame, panel.bar).width;
+    };  // a long title is no reason to span
     std::vector<int> cores, around;
-    for (const PanelLayout& panel : panels) cores.push_back(core(panel)), around.push_back(panel.bounds().width - core(panel) + gap);
-    const auto median = [](std::vector<int> of) { return std::sort(of.begin(), of.end()), of[(of.size() - 1) / 2]; };
+    for (const PanelLayout& panel : panels)
+      cores.push_back(core(panel)), around.push_back(panel.bounds().width - core(panel) + gap);
+    const auto median = [](std::vector<int> of) {
+      return std::sort(of.begin(), of.end()), of[(of.size() - 1) / 2];
+    };
     const double usual = median(cores), rest = median(around);
     Place next;
     for (const PanelLayout& panel : panels) {
@@ -72,7 +85,8 @@ struct Grid {
     for (std::size_t i = 0; i < panels.size(); ++i) {
       const auto [row, first, span] = places[i];
       const int room = extent(columns, first, first + span) - columns[first].before;
-      if (span > 1) columns[first + span - 1].behind += std::max(0, panels[i].bounds().right() - room);
+      if (span > 1)
+        columns[first + span - 1].behind += std::max(0, panels[i].bounds().right() - room);
     }
   }
   int width() const { return extent(columns, 0, columns.size()); }
@@ -82,8 +96,10 @@ struct Grid {
   Rect frame(std::size_t i, const Rect& frame) const {
     const auto [row, column, span] = places[i];
     const Track& track = columns[column];
-    const int left = extent(columns, 0, column) + (column > 0 ? gap : 0), top = extent(rows, 0, row) + (row > 0 ? gap : 0);
-    return {left + track.before + (span == 1 ? (track.frame - frame.width) / 2 : 0), top + rows[row].before, frame.width, frame.height};
+    const int left = extent(columns, 0, column) + (column > 0 ? gap : 0),
+              top = extent(rows, 0, row) + (row > 0 ? gap : 0);
+    return {left + track.before + (span == 1 ? (track.frame - frame.width) / 2 : 0),
+            top + rows[row].before, frame.width, frame.height};
   }
 
  private:
@@ -103,7 +119,8 @@ inline std::size_t best_columns(const std::vector<PanelLayout>& panels, int gap)
     double taken = 0;
     for (const Grid::Place& place : grid.places) taken += static_cast<double>(place.span);
     const double empty = static_cast<double>(grid.rows.size() * count) / taken - 1;
-    const double cost = std::abs(std::log(static_cast<double>(grid.width()) / grid.height() / 1.5)) + 1.5 * empty;
+    const double cost =
+        std::abs(std::log(static_cast<double>(grid.width()) / grid.height() / 1.5)) + 1.5 * empty;
     if (cost < least) least = cost, best = count;
   }
   return best;
@@ -112,4 +129,5 @@ inline std::size_t best_columns(const std::vector<PanelLayout>& panels, int gap)
 }  // namespace detail
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 /// Pixels from (x, y), which counts right and down, to the pixel before (right, bottom).
@@ -22,27 +23,36 @@ struct Rect {
   bool empty() const { return width <= 0 || height <= 0; }
   Rect moved(int dx, int dy) const { return {x + dx, y + dy, width, height}; }
   bool overlaps(const Rect& other) const {
-    return !empty() && !other.empty() && x < other.right() && other.x < right() && y < other.bottom() && other.y < bottom();
+    return !empty() && !other.empty() && x < other.right() && other.x < right() &&
+           y < other.bottom() && other.y < bottom();
   }
-  bool contains(const Rect& other) const { return x <= other.x && y <= other.y && other.right() <= right() && other.bottom() <= bottom(); }
+  bool contains(const Rect& other) const {
+    return x <= other.x && y <= other.y && other.right() <= right() && other.bottom() <= bottom();
+  }
 
   /// The smallest that holds both; an empty one counts for nothing.
   friend Rect unite(const Rect& a, const Rect& b) {
     if (a.empty()) return b;
     if (b.empty()) return a;
     const int left = std::min(a.x, b.x), top = std::min(a.y, b.y);
-    return {left, top, std::max(a.right(), b.right()) - left, std::max(a.bottom(), b.bottom()) - top};
+    return {left, top, std::max(a.right(), b.right()) - left,
+            std::max(a.bottom(), b.bottom()) - top};
   }
   friend bool operator==(const Rect&, const Rect&) = default;
 };
 
-/// How much of each pixel is covered, 0 to 255: what text and lines look like before they have a color.
+/// How much of each pixel is covered, 0 to 255: what text and lines look like before they have a
+/// color.
 struct Coverage {
   int width = 0, height = 0;
-  std::vector<std::uint8_t> values = std::vector<std::uint8_t>(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  std::vector<std::uint8_t> values =
+      std::vector<std::uint8_t>(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
 
   bool holds(int x, int y) const { return x >= 0 && y >= 0 && x < width && y < height; }
-  std::uint8_t& at(int x, int y) { return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)]; }
+  std::uint8_t& at(int x, int y) {
+    return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                  static_cast<std::size_t>(x)];
+  }
   std::uint8_t at(int x, int y) const { return const_cast<Coverage&>(*this).at(x, y); }
   /// Adds ink where there is less; what falls outside is cut.
   void ink(int x, int y, std::uint8_t value) {
@@ -55,14 +65,20 @@ class Image {
  public:
   Image(int width, int height) : width_(width), height_(height) {
     if (width <= 0 || height <= 0 || std::int64_t{width} * height > INT32_MAX / 3)
-      throw ShapeError("Image: " + std::to_string(width) + " × " + std::to_string(height) + " pixels must be at least 1 and at most 715827882 in all");
+      throw ShapeError("Image: " + std::to_string(width) + " × " + std::to_string(height) +
+                       " pixels must be at least 1 and at most 715827882 in all");
     pixels_.assign(static_cast<std::size_t>(width) * static_cast<std::size_t>(height), ink::paper);
   }
 
   int width() const { return width_; }
   int height() const { return height_; }
-  Color* row(int y) { return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width_); }
-  Color at(int x, int y) const { return pixels_[static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x)]; }
+  Color* row(int y) {
+    return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width_);
+  }
+  Color at(int x, int y) const {
+    return pixels_[static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) +
+                   static_cast<std::size_t>(x)];
+  }
 
   void fill(const Rect& area, Color color) {
     const int left = std::max(area.x, 0), right = std::min(area.right(), width_);
@@ -86,9 +102,12 @@ class Image {
     std::vector<std::uint8_t> bytes;
     const auto append = [](void* target, void* data, int size) {
       const auto* begin = static_cast<const std::uint8_t*>(data);
-      static_cast<std::vector<std::uint8_t>*>(target)->insert(static_cast<std::vector<std::uint8_t>*>(target)->end(), begin, begin + size);
+      static_cast<std::vector<std::uint8_t>*>(target)->insert(
+          static_cast<std::vector<std::uint8_t>*>(target)->end(), begin, begin + size);
     };
-    if (!stb::stbi_write_png_to_func(append, &bytes, width_, height_, 3, pixels_.data(), 3 * width_)) throw std::bad_alloc();
+    if (!stb::stbi_write_png_to_func(append, &bytes, width_, height_, 3, pixels_.data(),
+                                     3 * width_))
+      throw std::bad_alloc();
     return bytes;
   }
 
@@ -98,4 +117,5 @@ class Image {
 };
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

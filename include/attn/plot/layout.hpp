@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 /// A line of text and the box that holds all its ink; turned, it reads upwards.
@@ -23,7 +24,8 @@ struct Stroke {
   Color color{};
 };
 
-/// Where everything of a panel lies, in pixels; drawing only follows it. No text overlaps a text, the frame or the bar.
+/// Where everything of a panel lies, in pixels; drawing only follows it. No text overlaps a text,
+/// the frame or the bar.
 struct PanelLayout {
   Rect frame{};  ///< the cells or curves
   Rect bar{};    ///< the colours; empty for curves
@@ -49,7 +51,8 @@ inline constexpr double label = 11.5, axis_title = 12, panel_title = 13.5, figur
 inline constexpr double line = 0.75, tick = 3.5, pad = 3, gap = 6;
 }  // namespace points
 
-/// A panel while it is laid out, its frame's corner at (0, 0): places text by an anchor, and knows points and pixels.
+/// A panel while it is laid out, its frame's corner at (0, 0): places text by an anchor, and knows
+/// points and pixels.
 struct Draft {
   const Font& font;
   double scale;
@@ -57,15 +60,19 @@ struct Draft {
 
   int px(double size) const { return std::max(1, static_cast<int>(std::lround(size * scale))); }
 
-  /// Text whose box has the point (x, y) at the share (across, down) of its width and height: (0, 0) its corner, (1, 0.5) the
-  /// middle of its right side.
-  Rect box(const std::string& text, double size, int x, int y, double across, double down, bool turned = false) const {
+  /// Text whose box has the point (x, y) at the share (across, down) of its width and height: (0,
+  /// 0) its corner, (1, 0.5) the middle of its right side.
+  Rect box(const std::string& text, double size, int x, int y, double across, double down,
+           bool turned = false) const {
     const int length = font.width(text, size), thickness = font.height(size);
     const int width = turned ? thickness : length, height = turned ? length : thickness;
-    return {x - static_cast<int>(std::lround(across * width)), y - static_cast<int>(std::lround(down * height)), width, height};
+    return {x - static_cast<int>(std::lround(across * width)),
+            y - static_cast<int>(std::lround(down * height)), width, height};
   }
-  void text(const std::string& text, double size, int x, int y, double across, double down, bool turned = false) {
-    if (!text.empty()) panel.texts.push_back({box(text, size, x, y, across, down, turned), text, size, turned});
+  void text(const std::string& text, double size, int x, int y, double across, double down,
+            bool turned = false) {
+    if (!text.empty())
+      panel.texts.push_back({box(text, size, x, y, across, down, turned), text, size, turned});
   }
   void stroke(const Rect& area, Color color = ink::axis) { panel.strokes.push_back({area, color}); }
 
@@ -78,13 +85,16 @@ struct Draft {
     stroke({area.right(), area.y, line, area.height});
   }
 
-  /// A tick and its label below an area, left of it, or right of it, at a pixel along the side. Label sizes in pixels.
-  void tick_below(const Rect& area, int at, const std::string& label, double size, bool turned = false, double length = points::tick) {
+  /// A tick and its label below an area, left of it, or right of it, at a pixel along the side.
+  /// Label sizes in pixels.
+  void tick_below(const Rect& area, int at, const std::string& label, double size,
+                  bool turned = false, double length = points::tick) {
     const int line = px(points::line), end = area.bottom() + line + px(length);
     stroke({at - line / 2, area.bottom() + line, line, px(length)});
     text(label, size, at, end + px(points::pad), 0.5, 0, turned);
   }
-  void tick_left(const Rect& area, int at, const std::string& label, double size, double length = points::tick) {
+  void tick_left(const Rect& area, int at, const std::string& label, double size,
+                 double length = points::tick) {
     const int line = px(points::line), end = area.x - line - px(length);
     stroke({end, at - line / 2, px(length), line});
     text(label, size, end - px(points::pad), at, 1, 0.5);
@@ -100,16 +110,20 @@ struct Draft {
     const Rect& frame = panel.frame;
     const double axis = points::axis_title * scale;
     const int room = std::max(px(300), panel.bounds().width);
-    text(font.shorten(across, axis, room), axis, frame.x + frame.width / 2, panel.bounds().bottom() + px(points::gap), 0.5, 0);
-    text(font.shorten(down, axis, room), axis, panel.bounds().x - px(points::gap), frame.y + frame.height / 2, 1, 0.5, true);
+    text(font.shorten(across, axis, room), axis, frame.x + frame.width / 2,
+         panel.bounds().bottom() + px(points::gap), 0.5, 0);
+    text(font.shorten(down, axis, room), axis, panel.bounds().x - px(points::gap),
+         frame.y + frame.height / 2, 1, 0.5, true);
   }
   void title(const std::string& title) {
     const Rect& frame = panel.frame;
     const double head = points::panel_title * scale;
     const int top = std::min(panel.bounds().y, frame.y - font.height(points::label * scale) / 2);
-    text(font.shorten(title, head, std::max(px(300), panel.bounds().width)), head, frame.x + frame.width / 2, top - px(points::gap), 0.5, 1);
+    text(font.shorten(title, head, std::max(px(300), panel.bounds().width)), head,
+         frame.x + frame.width / 2, top - px(points::gap), 0.5, 1);
   }
 };
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -10,10 +10,12 @@
 #include <variant>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
-/// A matrix to be shown, in double: made from any real Eigen expression, tensor or view of two axes.
+/// A matrix to be shown, in double: made from any real Eigen expression, tensor or view of two
+/// axes.
 struct Values : Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> {
   using Array = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -26,10 +28,13 @@ struct Values : Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
   Values(const Tensor<T, 2>& tensor) : Values(tensor.view()) {}
 };
 
-/// A matrix as coloured cells, row 0 at the top, beside a colour bar. Labels are one for each row or column; without
-/// them the axis counts from 0. NaN is grey, an infinity has the colour of its end.
-/// `range` is what the colours span: by default the finite values, and with `coolwarm` evenly on both sides of 0.
-/// Errors, when laid out: ShapeError without values, or where labels are not as many as rows or columns.
+/// A matrix as coloured cells, row 0 at the top, beside a colour bar. Labels are one for each row
+/// or column; without them the axis counts from 0. NaN is grey, an infinity has the colour of its
+/// end.
+/// `range` is what the colours span: by default the finite values, and with `coolwarm` evenly on
+/// both sides of 0.
+/// Errors, when laid out: ShapeError without values, or where labels are not as many as rows or
+/// columns.
 struct HeatMap {
   Values values{};
   std::string title{};
@@ -39,7 +44,8 @@ struct HeatMap {
   std::optional<Range> range{};
 };
 
-/// Points (x, y) in order, joined by a line; one that is not finite, or not above 0 on a logarithmic axis, leaves a gap.
+/// Points (x, y) in order, joined by a line; one that is not finite, or not above 0 on a
+/// logarithmic axis, leaves a gap.
 struct Curve {
   std::string name{};  ///< in the legend, if not empty
   std::vector<double> x{}, y{};
@@ -55,8 +61,8 @@ struct Axis {
   std::optional<Range> range{};  ///< by default the values, and a little room
 };
 
-/// Curves over common axes. Errors, when laid out: ShapeError where a curve has not as many x as y, OptionError where a
-/// range is not ascending, or not above 0 on a logarithmic axis.
+/// Curves over common axes. Errors, when laid out: ShapeError where a curve has not as many x as y,
+/// OptionError where a range is not ascending, or not above 0 on a logarithmic axis.
 struct Curves {
   std::string title{};
   Axis x{}, y{};
@@ -65,24 +71,30 @@ struct Curves {
 
 using Panel = std::variant<HeatMap, Curves>;
 
-/// What the colours of a heat map span. A single value v spans 0 to v, so that the map has a colour to show.
+/// What the colours of a heat map span. A single value v spans 0 to v, so that the map has a colour
+/// to show.
 inline Range color_range(const HeatMap& map) {
   if (map.range) {
-    if (!(map.range->low < map.range->high) || !std::isfinite(map.range->low) || !std::isfinite(map.range->high))
-      throw OptionError("HeatMap: range [" + std::to_string(map.range->low) + ", " + std::to_string(map.range->high) + "] must be finite and ascending");
+    if (!(map.range->low < map.range->high) || !std::isfinite(map.range->low) ||
+        !std::isfinite(map.range->high))
+      throw OptionError("HeatMap: range [" + std::to_string(map.range->low) + ", " +
+                        std::to_string(map.range->high) + "] must be finite and ascending");
     return *map.range;
   }
   std::optional<Range> found;
   for (Index i = 0; i < map.values.size(); ++i)
-    if (const double v = map.values.data()[i]; std::isfinite(v)) found = found ? Range{std::min(found->low, v), std::max(found->high, v)} : Range{v, v};
+    if (const double v = map.values.data()[i]; std::isfinite(v))
+      found = found ? Range{std::min(found->low, v), std::max(found->high, v)} : Range{v, v};
   Range range = found.value_or(Range{0, 1});
   if (map.color_map == ColorMap::coolwarm) {
     const double most = std::max(std::abs(range.low), std::abs(range.high));
     return most > 0 ? Range{-most, most} : Range{-1, 1};
   }
-  if (range.low == range.high) range = range.low < 0 ? Range{range.low, 0} : Range{0, range.high > 0 ? range.high : 1};
+  if (range.low == range.high)
+    range = range.low < 0 ? Range{range.low, 0} : Range{0, range.high > 0 ? range.high : 1};
   return range;
 }
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -11,9 +11,10 @@
 
 #include <attn/core/config.hpp>
 
-// Sean Barrett's public-domain headers, in a namespace of their own: a program may include them too, before or after
-// this file, with or without their implementation, as a whole or in other translation units, and nothing meets. What the program
-// defined for them is put aside here and put back at the end. Their warnings are nobody's business.
+// Sean Barrett's public-domain headers, in a namespace of their own: a program may include them
+// too, before or after this file, with or without their implementation, as a whole or in other
+// translation units, and nothing meets. What the program defined for them is put aside here and put
+// back at the end. Their warnings are nobody's business.
 #pragma GCC system_header
 
 #pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
@@ -76,7 +77,8 @@
 #pragma push_macro("__cplusplus")
 #undef __cplusplus
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 namespace stb {
 
@@ -92,7 +94,8 @@ namespace stb {
 
 }  // namespace stb
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn
 
 #pragma pop_macro("__cplusplus")
 

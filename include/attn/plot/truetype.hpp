@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 namespace plot {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -28,14 +29,19 @@ struct FontTable {
   std::size_t offset = 0, length = 0;
 };
 
-/// A table of the font, if it lies within the file and adds up to the checksum that the directory gives for it.
+/// A table of the font, if it lies within the file and adds up to the checksum that the directory
+/// gives for it.
 inline std::optional<FontTable> find_table(const Bytes& font, std::string_view tag) {
   const FontReader read{font};
-  for (std::size_t record = 12, end = 12 + 16 * std::size_t{read.u16(4)}; record < end && record + 16 <= font.size(); record += 16) {
-    if (!std::equal(tag.begin(), tag.end(), font.begin() + static_cast<std::ptrdiff_t>(record))) continue;
+  for (std::size_t record = 12, end = 12 + 16 * std::size_t{read.u16(4)};
+       record < end && record + 16 <= font.size(); record += 16) {
+    if (!std::equal(tag.begin(), tag.end(), font.begin() + static_cast<std::ptrdiff_t>(record)))
+      continue;
     const FontTable table{read.u32(record + 8), read.u32(record + 12)};
-    if (table.offset > font.size() || table.length > font.size() - table.offset) return std::nullopt;
-    std::uint32_t sum = tag == "head" ? 0u - read.u32(table.offset + 8) : 0u;  // head's own field is left out of its sum
+    if (table.offset > font.size() || table.length > font.size() - table.offset)
+      return std::nullopt;
+    std::uint32_t sum = tag == "head" ? 0u - read.u32(table.offset + 8)
+                                      : 0u;  // head's own field is left out of its sum
     for (std::size_t i = 0; i < table.length; i += 4) sum += read.u32(table.offset + i);
     if (sum != read.u32(record + 4)) return std::nullopt;
     return table;
@@ -49,11 +55,12 @@ inline bool are_sound_maps(const FontReader& read, const FontTable& cmap) {
     const std::size_t map = read.u32(cmap.offset + 4 + 8 * i + 4);
     if (map + 16 > cmap.length) return false;
     const std::size_t start = cmap.offset + map, room = cmap.length - map, format = read.u16(start);
-    const std::size_t needed = format == 0                    ? 262
-                               : format == 4                  ? 16 + 4 * std::size_t{read.u16(start + 6)}
-                               : format == 6                  ? 10 + 2 * std::size_t{read.u16(start + 8)}
-                               : format == 12 || format == 13 ? 16 + 12 * std::size_t{read.u32(start + 12)}
-                                                              : 0;
+    const std::size_t needed = format == 0   ? 262
+                               : format == 4 ? 16 + 4 * std::size_t{read.u16(start + 6)}
+                               : format == 6 ? 10 + 2 * std::size_t{read.u16(start + 8)}
+                               : format == 12 || format == 13
+                                   ? 16 + 12 * std::size_t{read.u32(start + 12)}
+                                   : 0;
     if (needed > room) return false;
   }
   return true;
@@ -66,7 +73,9 @@ struct FontOutlines {
   std::size_t count;
   bool wide;  ///< the index has 32 bits
 
-  std::size_t begin(std::size_t i) const { return wide ? read.u32(loca.offset + 4 * i) : 2 * std::size_t{read.u16(loca.offset + 2 * i)}; }
+  std::size_t begin(std::size_t i) const {
+    return wide ? read.u32(loca.offset + 4 * i) : 2 * std::size_t{read.u16(loca.offset + 2 * i)};
+  }
 
   bool is_sound_index() const {
     if (loca.length < (count + 1) * (wide ? 4 : 2) || begin(count) > glyf.length) return false;
@@ -75,18 +84,21 @@ struct FontOutlines {
     return true;
   }
 
-  /// Whether an outline lies within its own bytes. It may be made of other glyphs, `budget` of them in all.
+  /// Whether an outline lies within its own bytes. It may be made of other glyphs, `budget` of them
+  /// in all.
   bool is_sound(std::size_t glyph, int& budget, int depth = 0) const {
     if (glyph >= count || --budget < 0 || depth > 6) return false;
     const std::size_t at = glyf.offset + begin(glyph), end = glyf.offset + begin(glyph + 1);
     if (at == end) return true;
     if (end - at < 10) return false;
     const std::size_t contours = read.u16(at);
-    return contours < 0x8000 ? is_sound_simple(at + 10, end, contours) : is_sound_compound(at + 10, end, budget, depth);
+    return contours < 0x8000 ? is_sound_simple(at + 10, end, contours)
+                             : is_sound_compound(at + 10, end, budget, depth);
   }
 
  private:
-  /// Last points of the contours, ascending; instructions; a flag for each point, or for a run; x and y of 0, 1 or 2 bytes.
+  /// Last points of the contours, ascending; instructions; a flag for each point, or for a run; x
+  /// and y of 0, 1 or 2 bytes.
   bool is_sound_simple(std::size_t at, std::size_t end, std::size_t contours) const {
     if (contours == 0) return true;
     std::size_t points = 0;
@@ -99,7 +111,12 @@ struct FontOutlines {
     for (std::size_t point = 0; point < points;) {
       const unsigned flag = read.u8(at++), run = flag & 8 ? 1 + read.u8(at++) : 1;
       if (at > end || run > points - point) return false;
-      coordinates += run * ((flag & 2 ? 1u : flag & 16 ? 0u : 2u) + (flag & 4 ? 1u : flag & 32 ? 0u : 2u));
+      coordinates += run * ((flag & 2    ? 1u
+                             : flag & 16 ? 0u
+                                         : 2u) +
+                            (flag & 4    ? 1u
+                             : flag & 32 ? 0u
+                                         : 2u));
       point += run;
     }
     return at + coordinates <= end;
@@ -119,21 +136,27 @@ struct FontOutlines {
 
 }  // namespace detail
 
-/// Whether the bytes are a TrueType font that can be drawn from without looking at every offset again: one font, with the
-/// tables that drawing needs, each within the file and as its checksum says, and every map and outline within its table.
+/// Whether the bytes are a TrueType font that can be drawn from without looking at every offset
+/// again: one font, with the tables that drawing needs, each within the file and as its checksum
+/// says, and every map and outline within its table.
 inline bool is_sound_truetype(const Bytes& font) {
   const detail::FontReader read{font};
-  if (read.u32(0) != 0x00010000 && read.u32(0) != 0x74727565) return false;  // 1.0, or Apple's "true"
-  const auto cmap = detail::find_table(font, "cmap"), glyf = detail::find_table(font, "glyf"), head = detail::find_table(font, "head"),
-             hhea = detail::find_table(font, "hhea"), hmtx = detail::find_table(font, "hmtx"), loca = detail::find_table(font, "loca"),
+  if (read.u32(0) != 0x00010000 && read.u32(0) != 0x74727565)
+    return false;  // 1.0, or Apple's "true"
+  const auto cmap = detail::find_table(font, "cmap"), glyf = detail::find_table(font, "glyf"),
+             head = detail::find_table(font, "head"), hhea = detail::find_table(font, "hhea"),
+             hmtx = detail::find_table(font, "hmtx"), loca = detail::find_table(font, "loca"),
              maxp = detail::find_table(font, "maxp");
   if (!cmap || !glyf || !head || !hhea || !hmtx || !loca || !maxp) return false;
   if (head->length < 54 || hhea->length < 36 || maxp->length < 6) return false;
 
-  const std::size_t units_per_em = read.u16(head->offset + 18), index_format = read.u16(head->offset + 50);
+  const std::size_t units_per_em = read.u16(head->offset + 18),
+                    index_format = read.u16(head->offset + 50);
   if (units_per_em < 16 || units_per_em > 16384 || index_format > 1) return false;
   const std::size_t glyphs = read.u16(maxp->offset + 4), advances = read.u16(hhea->offset + 34);
-  if (glyphs == 0 || advances == 0 || advances > glyphs || hmtx->length < 4 * advances + 2 * (glyphs - advances)) return false;
+  if (glyphs == 0 || advances == 0 || advances > glyphs ||
+      hmtx->length < 4 * advances + 2 * (glyphs - advances))
+    return false;
 
   const detail::FontOutlines outlines{read, *glyf, *loca, glyphs, index_format == 1};
   if (!detail::are_sound_maps(read, *cmap) || !outlines.is_sound_index()) return false;
@@ -145,4 +168,5 @@ inline bool is_sound_truetype(const Bytes& font) {
 }
 
 }  // namespace plot
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

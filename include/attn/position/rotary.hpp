@@ -1,10 +1,11 @@
 #pragma once
 
-#include <attn/core/scratch.hpp>
 #include <attn/core/tensor.hpp>
+#include <attn/parallel/scratch.hpp>
 #include <cmath>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Which two of the E numbers of a head turn together as pair i = 0 … E/2 − 1.
 enum class RotaryLayout {
@@ -18,32 +19,40 @@ struct RotaryOptions {
   RotaryLayout layout = RotaryLayout::half;
 };
 
-/// Rotary position: pair i of a query or key at position m turns by the angle m θ_i, θ_i = base^(−2i/E),   [Su21 Eq.15]
+/// Rotary position: pair i of a query or key at position m turns by the angle m θ_i, θ_i =
+/// base^(−2i/E),   [Su21 Eq.15]
 ///
 ///   (a, b) becomes (a cos m θ_i − b sin m θ_i, b cos m θ_i + a sin m θ_i),   [Su21 Eq.34]
 ///
-/// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16]. `rotary(x, offset)` takes (B, H, L, E), or
-/// fewer leading axes, at positions offset … offset + L − 1, and gives a tensor of that shape: x itself, turned in place, where x is a
-/// tensor that is given up.
-/// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that far positions are as exact as near
-/// ones; a model that was trained with angles in float saw others, by up to m/10⁷. What a row gets depends on its position alone.
-/// Errors: OptionError if head_dim is odd or below 2, or the base not positive and finite; ShapeError if the last axis is not head_dim.
+/// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16]. `rotary(x,
+/// offset)` takes (B, H, L, E), or fewer leading axes, at positions offset … offset + L − 1, and
+/// gives a tensor of that shape: x itself, turned in place, where x is a tensor that is given up.
+/// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
+/// far positions are as exact as near ones; a model that was trained with angles in float saw
+/// others, by up to m/10⁷. What a row gets depends on its position alone.
+/// Errors: OptionError if head_dim is odd or below 2, or the base not positive and finite;
+/// ShapeError if the last axis is not head_dim.
 class Rotary {
  public:
   RotaryOptions options;
 
   explicit Rotary(const RotaryOptions& the_options) : options(the_options) {
     if (options.head_dim < 2 || options.head_dim % 2 != 0)
-      throw OptionError("Rotary: head_dim = " + std::to_string(options.head_dim) + " must be even and at least 2");
-    if (!std::isfinite(options.base) || options.base <= 0) throw OptionError("Rotary: base = " + std::to_string(options.base) + " must be positive and finite");
+      throw OptionError("Rotary: head_dim = " + std::to_string(options.head_dim) +
+                        " must be even and at least 2");
+    if (!std::isfinite(options.base) || options.base <= 0)
+      throw OptionError("Rotary: base = " + std::to_string(options.base) +
+                        " must be positive and finite");
   }
 
   template <class X>
   auto operator()(X&& x, Index offset = 0) const {
-    if constexpr (requires { turned(std::forward<X>(x), offset, 1.0); }) return turned(std::forward<X>(x), offset, 1.0);
+    if constexpr (requires { turned(std::forward<X>(x), offset, 1.0); })
+      return turned(std::forward<X>(x), offset, 1.0);
     else return rotate(*this, x, offset);  // of a variable, as whoever knows them says
   }
-  /// By the negative angles: undoes the rotation, and is its backward, dx from dy, because the inverse of a rotation is its transpose.
+  /// By the negative angles: undoes the rotation, and is its backward, dx from dy, because the
+  /// inverse of a rotation is its transpose.
   template <class X>
   auto inverse(X&& x, Index offset = 0) const {
     return turned(std::forward<X>(x), offset, -1);
@@ -69,10 +78,12 @@ class Rotary {
 
   /// `to` may be `from`.
   template <class T, int N>
-  void turn(const TensorView<const T, N>& from, const TensorView<T, N>& to, Index offset, double direction) const {
+  void turn(const TensorView<const T, N>& from, const TensorView<T, N>& to, Index offset,
+            double direction) const {
     static_assert(N >= 2 && N <= 4, "what turns has the axes (B, H, L, E), (H, L, E) or (L, E)");
     if (from.shape().back() != options.head_dim)
-      throw ShapeError("Rotary: input " + to_string(from.shape()) + " must have head_dim = " + std::to_string(options.head_dim) + " on its last axis");
+      throw ShapeError("Rotary: input " + to_string(from.shape()) + " must have head_dim = " +
+                       std::to_string(options.head_dim) + " on its last axis");
     const TensorView<const T, 4> x = as_heads(from);
     const TensorView<T, 4> y = as_heads(to);
     const Index L = x.shape()[2], pairs = options.head_dim / 2;
@@ -81,16 +92,19 @@ class Rotary {
       T* const sin = cos + block * pairs;
       const Index begin = task * block, end = std::min(begin + block, L);
       for (Index i = 0; i < pairs; ++i) {
-        const double theta = std::pow(options.base, -static_cast<double>(i) / static_cast<double>(pairs));
+        const double theta =
+            std::pow(options.base, -static_cast<double>(i) / static_cast<double>(pairs));
         for (Index m = begin, at = i; m < end; ++m, at += pairs) {
           const double angle = static_cast<double>(offset + m) * theta;
-          cos[at] = static_cast<T>(std::cos(angle)), sin[at] = static_cast<T>(direction * std::sin(angle));
+          cos[at] = static_cast<T>(std::cos(angle)),
+          sin[at] = static_cast<T>(direction * std::sin(angle));
         }
       }
       for (Index b = 0; b < x.shape()[0]; ++b)
         for (Index h = 0; h < x.shape()[1]; ++h)
           for (Index m = begin, at = 0; m < end; ++m, at += pairs) {
-            if (options.layout == RotaryLayout::half) turn_pairs<1>(&x(b, h, m, 0), &y(b, h, m, 0), pairs, cos + at, sin + at, pairs);
+            if (options.layout == RotaryLayout::half)
+              turn_pairs<1>(&x(b, h, m, 0), &y(b, h, m, 0), pairs, cos + at, sin + at, pairs);
             else turn_pairs<2>(&x(b, h, m, 0), &y(b, h, m, 0), 1, cos + at, sin + at, pairs);
           }
     });
@@ -116,4 +130,5 @@ class Rotary {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

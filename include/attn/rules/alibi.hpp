@@ -6,10 +6,12 @@
 #include <memory>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Scores fade with distance, in each head at a rate of its own: s − slope_h · |i − j| [Press22 §3]. Copies share the slopes.
-/// Where L ≠ S the alignment must be named. Errors: ShapeError if there is not one slope for each query head.
+/// Scores fade with distance, in each head at a rate of its own: s − slope_h · |i − j| [Press22
+/// §3]. Copies share the slopes. Where L ≠ S the alignment must be named. Errors: ShapeError if
+/// there is not one slope for each query head.
 class Alibi {
  public:
   std::optional<Align> align;
@@ -17,21 +19,27 @@ class Alibi {
   explicit Alibi(std::vector<double> slopes, std::optional<Align> where = std::nullopt)
       : align(where), slopes_(std::make_shared<const std::vector<double>>(std::move(slopes))) {}
 
-  /// The slopes of the paper: 2^(−8h/H) for h = 1 … H where H is a power of two; otherwise those of the power of two below,
-  /// and then every other one of twice that many, as in the paper's code. Errors: OptionError if num_heads < 1.
+  /// The slopes of the paper: 2^(−8h/H) for h = 1 … H where H is a power of two; otherwise those of
+  /// the power of two below, and then every other one of twice that many, as in the paper's code.
+  /// Errors: OptionError if num_heads < 1.
   static std::vector<double> slopes(Index num_heads) {
-    if (num_heads < 1) throw OptionError("Alibi: num_heads = " + std::to_string(num_heads) + " must be at least 1");
+    if (num_heads < 1)
+      throw OptionError("Alibi: num_heads = " + std::to_string(num_heads) + " must be at least 1");
     Index power = 1;
     while (power * 2 <= num_heads) power *= 2;
     std::vector<double> result;
-    for (Index h = 1; h <= power; ++h) result.push_back(std::exp2(-8.0 * double(h) / double(power)));
-    for (Index h = 1; power + (h + 1) / 2 <= num_heads; h += 2) result.push_back(std::exp2(-4.0 * double(h) / double(power)));
+    for (Index h = 1; h <= power; ++h)
+      result.push_back(std::exp2(-8.0 * double(h) / double(power)));
+    for (Index h = 1; power + (h + 1) / 2 <= num_heads; h += 2)
+      result.push_back(std::exp2(-4.0 * double(h) / double(power)));
     return result;
   }
 
   void check(const ScoreShape& shape) const {
     if (static_cast<Index>(slopes_->size()) != shape.heads)
-      throw ShapeError("Alibi: " + std::to_string(slopes_->size()) + " slopes must be one for each of the H = " + std::to_string(shape.heads) + " heads");
+      throw ShapeError("Alibi: " + std::to_string(slopes_->size()) +
+                       " slopes must be one for each of the H = " + std::to_string(shape.heads) +
+                       " heads");
   }
   template <class T>
   T score(T s, const auto& at) const {
@@ -43,4 +51,5 @@ class Alibi {
   std::shared_ptr<const std::vector<double>> slopes_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

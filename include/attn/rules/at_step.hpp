@@ -2,10 +2,11 @@
 
 #include <attn/rules/rule.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A rule on one step of decoding: every query stands at row `step` of the scores that the rule was bound to, L×S of all steps.
-/// It refers to what the rule is bound to.
+/// A rule on one step of decoding: every query stands at row `step` of the scores that the rule was
+/// bound to, L×S of all steps. It refers to what the rule is bound to.
 template <Rule R>
 class AtStep {
  public:
@@ -37,4 +38,5 @@ class AtStep {
   Index step_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

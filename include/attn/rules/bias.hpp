@@ -3,10 +3,12 @@
 #include <attn/rules/broadcast.hpp>
 #include <limits>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A table that is added to the scaled scores: s + bias(b, h, i, j). −inf masks. Axes of extent 1, and leading axes left out,
-/// stand for all. `Bias{std::move(table)}` owns it, `Bias{view(table)}` refers to it. Errors: ShapeError if it does not fit.
+/// A table that is added to the scaled scores: s + bias(b, h, i, j). −inf masks. Axes of extent 1,
+/// and leading axes left out, stand for all. `Bias{std::move(table)}` owns it, `Bias{view(table)}`
+/// refers to it. Errors: ShapeError if it does not fit.
 template <class T>
 class Bias {
  public:
@@ -35,4 +37,5 @@ Bias(Tensor<T, N>) -> Bias<T>;
 template <class T, int N>
 Bias(TensorView<T, N>) -> Bias<std::remove_const_t<T>>;
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

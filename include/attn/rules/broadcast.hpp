@@ -4,16 +4,19 @@
 #include <attn/rules/rule.hpp>
 #include <memory>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A (B, H, L, S) table in which an axis of extent 1 stands for all of them, as masks and biases come. Fewer axes are the last
-/// ones: (L, S), (H, L, S). It owns a tensor that is given to it (copies share it), or refers to memory through a view.
+/// A (B, H, L, S) table in which an axis of extent 1 stands for all of them, as masks and biases
+/// come. Fewer axes are the last ones: (L, S), (H, L, S). It owns a tensor that is given to it
+/// (copies share it), or refers to memory through a view.
 template <class T>
 class Broadcast {
  public:
   template <int N>
     requires(N >= 2 && N <= 4)
-  explicit Broadcast(Tensor<T, N> tensor) : owner_(std::make_shared<const Tensor<T, N>>(std::move(tensor))) {
+  explicit Broadcast(Tensor<T, N> tensor)
+      : owner_(std::make_shared<const Tensor<T, N>>(std::move(tensor))) {
     refer(static_cast<const Tensor<T, N>*>(owner_.get())->view());
   }
   template <int N>
@@ -22,17 +25,21 @@ class Broadcast {
     refer(table);
   }
 
-  /// Errors: ShapeError, in the name of `function`, if an extent is neither 1 nor that of the scores.
+  /// Errors: ShapeError, in the name of `function`, if an extent is neither 1 nor that of the
+  /// scores.
   void check(const ScoreShape& scores, const char* function) const {
     const Shape<4> wanted{scores.batch, scores.heads, scores.queries, scores.keys};
     for (std::size_t axis = 0; axis < 4; ++axis)
       if (shape_[axis] != 1 && shape_[axis] != wanted[axis])
-        throw ShapeError(std::string(function) + ": shape " + to_string(shape_) + " must be that of the scores (B, H, L, S) = " + to_string(wanted) +
+        throw ShapeError(std::string(function) + ": shape " + to_string(shape_) +
+                         " must be that of the scores (B, H, L, S) = " + to_string(wanted) +
                          ", or 1, on each axis");
   }
   const T& operator()(Position at) const { return data_[place(at)]; }
   /// Where in memory, counted from the table's first number.
-  Index place(Position at) const { return at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3]; }
+  Index place(Position at) const {
+    return at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3];
+  }
 
  private:
   template <int N>
@@ -50,4 +57,5 @@ class Broadcast {
   Shape<4> shape_{1, 1, 1, 1}, steps_{};
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,10 +2,12 @@
 
 #include <attn/rules/rule.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A query looks at its own position and those before: j ≤ i [Vaswani17 §3.2.3, "preventing leftward information flow"].
-/// Where L ≠ S the alignment must be named: `Causal{Align::lower_right}`.
+/// A query looks at its own position and those before: j ≤ i [Vaswani17 §3.2.3, "preventing
+/// leftward information flow"]. Where L ≠ S the alignment must be named:
+/// `Causal{Align::lower_right}`.
 struct Causal {
   std::optional<Align> align = std::nullopt;
 
@@ -16,4 +18,5 @@ struct Causal {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,10 +3,12 @@
 #include <attn/rules/rule.hpp>
 #include <tuple>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Several rules as one: a key is allowed where all allow it, and scores change from the first rule to the last.
-/// Masks come after all changes, wherever they stand: a capped score never leaks probability to a masked key.
+/// Several rules as one: a key is allowed where all allow it, and scores change from the first rule
+/// to the last. Masks come after all changes, wherever they stand: a capped score never leaks
+/// probability to a masked key.
 template <Rule... R>
 struct Combined {
   std::tuple<R...> rules;
@@ -38,7 +40,11 @@ template <Rule... R>
 class Bound<Combined<R...>> {
  public:
   Bound(const Combined<R...>& combined, const ScoreShape& shape, std::optional<Align> align)
-      : rules_(std::apply([&](const R&... rule) { return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...); }, combined.rules)) {}
+      : rules_(std::apply(
+            [&](const R&... rule) {
+              return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...);
+            },
+            combined.rules)) {}
   Bound(const Combined<R...>&&, const ScoreShape&, std::optional<Align>) = delete;
 
   static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
@@ -53,7 +59,8 @@ class Bound<Combined<R...>> {
   }
   template <class T>
   typename Ramp<T>::Mask allows(const Positions<T>& at, Index count) const {
-    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); }, rules_);
+    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); },
+                      rules_);
   }
   template <class S, class T>
   S score(S s, const Positions<T>& at, Index count) const {
@@ -68,7 +75,9 @@ class Bound<Combined<R...>> {
   }
   Cover cover(const Tile& tile) const {
     Cover result = Cover::all;
-    std::apply([&](const Bound<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); }, rules_);
+    std::apply(
+        [&](const Bound<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); },
+        rules_);
     return result;
   }
 
@@ -78,10 +87,12 @@ class Bound<Combined<R...>> {
     if constexpr (first == sizeof...(R)) {
       return s;
     } else {
-      const T next = std::get<first>(rules_).differentiate(s, at, [&](const auto& rule, Position where, T slope) {
-        const Dual<T> through = score_from<first + 1>(Dual<T>(std::get<first>(rules_).score(s, at), slope), at);
-        f(rule, where, through.slope);
-      });
+      const T next = std::get<first>(rules_).differentiate(
+          s, at, [&](const auto& rule, Position where, T slope) {
+            const Dual<T> through =
+                score_from<first + 1>(Dual<T>(std::get<first>(rules_).score(s, at), slope), at);
+            f(rule, where, through.slope);
+          });
       return differentiate_from<first + 1>(next, at, f);
     }
   }
@@ -119,4 +130,5 @@ auto operator&(const A& a, const B& b) {
   return combine(a, b);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,7 +2,8 @@
 
 #include <attn/rules/rule.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Every query looks at every key, and scores stay as they are.
 struct NoMask {
@@ -10,4 +11,5 @@ struct NoMask {
   Cover cover(Tile) const { return Cover::all; }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

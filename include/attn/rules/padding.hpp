@@ -4,23 +4,30 @@
 #include <memory>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Sequence b has `lengths[b]` keys; those after do not exist: j < lengths[b]. Copies share the lengths.
-/// Errors: ShapeError if there is not one length for each sequence, or one is negative or larger than S.
+/// Sequence b has `lengths[b]` keys; those after do not exist: j < lengths[b]. Copies share the
+/// lengths.
+/// Errors: ShapeError if there is not one length for each sequence, or one is negative or larger
+/// than S.
 class Padding {
  public:
-  explicit Padding(std::vector<Index> lengths) : lengths_(std::make_shared<const std::vector<Index>>(std::move(lengths))) {}
+  explicit Padding(std::vector<Index> lengths)
+      : lengths_(std::make_shared<const std::vector<Index>>(std::move(lengths))) {}
 
   const std::vector<Index>& lengths() const { return *lengths_; }
 
   void check(const ScoreShape& shape) const {
     if (static_cast<Index>(lengths().size()) != shape.batch)
-      throw ShapeError("Padding: " + std::to_string(lengths().size()) + " lengths must be one for each of the B = " + std::to_string(shape.batch) +
+      throw ShapeError("Padding: " + std::to_string(lengths().size()) +
+                       " lengths must be one for each of the B = " + std::to_string(shape.batch) +
                        " sequences");
     for (const Index length : lengths())
       if (length < 0 || length > shape.keys)
-        throw ShapeError("Padding: length " + std::to_string(length) + " must be at least 0 and at most the key length S = " + std::to_string(shape.keys));
+        throw ShapeError(
+            "Padding: length " + std::to_string(length) +
+            " must be at least 0 and at most the key length S = " + std::to_string(shape.keys));
   }
   bool allows(Position at) const { return at.key < length(at.batch); }
   Cover cover(Tile t) const {
@@ -34,4 +41,5 @@ class Padding {
   std::shared_ptr<const std::vector<Index>> lengths_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

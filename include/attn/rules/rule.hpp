@@ -2,15 +2,17 @@
 
 #include <attn/core/shape.hpp>
 #include <attn/math/dual.hpp>
-#include <attn/math/exp.hpp>  // the functions that a rule's formula may use
-#include <attn/rules/positions.hpp>
+#include <attn/simd/exp.hpp>  // the functions that a rule's formula may use
+#include <attn/simd/index_vector.hpp>
 #include <concepts>
 #include <optional>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// One score: query `query` of head `head` in sequence `batch` against key `key`. `query` is counted in key positions
-/// (see Align), so that `at.query - at.key` is the distance between the two whatever part of the queries is computed.
+/// One score: query `query` of head `head` in sequence `batch` against key `key`. `query` is
+/// counted in key positions (see Align), so that `at.query - at.key` is the distance between the
+/// two whatever part of the queries is computed.
 struct Position {
   Index batch = 0, head = 0, query = 0, key = 0;
 };
@@ -23,8 +25,9 @@ struct Tile {
 /// What a rule says of a tile: no score in it is allowed, some may be, all are.
 enum class Cover { none, part, all };
 
-/// Where query 0 stands when there are L queries and S keys: at key 0 (PyTorch's `is_causal`), or so that the last query
-/// stands at the last key (decoding with a cache, FlashAttention ≥ 2.1). With L = S both are the same.
+/// Where query 0 stands when there are L queries and S keys: at key 0 (PyTorch's `is_causal`), or
+/// so that the last query stands at the last key (decoding with a cache, FlashAttention ≥ 2.1).
+/// With L = S both are the same.
 enum class Align { upper_left, lower_right };
 
 /// The extents of the scores that a rule is asked about: B, H, L, S.
@@ -32,19 +35,23 @@ struct ScoreShape {
   Index batch, heads, queries, keys;
 };
 
-/// A rule says what a query may look at and how scores are changed: any copyable struct with one or both of
+/// A rule says what a query may look at and how scores are changed: any copyable struct with one or
+/// both of
 ///   bool allows(Position) const         true = may attend
 ///   T score(T scaled_score, Position) const   a new score; −inf masks as well
 /// and, if it likes,
 ///   Cover cover(Tile) const             lets kernels skip tiles, or not ask element by element
-///   void check(ScoreShape) const        throws where the rule does not fit the shape; called once before anything is computed
-///   std::optional<Align> align          a member that names its alignment; with L ≠ S it must then be named
+///   void check(ScoreShape) const        throws where the rule does not fit the shape; called once
+///   before anything is computed std::optional<Align> align          a member that names its
+///   alignment; with L ≠ S it must then be named
 ///
-/// Speed: written with `const auto& at` (and `auto` for the answer of `allows`) instead of `Position`, the same formula is asked
-/// for a vector of queries at once: T is then simd::Vector, at.query a Ramp, and `T(at.query - at.key)` their distances. Lanes
-/// after the last query are asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose tanh and
-/// exp are fast. In both cases functions are called unqualified, after `using std::tanh;`.
-/// Gradients: `score` is asked with Dual numbers for its derivative, so that it must be a template to be trained through.
+/// Speed: written with `const auto& at` (and `auto` for the answer of `allows`) instead of
+/// `Position`, the same formula is asked for a vector of queries at once: T is then simd::Vector,
+/// at.query a Ramp, and `T(at.query - at.key)` their distances. Lanes after the last query are
+/// asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose
+/// tanh and exp are fast. In both cases functions are called unqualified, after `using std::tanh;`.
+/// Gradients: `score` is asked with Dual numbers for its derivative, so that it must be a template
+/// to be trained through.
 template <class R>
 concept Masks = requires(const R& rule, Position at) {
   { rule.allows(at) } -> std::convertible_to<bool>;
@@ -57,13 +64,14 @@ template <class R, class T>
 concept MasksVectors = requires(const R& rule, const Positions<T>& at) {
   { rule.allows(at) } -> std::same_as<typename Ramp<T>::Mask>;
 };
-/// Whether scores of the kind S can be asked for at places At: S is a number, a vector, or a Dual of one.
+/// Whether scores of the kind S can be asked for at places At: S is a number, a vector, or a Dual
+/// of one.
 template <class R, class S, class At>
 concept ChangesAs = requires(const R& rule, S s, const At& at) {
   { rule.score(s, at) } -> std::same_as<S>;
 };
-/// A rule with numbers that are learned: with each score goes one of them, number `parameter(at)` of `gradient()`, by which the new score has
-/// the derivative `parameter_slope(at)`.
+/// A rule with numbers that are learned: with each score goes one of them, number `parameter(at)`
+/// of `gradient()`, by which the new score has the derivative `parameter_slope(at)`.
 template <class R>
 concept Learns = requires(const R& rule, Position at) {
   { rule.parameter(at) } -> std::convertible_to<Index>;
@@ -74,27 +82,34 @@ template <class R>
 concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
 
 /// Key positions from query 0 to key 0.
-constexpr Index query_offset(Align align, const ScoreShape& shape) { return align == Align::lower_right ? shape.keys - shape.queries : 0; }
+constexpr Index query_offset(Align align, const ScoreShape& shape) {
+  return align == Align::lower_right ? shape.keys - shape.queries : 0;
+}
 
-/// A rule on an L×S matrix of scores, its alignment settled: takes rows 0 … L−1 where the rule itself takes key positions.
-/// This, not the rule, is what kernels ask. It refers to the rule.
+/// A rule on an L×S matrix of scores, its alignment settled: takes rows 0 … L−1 where the rule
+/// itself takes key positions. This, not the rule, is what kernels ask. It refers to the rule.
 template <Rule R>
 class Bound {
  public:
   /// `align` is what the call says (AttentionOptions::align); a rule's own word goes before it.
-  /// Errors: what the rule's `check` throws; ShapeError if the rule needs an alignment and nobody names one.
+  /// Errors: what the rule's `check` throws; ShapeError if the rule needs an alignment and nobody
+  /// names one.
   Bound(const R& rule, const ScoreShape& shape, std::optional<Align> align) : rule_(rule) {
     if constexpr (requires { rule.check(shape); }) rule.check(shape);
     if constexpr (requires { std::optional<Align>(rule.align); }) {
       if (std::optional<Align>(rule.align)) align = rule.align;
       if (!align && shape.queries != shape.keys)
         throw ShapeError(
-            "ScaledDotProductAttention: a rule about distances needs its alignment named where the query length L = " + std::to_string(shape.queries) +
-            " is not the key length S = " + std::to_string(shape.keys) + ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
+            "ScaledDotProductAttention: a rule about distances needs its alignment named where the "
+            "query length L = " +
+            std::to_string(shape.queries) +
+            " is not the key length S = " + std::to_string(shape.keys) +
+            ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
     }
     offset_ = query_offset(align.value_or(Align::upper_left), shape);
   }
-  Bound(const R&&, const ScoreShape&, std::optional<Align>) = delete;  // it would refer to a rule that is gone
+  Bound(const R&&, const ScoreShape&,
+        std::optional<Align>) = delete;  // it would refer to a rule that is gone
 
   static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
 
@@ -108,8 +123,11 @@ class Bound {
     if constexpr (!ChangesScores<R>) return s;
     else if constexpr (ChangesAs<R, S, Position>) return rule_.score(s, shifted(at));
     else {
-      static_assert(std::is_convertible_v<S, double>, "the score of a rule must be a template, T score(T s, …), to be differentiated");
-      return static_cast<S>(rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
+      static_assert(
+          std::is_convertible_v<S, double>,
+          "the score of a rule must be a template, T score(T s, …), to be differentiated");
+      return static_cast<S>(
+          rule_.score(static_cast<double>(s), shifted(at)));  // a rule that is written in double
     }
   }
   /// The same for `count` queries and one key; lanes after them hold anything.
@@ -127,7 +145,8 @@ class Bound {
   }
   /// Rules that learn, of this and those that it is made of.
   static constexpr bool learns = Learns<R>;
-  /// The new score, and for each rule that learns f(rule, position, derivative of the score by its parameter).
+  /// The new score, and for each rule that learns f(rule, position, derivative of the score by its
+  /// parameter).
   template <class T, class F>
   T differentiate(T s, Position at, F&& f) const {
     if constexpr (learns) f(rule_, shifted(at), static_cast<T>(rule_.parameter_slope(shifted(at))));
@@ -173,7 +192,8 @@ class Bound {
     return lanes<T>(count, [&](Index i) { return T(score(single(before[i]), lane(at, i))); });
   }
   template <class T>
-  Dual<simd::Vector<T>> score_lanes(const Dual<simd::Vector<T>>& s, const Positions<T>& at, Index count) const {
+  Dual<simd::Vector<T>> score_lanes(const Dual<simd::Vector<T>>& s, const Positions<T>& at,
+                                    Index count) const {
     simd::Array<T, simd::lanes<T>> value, slope, new_slope{};
     simd::store(value.data, s.value), simd::store(slope.data, s.slope);
     const simd::Vector<T> new_value = lanes<T>(count, [&](Index i) {
@@ -189,4 +209,5 @@ class Bound {
   Index offset_ = 0;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,10 +3,12 @@
 #include <attn/rules/rule.hpp>
 #include <limits>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A query looks at most `left` keys back and `right` keys ahead: i − left ≤ j ≤ i + right [Beltagy20 §3.1]. A side left out
-/// has no limit. Where L ≠ S the alignment must be named. Errors: OptionError if a side is negative.
+/// A query looks at most `left` keys back and `right` keys ahead: i − left ≤ j ≤ i + right
+/// [Beltagy20 §3.1]. A side left out has no limit. Where L ≠ S the alignment must be named. Errors:
+/// OptionError if a side is negative.
 struct SlidingWindow {
   static constexpr Index unlimited = std::numeric_limits<Index>::max();
   Index left = unlimited, right = unlimited;
@@ -14,15 +16,20 @@ struct SlidingWindow {
 
   void check(const ScoreShape&) const {
     if (left < 0 || right < 0)
-      throw OptionError("SlidingWindow: left = " + std::to_string(left) + " and right = " + std::to_string(right) +
+      throw OptionError("SlidingWindow: left = " + std::to_string(left) +
+                        " and right = " + std::to_string(right) +
                         " must be at least 0; a side left out has no limit");
   }
-  auto allows(const auto& at) const { return at.query - at.key <= left && at.key - at.query <= right; }
+  auto allows(const auto& at) const {
+    return at.query - at.key <= left && at.key - at.query <= right;
+  }
   Cover cover(Tile t) const {
-    const Index first_back = t.query_begin - (t.key_end - 1), last_back = t.query_end - 1 - t.key_begin;  // the range of i − j
+    const Index first_back = t.query_begin - (t.key_end - 1),
+                last_back = t.query_end - 1 - t.key_begin;  // the range of i − j
     if (first_back > left || -last_back > right) return Cover::none;
     return last_back <= left && -first_back <= right ? Cover::all : Cover::part;
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -3,14 +3,17 @@
 #include <attn/rules/rule.hpp>
 #include <cmath>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2]. Errors: OptionError if cap is not positive and finite.
+/// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2]. Errors: OptionError if cap
+/// is not positive and finite.
 struct Softcap {
   double cap;
 
   void check(const ScoreShape&) const {
-    if (!(cap > 0 && std::isfinite(cap))) throw OptionError("Softcap: cap = " + std::to_string(cap) + " must be positive and finite");
+    if (!(cap > 0 && std::isfinite(cap)))
+      throw OptionError("Softcap: cap = " + std::to_string(cap) + " must be positive and finite");
   }
   template <class T>
   T score(T s, const auto&) const {
@@ -19,4 +22,5 @@ struct Softcap {
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

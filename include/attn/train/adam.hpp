@@ -1,11 +1,13 @@
 #pragma once
 
-#include <attn/core/square_root.hpp>
+#include <attn/simd/square_root.hpp>
 #include <attn/train/optimizer.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// How Adam's weights decay: g ← g + λ θ, so that the decay goes through the averages as the gradient does.
+/// How Adam's weights decay: g ← g + λ θ, so that the decay goes through the averages as the
+/// gradient does.
 struct DecayInGradient {
   static constexpr const char* kind = "Adam";
   static constexpr double usual = 0;
@@ -25,8 +27,9 @@ using AdamOptions = AdamOptionsWith<DecayInGradient>;
 
 /// m ← β₁ m + (1 − β₁) g
 /// v ← β₂ v + (1 − β₂) g²
-/// θ ← θ − lr · m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)  at the t-th step of this parameter  [Kingma15 Alg.1]
-/// in PyTorch's order of operations, the weight decay before it. One pass over θ, g, m and v.
+/// θ ← θ − lr · m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)  at the t-th step of this
+/// parameter  [Kingma15 Alg.1] in PyTorch's order of operations, the weight decay before it. One
+/// pass over θ, g, m and v.
 /// Numerics: 1 − βᵗ is taken in double; in float it has lost half of its digits at the first steps.
 template <class Decay>
 class AdamRule {
@@ -38,8 +41,10 @@ class AdamRule {
     const auto is_share = [](double beta) { return beta >= 0 && beta < 1; };
     expect_option(is_share(options.beta1), kind, "beta1", options.beta1, "at least 0 and below 1");
     expect_option(is_share(options.beta2), kind, "beta2", options.beta2, "at least 0 and below 1");
-    expect_option(options.eps >= 0 && std::isfinite(options.eps), kind, "eps", options.eps, "at least 0 and finite");
-    expect_option(options.weight_decay >= 0 && std::isfinite(options.weight_decay), kind, "weight_decay", options.weight_decay, "at least 0 and finite");
+    expect_option(options.eps >= 0 && std::isfinite(options.eps), kind, "eps", options.eps,
+                  "at least 0 and finite");
+    expect_option(options.weight_decay >= 0 && std::isfinite(options.weight_decay), kind,
+                  "weight_decay", options.weight_decay, "at least 0 and finite");
   }
   static std::vector<std::string> averages(const Options&) { return {"exp_avg", "exp_avg_sq"}; }
 
@@ -50,9 +55,11 @@ class AdamRule {
         root_(std::sqrt(1 - std::pow(options.beta2, static_cast<double>(step)))) {}
 
   template <class T>
-  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin, Index count) const {
+  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin,
+              Index count) const {
     using V = simd::Vector<T>;
-    const V share1(1 - options_.beta1), beta2(options_.beta2), share2(1 - options_.beta2), eps(options_.eps), rate(rate_), root(root_);
+    const V share1(1 - options_.beta1), beta2(options_.beta2), share2(1 - options_.beta2),
+        eps(options_.eps), rate(rate_), root(root_);
     const V decay(options_.weight_decay), kept(1 - lr_ * options_.weight_decay);
     T* const exp_avg = averages[0] + begin;
     T* const exp_avg_sq = averages[1] + begin;
@@ -64,7 +71,8 @@ class AdamRule {
       m += share1 * (g - m);
       v = v * beta2 + share2 * g * g;
       x -= rate * m / (sqrt(v) / root + eps);
-      simd::store(value + i, n, x), simd::store(exp_avg + i, n, m), simd::store(exp_avg_sq + i, n, v);
+      simd::store(value + i, n, x), simd::store(exp_avg + i, n, m),
+          simd::store(exp_avg_sq + i, n, v);
     });
   }
 
@@ -77,4 +85,5 @@ class AdamRule {
 template <class T>
 using Adam = Optimizer<T, AdamRule<DecayInGradient>>;
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,9 +2,11 @@
 
 #include <attn/train/adam.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// How AdamW's weights decay: θ ← (1 − lr · λ) θ beside the gradient's step, whatever the averages are. [Loshchilov19 Alg.2]
+/// How AdamW's weights decay: θ ← (1 − lr · λ) θ beside the gradient's step, whatever the averages
+/// are. [Loshchilov19 Alg.2]
 struct DecoupledDecay {
   static constexpr const char* kind = "AdamW";
   static constexpr double usual = 0.01;
@@ -19,4 +21,5 @@ using AdamWOptions = AdamOptionsWith<DecoupledDecay>;
 template <class T>
 using AdamW = Optimizer<T, AdamRule<DecoupledDecay>>;
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

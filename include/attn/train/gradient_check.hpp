@@ -4,12 +4,15 @@
 #include <functional>
 #include <ostream>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct GradientCheckOptions {
-  double step = 1e-5;                            ///< h
-  Index samples = 50;                            ///< numbers of each tensor that are looked at, drawn; all of a tensor that has no more
-  std::optional<Random> dropout = std::nullopt;  ///< what the tape draws from, the same each time; without one dropout does not act
+  double step = 1e-5;  ///< h
+  Index samples =
+      50;  ///< numbers of each tensor that are looked at, drawn; all of a tensor that has no more
+  std::optional<Random> dropout = std::
+      nullopt;  ///< what the tape draws from, the same each time; without one dropout does not act
 };
 
 /// How far the tape's gradients are from difference quotients.
@@ -23,8 +26,11 @@ struct GradientReport {
   /// gap / (1 + largest): about 1e-9 where all is well, for functions of moderate numbers.
   double relative() const { return gap / (1 + largest); }
   friend std::ostream& operator<<(std::ostream& to, const GradientReport& r) {
-    to << r.checked << " gradients, the largest " << r.largest << "; the largest difference " << r.gap;
-    if (!r.where.empty()) to << ", " << r.where << ": the tape has " << r.exact << ", the difference quotient is " << r.numeric;
+    to << r.checked << " gradients, the largest " << r.largest << "; the largest difference "
+       << r.gap;
+    if (!r.where.empty())
+      to << ", " << r.where << ": the tape has " << r.exact << ", the difference quotient is "
+         << r.numeric;
     return to;
   }
 };
@@ -38,14 +44,16 @@ struct DifferentiatedNumbers {
 };
 
 /// (L(x + h) − L(x − h)) / 2h against the gradients, for some of the numbers.
-inline GradientReport compare_with_differences(const std::vector<DifferentiatedNumbers>& all, const std::function<double()>& L,
+inline GradientReport compare_with_differences(const std::vector<DifferentiatedNumbers>& all,
+                                               const std::function<double()>& L,
                                                const GradientCheckOptions& options) {
   GradientReport report;
   Random random{1998};
   for (const DifferentiatedNumbers& of : all)
     for (Index sample = 0; sample < std::min(of.size, options.samples); ++sample) {
       const Index i = of.size <= options.samples ? sample : random.index(of.size);
-      const double x = of.values()[i], h = options.step * std::max(1.0, std::abs(x)), exact = of.gradient[static_cast<std::size_t>(i)];
+      const double x = of.values()[i], h = options.step * std::max(1.0, std::abs(x)),
+                   exact = of.gradient[static_cast<std::size_t>(i)];
       const auto at = [&](double moved) {
         struct Restore {
           double& number;
@@ -60,24 +68,31 @@ inline GradientReport compare_with_differences(const std::vector<DifferentiatedN
       ++report.checked;
       report.largest = std::max(report.largest, std::abs(exact));
       if (gap <= report.gap) continue;  // a NaN is the largest
-      report.gap = gap, report.where = of.name + " at " + std::to_string(i), report.exact = exact, report.numeric = numeric;
+      report.gap = gap, report.where = of.name + " at " + std::to_string(i), report.exact = exact,
+      report.numeric = numeric;
       if (std::isnan(gap)) return report;
     }
   return report;
 }
 
-/// Holds what the tape says of L = Σ f(x…) ∘ C, C normal and always the same, against (L(x + h) − L(x − h)) / 2h in double, for each input and
-/// each parameter:
+/// Holds what the tape says of L = Σ f(x…) ∘ C, C normal and always the same, against (L(x + h) −
+/// L(x − h)) / 2h in double, for each input and each parameter:
 ///
-///   std::cout << attn::gradient_check([&](const auto& x) { return layer(x, attn::Causal{}); }, layer.parameters(), {}, x);
+///   std::cout << attn::gradient_check([&](const auto& x) { return layer(x, attn::Causal{}); },
+///   layer.parameters(), {}, x);
 ///
-/// f takes a variable for each input and gives one; or the tape first, f(tape, x…). The parameters are as they were afterwards, their
-/// gradients cleared. Where f has a corner, as relu at 0, the two differ. Errors: OptionError for options that are not positive.
+/// f takes a variable for each input and gives one; or the tape first, f(tape, x…). The parameters
+/// are as they were afterwards, their gradients cleared. Where f has a corner, as relu at 0, the
+/// two differ. Errors: OptionError for options that are not positive.
 template <class F, int... N>
-GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& parameters, const GradientCheckOptions& options, Tensor<double, N>... inputs) {
+GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& parameters,
+                              const GradientCheckOptions& options, Tensor<double, N>... inputs) {
   if (!(options.step > 0 && std::isfinite(options.step)))
-    throw OptionError("gradient_check: step = " + std::to_string(options.step) + " must be positive and finite");
-  if (options.samples < 1) throw OptionError("gradient_check: samples = " + std::to_string(options.samples) + " must be at least 1");
+    throw OptionError("gradient_check: step = " + std::to_string(options.step) +
+                      " must be positive and finite");
+  if (options.samples < 1)
+    throw OptionError("gradient_check: samples = " + std::to_string(options.samples) +
+                      " must be at least 1");
   const auto call = [&]([[maybe_unused]] Tape<double>& tape, const auto&... x) {
     if constexpr (std::invocable<F&, decltype(x)...>) return f(x...);
     else return f(tape, x...);
@@ -101,14 +116,20 @@ GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& 
     tape.backward(y, cotangent_of(y.value()));
     const auto add = [&](auto& input, const auto& variable) {
       const double* const gradient = variable.grad().data();
-      all.push_back({"input " + std::to_string(all.size()), input.size(), [&input] { return input.data(); }, {gradient, gradient + input.size()}});
+      all.push_back({"input " + std::to_string(all.size()),
+                     input.size(),
+                     [&input] { return input.data(); },
+                     {gradient, gradient + input.size()}});
     };
     std::apply([&](const auto&... variable) { (add(inputs, variable), ...); }, variables);
     return 0;
   });
   for (const auto& p : parameters) {
     const auto gradient = p.grad.values();
-    all.push_back({p.name, std::ssize(gradient), [&p] { return p.edit().data(); }, {gradient.begin(), gradient.end()}});
+    all.push_back({p.name,
+                   std::ssize(gradient),
+                   [&p] { return p.edit().data(); },
+                   {gradient.begin(), gradient.end()}});
     p.grad.clear();
   }
   return compare_with_differences(
@@ -124,7 +145,9 @@ GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& 
 /// Of a function without parameters.
 template <class F, int... N>
 GradientReport gradient_check(F&& f, const Tensor<double, N>&... inputs) {
-  return gradient_check(f, std::vector<NamedParameter<double>>(), GradientCheckOptions{}, inputs...);
+  return gradient_check(f, std::vector<NamedParameter<double>>(), GradientCheckOptions{},
+                        inputs...);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

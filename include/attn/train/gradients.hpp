@@ -1,13 +1,14 @@
 #pragma once
 
-#include <attn/core/parameter.hpp>
-#include <attn/core/simd.hpp>
-#include <attn/nn/option.hpp>
+#include <attn/autograd/parameter.hpp>
+#include <attn/core/option.hpp>
+#include <attn/simd/simd.hpp>
 #include <attn/train/parts.hpp>
 #include <cmath>
 #include <set>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// The gradients that are there, without the empty ones.
 template <class T>
@@ -15,7 +16,8 @@ std::vector<std::span<T>> arrived_gradients(const std::vector<NamedParameter<T>>
   std::vector<std::span<T>> gradients;
   std::set<const T*> places;  // a parameter that is given twice counts once
   for (const auto& p : parameters)
-    if (!p.grad.empty() && places.insert(p.value.data()).second) gradients.push_back(p.grad.values());
+    if (!p.grad.empty() && places.insert(p.value.data()).second)
+      gradients.push_back(p.grad.values());
   return gradients;
 }
 template <class T>
@@ -25,18 +27,22 @@ std::vector<Index> sizes_of(const std::vector<std::span<T>>& ranges) {
   return sizes;
 }
 
-/// dL/dθ ← factor · dL/dθ for every parameter: of n batches whose gradients were added up, with the factor 1/n, the mean.
+/// dL/dθ ← factor · dL/dθ for every parameter: of n batches whose gradients were added up, with the
+/// factor 1/n, the mean.
 template <class T>
 void scale_gradients(const std::vector<NamedParameter<T>>& parameters, double factor) {
   using V = simd::Vector<T>;
   const auto gradients = arrived_gradients(parameters);
   for_each_part(sizes_of(gradients), [&](std::size_t k, Index begin, Index count) {
     T* const g = gradients[k].data() + begin;
-    simd::for_each_packet<T>(count, [&](Index i, Index n) { simd::store(g + i, n, simd::load<V>(g + i, n, 0) * V(factor)); });
+    simd::for_each_packet<T>(count, [&](Index i, Index n) {
+      simd::store(g + i, n, simd::load<V>(g + i, n, 0) * V(factor));
+    });
   });
 }
 
-/// √Σ g² over all gradients as one vector, summed in double; the same bits for any number of threads. 0 if there are none.
+/// √Σ g² over all gradients as one vector, summed in double; the same bits for any number of
+/// threads. 0 if there are none.
 template <class T>
 double gradient_norm(const std::vector<NamedParameter<T>>& parameters) {
   const auto gradients = arrived_gradients(parameters);
@@ -49,7 +55,8 @@ double gradient_norm(const std::vector<NamedParameter<T>>& parameters) {
     double sums[lanes] = {};
     Index i = 0;
     for (; i + lanes <= count; i += lanes)
-      for (Index lane = 0; lane < lanes; ++lane) sums[lane] += static_cast<double>(g[i + lane]) * static_cast<double>(g[i + lane]);
+      for (Index lane = 0; lane < lanes; ++lane)
+        sums[lane] += static_cast<double>(g[i + lane]) * static_cast<double>(g[i + lane]);
     for (; i < count; ++i) sums[0] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
     for (const double sum : sums) squares[static_cast<std::size_t>(p)] += sum;
   });
@@ -58,9 +65,10 @@ double gradient_norm(const std::vector<NamedParameter<T>>& parameters) {
   return std::sqrt(sum);
 }
 
-/// g ← g · min(1, max_norm / (norm + 1e-6)) for all gradients, and gives their norm before, as PyTorch's `clip_grad_norm_` [Pascanu13].
-/// A norm that is not finite is no error, as there: an infinite one makes the gradients 0 and NaN, NaN makes all of them NaN; who
-/// would rather leave out such a step looks at what is returned. Errors: OptionError if max_norm is negative or NaN.
+/// g ← g · min(1, max_norm / (norm + 1e-6)) for all gradients, and gives their norm before, as
+/// PyTorch's `clip_grad_norm_` [Pascanu13]. A norm that is not finite is no error, as there: an
+/// infinite one makes the gradients 0 and NaN, NaN makes all of them NaN; who would rather leave
+/// out such a step looks at what is returned. Errors: OptionError if max_norm is negative or NaN.
 template <class T>
 double clip_gradient_norm(const std::vector<NamedParameter<T>>& parameters, double max_norm) {
   expect_option(max_norm >= 0, "clip_gradient_norm", "max_norm", max_norm, "at least 0");
@@ -69,4 +77,5 @@ double clip_gradient_norm(const std::vector<NamedParameter<T>>& parameters, doub
   return norm;
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

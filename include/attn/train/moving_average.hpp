@@ -1,41 +1,48 @@
 #pragma once
 
-#include <attn/core/parameter.hpp>
-#include <attn/core/simd.hpp>
+#include <attn/autograd/parameter.hpp>
+#include <attn/core/option.hpp>
 #include <attn/core/state_dict.hpp>
-#include <attn/nn/option.hpp>
+#include <attn/simd/simd.hpp>
 #include <attn/train/parts.hpp>
 #include <map>
 #include <set>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 struct MovingAverageOptions {
   double decay = 0.999;
 };
 
-/// a ← a + (1 − decay)(θ − a) after each step, from a = θ at the start: weights averaged over the last 1 / (1 − decay) steps or so, which
-/// often do better than the last alone [Polyak92]. As PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` begun there.
+/// a ← a + (1 − decay)(θ − a) after each step, from a = θ at the start: weights averaged over the
+/// last 1 / (1 − decay) steps or so, which often do better than the last alone [Polyak92]. As
+/// PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` begun there.
 ///
 ///   attn::MovingAverage<float> average(model.parameters(), {.decay = 0.9999});
 ///   adam.step(rate(step)); average.update();
-///   const double loss = average.evaluate([&] { return validate(model); });  // the model with the averages, in here alone
+///   const double loss = average.evaluate([&] { return validate(model); });  // the model with the
+///   averages, in here alone
 ///
-/// The model must neither move nor end before it. Errors: OptionError for a decay outside [0, 1], or if a parameter is given twice.
+/// The model must neither move nor end before it. Errors: OptionError for a decay outside [0, 1],
+/// or if a parameter is given twice.
 template <class T>
 class MovingAverage {
  public:
   static constexpr const char* kind = "MovingAverage";
   using State = std::vector<Buffer<T>>;
 
-  explicit MovingAverage(std::vector<NamedParameter<T>> parameters, const MovingAverageOptions& options = {})
+  explicit MovingAverage(std::vector<NamedParameter<T>> parameters,
+                         const MovingAverageOptions& options = {})
       : parameters_(std::move(parameters)), decay_(options.decay) {
     expect_option(decay_ >= 0 && decay_ <= 1, kind, "decay", decay_, "from 0 to 1");
     std::set<const T*> places;
     for (const auto& p : parameters_)
       if (!p.value.empty() && !places.insert(p.value.data()).second)
-        throw OptionError("MovingAverage: the parameter " + p.name + " must be given once, but it is given twice");
-    for (const auto& p : parameters_) std::copy(p.value.begin(), p.value.end(), averages_.emplace_back(buffer_for(p)).data());
+        throw OptionError("MovingAverage: the parameter " + p.name +
+                          " must be given once, but it is given twice");
+    for (const auto& p : parameters_)
+      std::copy(p.value.begin(), p.value.end(), averages_.emplace_back(buffer_for(p)).data());
   }
 
   /// The parameters as they are now become part of the average.
@@ -55,7 +62,8 @@ class MovingAverage {
     });
   }
 
-  /// What f gives while the model has the averages in place of its weights, which it has again afterwards, also if f throws.
+  /// What f gives while the model has the averages in place of its weights, which it has again
+  /// afterwards, also if f throws.
   template <class F>
   decltype(auto) evaluate(F&& f) {
     expect_own("evaluate");
@@ -68,24 +76,31 @@ class MovingAverage {
   void visit_state(F&& f) const {
     expect_own("the state");
     for (std::size_t k = 0; k < averages_.size(); ++k)
-      f(parameters_[k].name, parameters_[k].shape, std::span<const T>(averages_[k].data(), parameters_[k].value.size()));
+      f(parameters_[k].name, parameters_[k].shape,
+        std::span<const T>(averages_[k].data(), parameters_[k].value.size()));
   }
   /// A copy, which a model of the same kind loads.
   StateDict<T> state_dict() const {
     StateDict<T> state;
-    visit_state([&](const std::string& name, const std::vector<Index>& shape, std::span<const T> values) { state.set(name, shape, values); });
+    visit_state([&](const std::string& name, const std::vector<Index>& shape,
+                    std::span<const T> values) { state.set(name, shape, values); });
     return state;
   }
-  /// Averages from the entries of `source` whose names begin with `prefix`, which must be exactly these parameters; nothing is
-  /// changed before `set_state`. Errors: ShapeError naming every missing, unexpected and misshapen entry; what the source throws.
+  /// Averages from the entries of `source` whose names begin with `prefix`, which must be exactly
+  /// these parameters; nothing is changed before `set_state`. Errors: ShapeError naming every
+  /// missing, unexpected and misshapen entry; what the source throws.
   template <StateSource<T> Source>
   State read_state(const Source& source, std::string_view prefix = "") const {
     expect_own("the state");
     std::map<std::string, std::vector<Index>> wanted;
     for (const auto& p : parameters_) wanted[p.name] = p.shape;
-    expect_entries(std::string(kind) + ": the state must have exactly the entries of its parameters", source, prefix, wanted);
+    expect_entries(
+        std::string(kind) + ": the state must have exactly the entries of its parameters", source,
+        prefix, wanted);
     State state;
-    for (const auto& p : parameters_) source.read(std::string(prefix) + p.name, std::span<T>(state.emplace_back(buffer_for(p)).data(), p.value.size()));
+    for (const auto& p : parameters_)
+      source.read(std::string(prefix) + p.name,
+                  std::span<T>(state.emplace_back(buffer_for(p)).data(), p.value.size()));
     return state;
   }
   /// What `read_state` of this average gave.
@@ -112,9 +127,12 @@ class MovingAverage {
     exchanged_ = !exchanged_;
   }
   void expect_own(const char* what) const {
-    if (exchanged_) throw Error(std::string(kind) + ": " + what + " must not be asked for while evaluate runs");
+    if (exchanged_)
+      throw Error(std::string(kind) + ": " + what + " must not be asked for while evaluate runs");
   }
-  static Buffer<T> buffer_for(const NamedParameter<T>& p) { return Buffer<T>::for_overwrite(static_cast<Index>(p.value.size())); }
+  static Buffer<T> buffer_for(const NamedParameter<T>& p) {
+    return Buffer<T>::for_overwrite(static_cast<Index>(p.value.size()));
+  }
 
   std::vector<NamedParameter<T>> parameters_;
   State averages_;
@@ -122,4 +140,5 @@ class MovingAverage {
   bool exchanged_ = false;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,23 +1,25 @@
 #pragma once
 
-#include <attn/core/executor.hpp>
+#include <attn/parallel/executor.hpp>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// A piece of one of several ranges: `count` numbers of range number `range`, from `begin`.
 struct Part {
   Index range, begin, count;
 };
 
-/// Ranges of so many numbers, cut into parts that depend on these sizes alone, so that what is summed by parts has the same bits for
-/// any number of threads.
+/// Ranges of so many numbers, cut into parts that depend on these sizes alone, so that what is
+/// summed by parts has the same bits for any number of threads.
 inline std::vector<Part> parts_of(const std::vector<Index>& sizes) {
   constexpr Index part = 16384;
   std::vector<Part> parts;
   for (Index range = 0; range < static_cast<Index>(sizes.size()); ++range) {
     const Index size = sizes[static_cast<std::size_t>(range)];
-    for (Index begin = 0; begin < size; begin += part) parts.push_back({range, begin, std::min(part, size - begin)});
+    for (Index begin = 0; begin < size; begin += part)
+      parts.push_back({range, begin, std::min(part, size - begin)});
   }
   return parts;
 }
@@ -32,4 +34,5 @@ void for_each_part(const std::vector<Index>& sizes, F&& f) {
   });
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

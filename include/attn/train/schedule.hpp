@@ -1,14 +1,16 @@
 #pragma once
 
 #include <attn/core/config.hpp>
-#include <attn/nn/option.hpp>
+#include <attn/core/option.hpp>
 #include <cmath>
 #include <numbers>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// lr = factor · d_model^−0.5 · min(step^−0.5, step · warmup_steps^−1.5): up in a line, then down as 1/√step. [Vaswani17 Eq.3]
-/// Steps count from 1, for every schedule: `rate(step)` depends on nothing else. Errors: OptionError for a step or an option below 1.
+/// lr = factor · d_model^−0.5 · min(step^−0.5, step · warmup_steps^−1.5): up in a line, then down
+/// as 1/√step. [Vaswani17 Eq.3] Steps count from 1, for every schedule: `rate(step)` depends on
+/// nothing else. Errors: OptionError for a step or an option below 1.
 struct NoamSchedule {
   Index d_model, warmup_steps;
   double factor = 1;
@@ -18,24 +20,30 @@ struct NoamSchedule {
     expect_option(warmup_steps >= 1, "NoamSchedule", "warmup_steps", warmup_steps, "at least 1");
     expect_option(step >= 1, "NoamSchedule", "step", step, "at least 1");
     const auto s = static_cast<double>(step), w = static_cast<double>(warmup_steps);
-    return factor / std::sqrt(static_cast<double>(d_model)) * std::min(1 / std::sqrt(s), s / (w * std::sqrt(w)));
+    return factor / std::sqrt(static_cast<double>(d_model)) *
+           std::min(1 / std::sqrt(s), s / (w * std::sqrt(w)));
   }
 };
 
-/// lr = peak · min(1, step / warmup_steps): up in a line, then constant. Errors: OptionError for a step below 1, a warm-up below 0.
+/// lr = peak · min(1, step / warmup_steps): up in a line, then constant. Errors: OptionError for a
+/// step below 1, a warm-up below 0.
 struct ConstantSchedule {
   double peak;
   Index warmup_steps = 0;
 
   double operator()(Index step) const {
-    expect_option(warmup_steps >= 0, "ConstantSchedule", "warmup_steps", warmup_steps, "at least 0");
+    expect_option(warmup_steps >= 0, "ConstantSchedule", "warmup_steps", warmup_steps,
+                  "at least 0");
     expect_option(step >= 1, "ConstantSchedule", "step", step, "at least 1");
-    return step < warmup_steps ? peak * static_cast<double>(step) / static_cast<double>(warmup_steps) : peak;
+    return step < warmup_steps
+               ? peak * static_cast<double>(step) / static_cast<double>(warmup_steps)
+               : peak;
   }
 };
 
-/// Up in a line to `peak` at warmup_steps, then half a period of a cosine down to `minimum` at total_steps and constant from there:
-/// lr = minimum + (peak − minimum) · (1 + cos(π · (step − warmup_steps) / (total_steps − warmup_steps))) / 2. [Loshchilov17 Eq.5]
+/// Up in a line to `peak` at warmup_steps, then half a period of a cosine down to `minimum` at
+/// total_steps and constant from there: lr = minimum + (peak − minimum) · (1 + cos(π · (step −
+/// warmup_steps) / (total_steps − warmup_steps))) / 2. [Loshchilov17 Eq.5]
 /// Errors: OptionError for a step below 1, a warm-up below 0 or not below total_steps.
 struct CosineSchedule {
   double peak;
@@ -44,13 +52,17 @@ struct CosineSchedule {
 
   double operator()(Index step) const {
     expect_option(warmup_steps >= 0, "CosineSchedule", "warmup_steps", warmup_steps, "at least 0");
-    expect_option(total_steps > warmup_steps, "CosineSchedule", "total_steps", total_steps, "more than warmup_steps = " + std::to_string(warmup_steps));
+    expect_option(total_steps > warmup_steps, "CosineSchedule", "total_steps", total_steps,
+                  "more than warmup_steps = " + std::to_string(warmup_steps));
     expect_option(step >= 1, "CosineSchedule", "step", step, "at least 1");
-    if (step < warmup_steps) return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);
+    if (step < warmup_steps)
+      return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);
     if (step >= total_steps) return minimum;
-    const double way = static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
+    const double way =
+        static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
     return minimum + (peak - minimum) * (1 + std::cos(std::numbers::pi * way)) / 2;
   }
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

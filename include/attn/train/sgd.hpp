@@ -1,9 +1,10 @@
 #pragma once
 
-#include <attn/core/simd.hpp>
+#include <attn/simd/simd.hpp>
 #include <attn/train/optimizer.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// PyTorch's options, and what the group multiplies the learning rate by.
 struct SgdOptions {
@@ -22,21 +23,28 @@ class SgdRule {
   static constexpr const char* kind = "Sgd";
 
   static void check(const Options& options) {
-    expect_option(options.momentum >= 0 && std::isfinite(options.momentum), kind, "momentum", options.momentum, "at least 0 and finite");
+    expect_option(options.momentum >= 0 && std::isfinite(options.momentum), kind, "momentum",
+                  options.momentum, "at least 0 and finite");
     expect_option(std::isfinite(options.dampening), kind, "dampening", options.dampening, "finite");
-    expect_option(options.weight_decay >= 0 && std::isfinite(options.weight_decay), kind, "weight_decay", options.weight_decay, "at least 0 and finite");
-    expect_option(!options.nesterov || (options.momentum > 0 && options.dampening == 0), kind, "nesterov", "true", "with a momentum and without dampening");
+    expect_option(options.weight_decay >= 0 && std::isfinite(options.weight_decay), kind,
+                  "weight_decay", options.weight_decay, "at least 0 and finite");
+    expect_option(!options.nesterov || (options.momentum > 0 && options.dampening == 0), kind,
+                  "nesterov", "true", "with a momentum and without dampening");
   }
   static std::vector<std::string> averages(const Options& options) {
-    return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{};
+    return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
+                                 : std::vector<std::string>{};
   }
 
-  SgdRule(const Options& options, double lr, Index step) : options_(options), lr_(lr), first_(step == 1) {}
+  SgdRule(const Options& options, double lr, Index step)
+      : options_(options), lr_(lr), first_(step == 1) {}
 
   template <class T>
-  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin, Index count) const {
+  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin,
+              Index count) const {
     using V = simd::Vector<T>;
-    const V lr(lr_), momentum(options_.momentum), share(1 - options_.dampening), decay(options_.weight_decay);
+    const V lr(lr_), momentum(options_.momentum), share(1 - options_.dampening),
+        decay(options_.weight_decay);
     T* const buffer = averages.empty() ? nullptr : averages[0] + begin;
     value += begin, grad += begin;
     simd::for_each_packet<T>(count, [&](Index i, Index n) {
@@ -61,4 +69,5 @@ class SgdRule {
 template <class T>
 using Sgd = Optimizer<T, SgdRule>;
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

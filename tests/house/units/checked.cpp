@@ -3,4 +3,6 @@
 
 double checked_gap() { return attend_gap(); }
 
-void checked_mistake() { attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v); }
+void checked_mistake() {
+  attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v);
+}

@@ -1,5 +1,5 @@
-// One program of translation units that were compiled in different ways. Each must compute what plain loops compute, and what
-// it throws must be caught here by its name.
+// One program of translation units that were compiled in different ways. Each must compute what
+// plain loops compute, and what it throws must be caught here by its name.
 #include <attn/core/error.hpp>
 
 #include <cstdio>
@@ -29,7 +29,8 @@ int main() {
   check("assertions on", checked_gap(), checked_mistake);
   check("assertions off", unchecked_gap(), unchecked_mistake);
 #ifdef ATTN_COMPILES_AVX2
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check("AVX2 and FMA", wide_gap(), wide_mistake);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    check("AVX2 and FMA", wide_gap(), wide_mistake);
   else std::puts("AVX2 and FMA: left out, this processor has none");
 #else
   std::puts("AVX2 and FMA: left out, this compiler makes no such code");

@@ -5,4 +5,6 @@
 
 double unchecked_gap() { return attend_gap(); }
 
-void unchecked_mistake() { attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v); }
+void unchecked_mistake() {
+  attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v);
+}

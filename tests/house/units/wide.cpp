@@ -7,4 +7,6 @@
 
 double wide_gap() { return attend_gap(); }
 
-void wide_mistake() { attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v); }
+void wide_mistake() {
+  attn::ScaledDotProductAttention{{.scale = INFINITY}}(Inputs().q, Inputs().k, Inputs().v);
+}

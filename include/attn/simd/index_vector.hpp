@@ -1,12 +1,14 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/core/simd.hpp>
+#include <attn/simd/simd.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Whole numbers that follow each other, one in each lane: first, first + step, … Their differences, distances and comparisons
-/// with a whole number are exact, however large they are; as `Vector<T>` they are rounded as any whole number is.
+/// Whole numbers that follow each other, one in each lane: first, first + step, … Their
+/// differences, distances and comparisons with a whole number are exact, however large they are; as
+/// `Vector<T>` they are rounded as any whole number is.
 template <class T>
 struct Ramp {
   using V = simd::Vector<T>;
@@ -38,7 +40,8 @@ struct Ramp {
     if (b < 1 || b > (Index{1} << 20)) return a.each([b](Index x) { return x % b; });
     if (a.step < 0) return -((0 - a) % b);
     const T divisor = static_cast<T>(b);
-    const V x = static_cast<T>(a.first % b) + a.lane(), r = x - divisor * max(floor(x / divisor), T(0));
+    const V x = static_cast<T>(a.first % b) + a.lane(),
+            r = x - divisor * max(floor(x / divisor), T(0));
     return select((a < 0) & (r > T(0)), r - divisor, r);
   }
   friend V operator/(const Ramp& a, Index b) {
@@ -54,7 +57,9 @@ struct Ramp {
   }
 
  private:
-  V lane() const { return static_cast<T>(step) * V::of(simd::packet::plset<typename V::Packet>(T(0))); }
+  V lane() const {
+    return static_cast<T>(step) * V::of(simd::packet::plset<typename V::Packet>(T(0)));
+  }
   /// What a lane's distance from the first is compared with; far away is as good as further away.
   V bound(Index b) const {
     constexpr Index far = 4 * V::size;
@@ -64,7 +69,8 @@ struct Ramp {
   }
 };
 
-/// Where a vector of scores stands: queries `query`, which follow each other, against one key. Queries are counted as in Position.
+/// Where a vector of scores stands: queries `query`, which follow each other, against one key.
+/// Queries are counted as in Position.
 template <class T>
 struct Positions {
   Index batch, head;
@@ -72,4 +78,5 @@ struct Positions {
   Index key;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -2,14 +2,15 @@
 
 #include <atomic>
 #include <attn/core/error.hpp>
-#include <attn/core/thread_pool.hpp>
+#include <attn/parallel/thread_pool.hpp>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
-// Outside of ATTN_ABI on purpose: a program has one executor, whatever instruction sets its parts are compiled for.
+// Outside of ATTN_ABI on purpose: a program has one executor, whatever instruction sets its parts
+// are compiled for.
 namespace attn::process {
 
 /// Who runs the tasks of a loop.
@@ -24,9 +25,10 @@ struct Current {
   ~Current();
 };
 
-constinit inline std::mutex mutex;   // guards the next two
-constinit inline bool over = false;  // static objects are being destroyed: loops run on their callers from now on
-inline Current current;              // none until the first loop
+constinit inline std::mutex mutex;  // guards the next two
+constinit inline bool over =
+    false;  // static objects are being destroyed: loops run on their callers from now on
+inline Current current;  // none until the first loop
 constinit inline thread_local bool in_task = false;
 
 inline Current::~Current() {
@@ -36,9 +38,11 @@ inline Current::~Current() {
 
 }  // namespace attn::process
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// An executor: the built-in pool, of so many threads, the caller among them. 0: one for each core that the process may use.
+/// An executor: the built-in pool, of so many threads, the caller among them. 0: one for each core
+/// that the process may use.
 struct Pool {
   Index threads = 0;
 };
@@ -65,7 +69,8 @@ struct PoolExecutor final : process::Executor {
 inline std::shared_ptr<process::Executor> current_executor() {
   const std::lock_guard lock(process::mutex);
   if (process::over) return nullptr;
-  if (!process::current.executor) process::current.executor = std::make_shared<PoolExecutor>(available_cores());
+  if (!process::current.executor)
+    process::current.executor = std::make_shared<PoolExecutor>(available_cores());
   return process::current.executor;
 }
 
@@ -74,9 +79,10 @@ inline void exchange_executor(std::shared_ptr<process::Executor> executor) {
   if (!process::over) process::current.executor.swap(executor);
 }  // the lock is released first, then the old executor, unless a loop still uses it
 
-/// Hands the library's loops to the host program: `executor(count, task)` must call task(0) … task(count − 1), each once, on
-/// any threads, and return when all are done. It is called from several threads at once if the library is.
-/// The last of these calls holds, from the next loop on; loops that run finish where they began.
+/// Hands the library's loops to the host program: `executor(count, task)` must call task(0) …
+/// task(count − 1), each once, on any threads, and return when all are done. It is called from
+/// several threads at once if the library is. The last of these calls holds, from the next loop on;
+/// loops that run finish where they began.
 template <class F>
   requires std::invocable<F&, Index, Task>
 void set_executor(F executor) {
@@ -84,25 +90,33 @@ void set_executor(F executor) {
 }
 /// Errors: OptionError if the number of threads is negative.
 inline void set_executor(Pool pool) {
-  if (pool.threads < 0) throw OptionError("set_executor: Pool's threads " + std::to_string(pool.threads) + " must be at least 1, or 0 for one a core");
-  exchange_executor(std::make_shared<PoolExecutor>(pool.threads > 0 ? pool.threads : available_cores()));
+  if (pool.threads < 0)
+    throw OptionError("set_executor: Pool's threads " + std::to_string(pool.threads) +
+                      " must be at least 1, or 0 for one a core");
+  exchange_executor(
+      std::make_shared<PoolExecutor>(pool.threads > 0 ? pool.threads : available_cores()));
 }
 inline void set_executor(Serial) { set_executor(Pool{1}); }
 
-/// The built-in pool with n threads, the caller among them; 1 is none. Errors: OptionError if n < 1.
+/// The built-in pool with n threads, the caller among them; 1 is none. Errors: OptionError if n <
+/// 1.
 inline void set_num_threads(Index n) {
-  if (n < 1) throw OptionError("set_num_threads: the number of threads " + std::to_string(n) + " must be at least 1");
+  if (n < 1)
+    throw OptionError("set_num_threads: the number of threads " + std::to_string(n) +
+                      " must be at least 1");
   set_executor(Pool{n});
 }
 
-/// Threads that a loop is shared by, the caller among them: the pool's number; under a host's executor, the cores that the process may use.
+/// Threads that a loop is shared by, the caller among them: the pool's number; under a host's
+/// executor, the cores that the process may use.
 inline Index num_threads() {
   const auto executor = current_executor();
   return executor ? executor->threads() : 1;
 }
 
-/// task(0) … task(count − 1), each once, in any order, on any thread; returns when all are done. The first exception
-/// that a task throws is thrown here, and tasks that have not begun by then are skipped. A loop within a task runs on its caller.
+/// task(0) … task(count − 1), each once, in any order, on any thread; returns when all are done.
+/// The first exception that a task throws is thrown here, and tasks that have not begun by then are
+/// skipped. A loop within a task runs on its caller.
 /// Cost: no allocation; some microseconds where workers have to be woken.
 inline void parallel_for(Index count, Task task) {
   const auto executor = count > 1 && !process::in_task ? current_executor() : nullptr;
@@ -126,4 +140,5 @@ inline void parallel_for(Index count, Task task) {
   if (error) std::rethrow_exception(std::move(error));
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

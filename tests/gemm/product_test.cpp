@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <attn/math/product.hpp>
+#include <attn/gemm/product.hpp>
 
 #include "support/plain_attention.hpp"
 #include "support/tensors.hpp"
@@ -12,7 +12,9 @@ template <class T>
 class Product : public testing::Test {
  protected:
   attn::Random random{5};
-  static double tolerance(Index k) { return (sizeof(T) == 4 ? 2.5e-6 : 5e-15) * (2 + std::sqrt(double(k))); }
+  static double tolerance(Index k) {
+    return (sizeof(T) == 4 ? 2.5e-6 : 5e-15) * (2 + std::sqrt(double(k)));
+  }
 
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   static double gap(const Tensor<T, 2>& C, const Matrix& wanted) {
@@ -25,23 +27,36 @@ TYPED_TEST_SUITE(Product, Scalars);
 TYPED_TEST(Product, IsEigens) {
   using T = TypeParam;
   const Index w = attn::PackedMatrix<T>::width;
-  for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{
-           {1, 1, 1}, {3, 5, 2}, {4, 16, w}, {7, 65, w + 1}, {97, 33, 2 * w - 1}, {130, 600, 50}, {9, 600, 4 * w / 3}, {5, 0, 7}, {0, 4, 4}, {2, 3, 0}}) {
-    const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k}), D = normal<T, 2>(this->random, {m, n});
+  for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{{1, 1, 1},
+                                                                 {3, 5, 2},
+                                                                 {4, 16, w},
+                                                                 {7, 65, w + 1},
+                                                                 {97, 33, 2 * w - 1},
+                                                                 {130, 600, 50},
+                                                                 {9, 600, 4 * w / 3},
+                                                                 {5, 0, 7},
+                                                                 {0, 4, 4},
+                                                                 {2, 3, 0}}) {
+    const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k}),
+               D = normal<T, 2>(this->random, {m, n});
     const auto bias = normal<T, 1>(this->random, {n});
     const auto B = attn::PackedMatrix<T>::transposed(W);
     EXPECT_EQ(B.rows(), k);
     EXPECT_EQ(B.columns(), n);
-    typename TestFixture::Matrix AB = A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
+    typename TestFixture::Matrix AB =
+        A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
     const attn::LeftFactor<T> left{A.data(), k, 1};
     Tensor<T, 2> C({m, n});
     attn::parallel_multiply(left, m, B, {}, C.data(), n);
     EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
     attn::parallel_multiply(left, m, B, {bias.data()}, C.data(), n);
-    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()), this->tolerance(k)) << "with a bias";
+    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()),
+              this->tolerance(k))
+        << "with a bias";
     C = D;
     attn::parallel_multiply(left, m, B, {C.data(), n}, C.data(), n);
-    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k)) << "added to what is there";
+    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k))
+        << "added to what is there";
   }
 }
 
@@ -51,16 +66,22 @@ TYPED_TEST(Product, PanelsHoldTheRightFactorAndNoneButAnOnlyOneIsASingleVector) 
   for (Index n = 1; n <= 3 * Factor::width + 2; ++n) {
     const Index k = 3;
     const auto W = normal<T, 2>(this->random, {n, k});
-    const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> Wt = W.matrix().transpose();
-    const auto packed = attn::PackedMatrix<T>::transposed(W), same = attn::PackedMatrix<T>::parallel(Wt);
+    const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> Wt =
+        W.matrix().transpose();
+    const auto packed = attn::PackedMatrix<T>::transposed(W),
+               same = attn::PackedMatrix<T>::parallel(Wt);
     const Factor B = packed, as_it_is = same;
     for (Index i = 0; i < k; ++i)
-      for (Index j = 0; j < n; ++j) ASSERT_TRUE(B(i, j) == W(j, i) && as_it_is(i, j) == W(j, i)) << i << ' ' << j << " of " << n;
+      for (Index j = 0; j < n; ++j)
+        ASSERT_TRUE(B(i, j) == W(j, i) && as_it_is(i, j) == W(j, i))
+            << i << ' ' << j << " of " << n;
     Index end = 0;
     for (Index p = 0; p < Factor::panels(n); ++p) {
       ASSERT_EQ(Factor::begin(p, n), end);
       end += Factor::size(p, n);
-      ASSERT_TRUE(Factor::size(p, n) <= Factor::width && (Factor::size(p, n) > attn::simd::lanes<T> || Factor::panels(n) == 1)) << p << " of " << n;
+      ASSERT_TRUE(Factor::size(p, n) <= Factor::width &&
+                  (Factor::size(p, n) > attn::simd::lanes<T> || Factor::panels(n) == 1))
+          << p << " of " << n;
     }
     ASSERT_EQ(end, n);
   }
@@ -72,9 +93,13 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesBetweenGaps) {
   const auto At = normal<T, 2>(this->random, {k, m + 3}), W = normal<T, 2>(this->random, {n, k});
   Tensor<T, 2> C({m, n + 5});
   C.flat().setConstant(9);
-  attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m, attn::PackedMatrix<T>::transposed(W), {}, C.data(), n + 5);
-  const typename TestFixture::Matrix wanted = At.matrix().leftCols(m).transpose().template cast<double>() * W.matrix().transpose().template cast<double>();
-  EXPECT_LT((C.matrix().leftCols(n).template cast<double>() - wanted).cwiseAbs().maxCoeff(), this->tolerance(k));
+  attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m,
+                          attn::PackedMatrix<T>::transposed(W), {}, C.data(), n + 5);
+  const typename TestFixture::Matrix wanted =
+      At.matrix().leftCols(m).transpose().template cast<double>() *
+      W.matrix().transpose().template cast<double>();
+  EXPECT_LT((C.matrix().leftCols(n).template cast<double>() - wanted).cwiseAbs().maxCoeff(),
+            this->tolerance(k));
   EXPECT_EQ(C.matrix().rightCols(5).minCoeff(), T(9));
 }
 

@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <attn/math/exp.hpp>
+#include <attn/simd/exp.hpp>
 
 #include <bit>
 #include <cmath>
@@ -17,12 +17,14 @@ template <class T>
 std::vector<T> exp_of(const std::vector<T>& x) {
   std::vector<T> y(x.size());
   attn::simd::for_each_packet<T>(attn::Index(x.size()), [&](attn::Index i, attn::Index n) {
-    attn::simd::store(y.data() + i, n, exp(attn::simd::load<attn::simd::Vector<T>>(x.data() + i, n, T(0))));
+    attn::simd::store(y.data() + i, n,
+                      exp(attn::simd::load<attn::simd::Vector<T>>(x.data() + i, n, T(0))));
   });
   return y;
 }
 
-// The trap: Eigen's vectorised exp(−inf) is 2.9e-39 in SIMD lanes. Every lane of rows of 1 to 4 packets, and their tails.
+// The trap: Eigen's vectorised exp(−inf) is 2.9e-39 in SIMD lanes. Every lane of rows of 1 to 4
+// packets, and their tails.
 TYPED_TEST(Exp, OfMinusInfinityIsExactlyZeroAtEveryPosition) {
   using T = TypeParam;
   const std::size_t packet = std::size_t(attn::simd::lanes<T>);
@@ -31,7 +33,8 @@ TYPED_TEST(Exp, OfMinusInfinityIsExactlyZeroAtEveryPosition) {
       std::vector<T> x(length, T(1));
       x[at] = -std::numeric_limits<T>::infinity();
       const std::vector<T> y = exp_of(x);
-      for (std::size_t i = 0; i < length; ++i) ASSERT_EQ(y[i], i == at ? T(0) : attn::exp(T(1))) << "length " << length << ", lane " << i;
+      for (std::size_t i = 0; i < length; ++i)
+        ASSERT_EQ(y[i], i == at ? T(0) : attn::exp(T(1))) << "length " << length << ", lane " << i;
     }
 }
 
@@ -68,13 +71,16 @@ T tanh_of(T x) {
 
 TYPED_TEST(Exp, OfBaseTwoIsExactlyZeroOrNormal) {
   using T = TypeParam;
-  const T infinity = std::numeric_limits<T>::infinity(), smallest = std::numeric_limits<T>::min(), lowest = T(std::numeric_limits<T>::min_exponent - 1);
+  const T infinity = std::numeric_limits<T>::infinity(), smallest = std::numeric_limits<T>::min(),
+          lowest = T(std::numeric_limits<T>::min_exponent - 1);
   EXPECT_EQ(exp2_of(-infinity), T(0));
   EXPECT_EQ(exp2_of(std::numeric_limits<T>::lowest()), T(0));
   EXPECT_TRUE(std::isnan(exp2_of(std::numeric_limits<T>::quiet_NaN())));
-  for (T x = lowest - 3; x < lowest + 3; x += T(0.01)) EXPECT_TRUE(exp2_of(x) == T(0) || exp2_of(x) >= smallest) << x;
+  for (T x = lowest - 3; x < lowest + 3; x += T(0.01))
+    EXPECT_TRUE(exp2_of(x) == T(0) || exp2_of(x) >= smallest) << x;
   EXPECT_GT(exp2_of(lowest + 1), T(0));
-  for (T n = lowest + 1; n <= 0; n += 1) EXPECT_EQ(exp2_of(n), std::exp2(n)) << "a whole power is exact";
+  for (T n = lowest + 1; n <= 0; n += 1)
+    EXPECT_EQ(exp2_of(n), std::exp2(n)) << "a whole power is exact";
 }
 
 TYPED_TEST(Exp, OfBaseTwoIsWithinTwoUlp) {
@@ -82,7 +88,9 @@ TYPED_TEST(Exp, OfBaseTwoIsWithinTwoUlp) {
   double worst = 0;
   for (int i = 0; i < 400000; ++i) {
     const T x = T(-double(i) * (std::numeric_limits<T>::max_exponent - 3) / 400000.0);
-    const long double exact = std::exp2(static_cast<long double>(x)), ulp = std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
+    const long double exact = std::exp2(static_cast<long double>(x)),
+                      ulp =
+                          std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
     worst = std::max(worst, double(std::abs(static_cast<long double>(exp2_of(x)) - exact) / ulp));
   }
   EXPECT_LT(worst, 2);
@@ -93,10 +101,13 @@ TYPED_TEST(Exp, TanhIsWithinFourUlp) {
   using T = TypeParam;
   double worst = 0;
   for (int i = -300000; i <= 300000; ++i) {
-    const T x = T(i % 3 == 0 ? i * 1e-4 : i % 3 == 1 ? i * 1e-5 : std::pow(10.0, -30.0 + 0.0001 * std::abs(i)) * (i < 0 ? -1 : 1));
+    const T x = T(i % 3 == 0   ? i * 1e-4
+                  : i % 3 == 1 ? i * 1e-5
+                               : std::pow(10.0, -30.0 + 0.0001 * std::abs(i)) * (i < 0 ? -1 : 1));
     const long double exact = std::tanh(static_cast<long double>(x));
     if (exact == 0) continue;
-    const long double ulp = std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
+    const long double ulp =
+        std::ldexp(1.0L, std::ilogb(exact) - std::numeric_limits<T>::digits + 1);
     worst = std::max(worst, double(std::abs(static_cast<long double>(tanh_of(x)) - exact) / ulp));
   }
   EXPECT_LT(worst, 4);
@@ -110,7 +121,8 @@ TYPED_TEST(Exp, TanhIsWithinFourUlp) {
 TYPED_TEST(Exp, OfASingleNumberIsThatOfALane) {
   using T = TypeParam;
   using Single = attn::simd::Single<T>;
-  const double tolerance = 4 * double(std::numeric_limits<T>::epsilon());  // a single number is not fused
+  const double tolerance =
+      4 * double(std::numeric_limits<T>::epsilon());  // a single number is not fused
   for (T x = -30; x < 0; x += T(0.37)) {
     EXPECT_NEAR(double(exp2(Single(x)).first() / exp2_of(x)), 1, tolerance);
     EXPECT_NEAR(double(exp(Single(x)).first() / attn::exp(x)), 1, tolerance);
@@ -134,7 +146,8 @@ TEST(ExpAccuracy, DoubleIsWithinTwoUlpEverywhere) {
   double worst = 0;
   for (int i = 0; i < 400000; ++i) {
     const double x = (i % 2 ? 1.0 : 0.01) * (-708.0 + 1417.0 * i / 400000.0);
-    const long double exact = std::exp(static_cast<long double>(x)), ulp = std::ldexp(1.0L, std::ilogb(exact) - 52);
+    const long double exact = std::exp(static_cast<long double>(x)),
+                      ulp = std::ldexp(1.0L, std::ilogb(exact) - 52);
     worst = std::max(worst, double(std::abs(static_cast<long double>(attn::exp(x)) - exact) / ulp));
   }
   EXPECT_LT(worst, 2);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/core/simd.hpp>
+#include <attn/simd/simd.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// The left factor of a product, where it lies: neighbours in a column are `row_step` apart, in a row `step`.
+/// The left factor of a product, where it lies: neighbours in a column are `row_step` apart, in a
+/// row `step`.
 template <class T>
 struct LeftFactor {
   const T* data;
@@ -24,12 +26,15 @@ using RegisterBlock = simd::Array<simd::Array<simd::Vector<T>, W>, R>;
 ///
 ///   C_rw = Σ_k A_rk B_kw,   k = 0 … n − 1, one after the other, from zero
 ///
-/// R rows at a time are computed in registers, then finish(r, C) takes the block that begins with row r; where the
-/// last one has fewer rows, its last row stands for those that are missing. Each number of A is spread over a vector; a row of B
-/// is W vectors, and the next row `B_step` numbers further. What a lane holds depends on its column of B and its row of A alone,
-/// not on R, W or its place. Cost: R·W multiply-adds for R + W loads; not inlined, for the loop needs every register there is.
+/// R rows at a time are computed in registers, then finish(r, C) takes the block that begins with
+/// row r; where the last one has fewer rows, its last row stands for those that are missing. Each
+/// number of A is spread over a vector; a row of B is W vectors, and the next row `B_step` numbers
+/// further. What a lane holds depends on its column of B and its row of A alone, not on R, W or its
+/// place. Cost: R·W multiply-adds for R + W loads; not inlined, for the loop needs every register
+/// there is.
 template <int W, int R, class T, class Finish>
-[[gnu::noinline]] void multiply(const LeftFactor<T> A, Index rows, const T* B, Index B_step, Index n, const Finish finish) {
+[[gnu::noinline]] void multiply(const LeftFactor<T> A, Index rows, const T* B, Index B_step,
+                                Index n, const Finish finish) {
   using V = simd::Vector<T>;
   for (Index row = 0; row < rows; row += R) {
     RegisterBlock<T, W, R> C;
@@ -60,8 +65,10 @@ template <int W, int R, class T, class Finish>
   }
 }
 template <int W, class T, class Finish>
-void multiply(const LeftFactor<T>& A, Index rows, const T* B, Index B_step, Index n, const Finish& finish) {
+void multiply(const LeftFactor<T>& A, Index rows, const T* B, Index B_step, Index n,
+              const Finish& finish) {
   multiply<W, block_rows<W>>(A, rows, B, B_step, n, finish);
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,17 +1,20 @@
 #pragma once
 
-#include <attn/math/register_block.hpp>
+#include <attn/gemm/register_block.hpp>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A panel: some rows of a matrix, each in a lane of its own, so that what is computed along a row is computed for W vectors of rows
-/// at once, and no lane ever needs another's. In memory it is the transposed matrix: `size` numbers for each column.
+/// A panel: some rows of a matrix, each in a lane of its own, so that what is computed along a row
+/// is computed for W vectors of rows at once, and no lane ever needs another's. In memory it is the
+/// transposed matrix: `size` numbers for each column.
 template <class T, int W>
 struct Panel {
   using V = simd::Vector<T>;
   static constexpr Index lanes = V::size, size = W * lanes;
 
-  /// Columns to have memory for where n are meant: they are read and written in whole squares and blocks.
+  /// Columns to have memory for where n are meant: they are read and written in whole squares and
+  /// blocks.
   static constexpr Index room(Index n) { return (n + 15) / 16 * 16; }
 
   /// panel = factor · Xᵀ. Lanes without a row hold 0.
@@ -21,7 +24,8 @@ struct Panel {
       simd::Array<T, lanes * lanes> whole;
       if (rows < lanes || columns < lanes) {
         for (Index i = 0; i < lanes; ++i)
-          for (Index j = 0; j < lanes; ++j) whole[i * lanes + j] = i < rows && j < columns ? x[i * step + j] : T(0);
+          for (Index j = 0; j < lanes; ++j)
+            whole[i * lanes + j] = i < rows && j < columns ? x[i * step + j] : T(0);
         x = whole.data, step = lanes;
       }
       simd::Array<V, lanes> v;
@@ -39,7 +43,8 @@ struct Panel {
     squares(X, [&factor, panel](T* x, Index step, Index rows, Index columns, Index at) {
       simd::Array<V, lanes> v;
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) v[i] = fma(simd::load<V>(panel + at + i * size), factor[at % size / lanes], T(0));
+      for (int i = 0; i < lanes; ++i)
+        v[i] = fma(simd::load<V>(panel + at + i * size), factor[at % size / lanes], T(0));
       simd::transpose(v);
       simd::Array<T, lanes * lanes> whole;
       const bool all = rows >= lanes && columns >= lanes;
@@ -48,17 +53,20 @@ struct Panel {
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) simd::store(to + i * to_step, v[i]);
       if (!all)
-        for (Index i = 0; i < std::min(rows, lanes); ++i) std::copy_n(whole.data + i * lanes, std::min(columns, lanes), x + i * step);
+        for (Index i = 0; i < std::min(rows, lanes); ++i)
+          std::copy_n(whole.data + i * lanes, std::min(columns, lanes), x + i * step);
     });
   }
 
  private:
-  /// f(first number, step to the next row, rows and columns from there to X's end, place in the panel) for each square of X.
+  /// f(first number, step to the next row, rows and columns from there to X's end, place in the
+  /// panel) for each square of X.
   template <class Matrix, class F>
   static void squares(Matrix& X, F&& f) {
     for (Index row = 0; row < std::min(X.rows(), size); row += lanes)
       for (Index column = 0; column < X.cols(); column += lanes)
-        f(X.data() + row * X.outerStride() + column, X.outerStride(), X.rows() - row, X.cols() - column, column * size + row);
+        f(X.data() + row * X.outerStride() + column, X.outerStride(), X.rows() - row,
+          X.cols() - column, column * size + row);
   }
 };
 
@@ -66,8 +74,9 @@ struct Panel {
 template <class T>
 inline constexpr Index panel_rows = 3 * simd::lanes<T>;
 
-/// Calls f with the kind of panel that is best for the first of so many rows: W = 3, and at the end 2 or 1. (4 are twice 2: a single
-/// vector is slowest.) What is left, or less, is for the next panels.
+/// Calls f with the kind of panel that is best for the first of so many rows: W = 3, and at the end
+/// 2 or 1. (4 are twice 2: a single vector is slowest.) What is left, or less, is for the next
+/// panels.
 template <class T, class F>
 auto with_panel(Index rows, F&& f) {
   const Index vectors = (rows + simd::lanes<T> - 1) / simd::lanes<T>;
@@ -76,4 +85,5 @@ auto with_panel(Index rows, F&& f) {
   return f(Panel<T, 3>{});
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

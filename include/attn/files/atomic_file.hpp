@@ -15,19 +15,27 @@
 #include <unistd.h>
 #endif
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// A file that appears whole or not at all: what is written goes to a temporary file in the same folder, and `commit` puts
-/// it in the place of `path`. Without a commit, whatever the reason, the temporary is removed and the old file is as it was.
-/// The permissions of an old file are kept, and a symbolic link to one stays. A device or pipe (/dev/stdout) is written directly.
-/// Errors: FileError, one sentence that begins with `function`, the caller whose argument `path` is.
+/// A file that appears whole or not at all: what is written goes to a temporary file in the same
+/// folder, and `commit` puts it in the place of `path`. Without a commit, whatever the reason, the
+/// temporary is removed and the old file is as it was. The permissions of an old file are kept, and
+/// a symbolic link to one stays. A device or pipe (/dev/stdout) is written directly.
+/// Errors: FileError, one sentence that begins with `function`, the caller whose argument `path`
+/// is.
 class AtomicFile {
  public:
-  AtomicFile(std::filesystem::path path, std::string function) : path_(std::move(path)), function_(std::move(function)) {
-    if (path_.filename().empty()) throw FileError(function_ + ": path \"" + path_.string() + "\" must end in the name of a file");
+  AtomicFile(std::filesystem::path path, std::string function)
+      : path_(std::move(path)), function_(std::move(function)) {
+    if (path_.filename().empty())
+      throw FileError(function_ + ": path \"" + path_.string() +
+                      "\" must end in the name of a file");
     std::error_code ignored;
     const std::filesystem::file_status old = status(path_, ignored);
-    if (is_directory(old)) throw FileError(function_ + ": path \"" + path_.string() + "\" must name a file, but it is a directory");
+    if (is_directory(old))
+      throw FileError(function_ + ": path \"" + path_.string() +
+                      "\" must name a file, but it is a directory");
     target_ = exists(old) ? canonical(path_, ignored) : path_;
     if (target_.empty()) target_ = path_;
     if (exists(old) && !is_regular_file(old)) {
@@ -37,7 +45,8 @@ class AtomicFile {
     }
     for (unsigned n = 0; !file_; ++n) {
       temporary_ = target_.parent_path() / (".attn-" + std::to_string(n) + ".tmp");
-      file_.reset(std::fopen(temporary_.string().c_str(), "wbx"));  // x: fails where the file exists, so that it is ours alone
+      file_.reset(std::fopen(temporary_.string().c_str(),
+                             "wbx"));  // x: fails where the file exists, so that it is ours alone
       if (!file_ && errno != EEXIST) fail();
     }
     if (exists(old)) permissions(temporary_, old.permissions(), ignored);
@@ -74,7 +83,8 @@ class AtomicFile {
   };
   [[noreturn]] void fail() const { fail(errno); }
   [[noreturn]] void fail(int reason) const {
-    throw FileError(function_ + ": cannot write \"" + path_.string() + "\": " + std::generic_category().message(reason));
+    throw FileError(function_ + ": cannot write \"" + path_.string() +
+                    "\": " + std::generic_category().message(reason));
   }
 
   std::filesystem::path path_;
@@ -83,11 +93,14 @@ class AtomicFile {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-/// `bytes` as the whole of a file, which appears at once or not at all. Errors: FileError, as AtomicFile's.
-inline void write_atomically(const std::filesystem::path& path, const std::string& function, std::span<const std::byte> bytes) {
+/// `bytes` as the whole of a file, which appears at once or not at all. Errors: FileError, as
+/// AtomicFile's.
+inline void write_atomically(const std::filesystem::path& path, const std::string& function,
+                             std::span<const std::byte> bytes) {
   AtomicFile file(path, function);
   file.write(bytes);
   file.commit();
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

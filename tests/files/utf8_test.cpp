@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <attn/plot/utf8.hpp>
+#include <attn/files/utf8.hpp>
 
 #include <string>
 
@@ -18,7 +18,8 @@ TEST(Utf8, DecodesEveryLengthAndBack) {
   EXPECT_EQ(decode_utf8("aé€😀"), U"aé€😀");
   for (char32_t point = 1; point < 0x110000; point += point < 0x3000 ? 1 : 37) {
     if (point >= 0xd800 && point <= 0xdfff) continue;
-    ASSERT_EQ(decode_utf8(encode_utf8(std::u32string(1, point))), std::u32string(1, point)) << std::uint32_t(point);
+    ASSERT_EQ(decode_utf8(encode_utf8(std::u32string(1, point))), std::u32string(1, point))
+        << std::uint32_t(point);
   }
 }
 
@@ -37,7 +38,8 @@ TEST(Utf8, WhatIsNotUtf8IsReplacedAndNeverReadsOn) {
 }
 
 TEST(Utf8, AccentsAndPunctuationHaveAnAsciiForm) {
-  EXPECT_EQ(ascii("Ça va, naïve Æsir? Øl, Straße, Łódź, œuvre, fiancée, Þór, Ž"), "Ca va, naive AEsir? Ol, Strasse, Lodz, oeuvre, fiancee, Thor, Z");
+  EXPECT_EQ(ascii("Ça va, naïve Æsir? Øl, Straße, Łódź, œuvre, fiancée, Þór, Ž"),
+            "Ca va, naive AEsir? Ol, Strasse, Lodz, oeuvre, fiancee, Thor, Z");
   EXPECT_EQ(ascii("“it’s” – … −1 ▁the"), "\"it's\" - ... -1 _the");
   EXPECT_EQ(ascii("e\u0301"), "e");
   EXPECT_EQ(ascii("Ω中"), "??");

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <attn/core/executor.hpp>
+#include <attn/parallel/executor.hpp>
 #include <chrono>
 #include <numeric>
 #include <set>
@@ -35,14 +35,16 @@ std::vector<int> calls_of_a_loop(Index count) {
   return {calls.begin(), calls.end()};
 }
 
-// Every test starts from the built-in pool, with workers even on a machine of one core, and leaves the default behind.
+// Every test starts from the built-in pool, with workers even on a machine of one core, and leaves
+// the default behind.
 struct Executor : testing::Test {
   Executor() { attn::set_num_threads(4); }
   ~Executor() override { attn::set_executor(attn::Pool{}); }
 };
 
 TEST_F(Executor, CallsEachIndexOnce) {
-  for (const Index count : {0, 1, 2, 3, 4, 5, 63, 1000}) EXPECT_EQ(calls_of_a_loop(count), std::vector<int>(static_cast<std::size_t>(count), 1));
+  for (const Index count : {0, 1, 2, 3, 4, 5, 63, 1000})
+    EXPECT_EQ(calls_of_a_loop(count), std::vector<int>(static_cast<std::size_t>(count), 1));
 }
 
 TEST_F(Executor, ResultsOfTasksAreSeenByTheCaller) {
@@ -58,7 +60,8 @@ TEST_F(Executor, SeveralThreadsTakePart) {
   std::set<std::thread::id> ids;
   std::mutex mutex;
   attn::parallel_for(4, [&](Index) {
-    for (++arrived; arrived < 4;) std::this_thread::yield();  // ends only if four threads are here at once
+    for (++arrived; arrived < 4;)
+      std::this_thread::yield();  // ends only if four threads are here at once
     const std::lock_guard lock(mutex);
     ids.insert(std::this_thread::get_id());
   });
@@ -68,7 +71,8 @@ TEST_F(Executor, SeveralThreadsTakePart) {
 
 TEST_F(Executor, SleepingWorkersWake) {
   for (int loop = 0; loop < 20; ++loop) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));  // far beyond the time that workers spin
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(3));  // far beyond the time that workers spin
     std::atomic<int> arrived{0};
     attn::parallel_for(4, [&](Index) {
       for (++arrived; arrived < 4;) std::this_thread::yield();
@@ -91,7 +95,8 @@ TEST_F(Executor, NestedLoopsRunOnTheirCaller) {
   std::atomic<int> inner{0}, elsewhere{0};
   attn::parallel_for(6, [&](Index) {
     const auto outer = std::this_thread::get_id();
-    attn::parallel_for(7, [&](Index) { ++inner, elsewhere += std::this_thread::get_id() != outer; });
+    attn::parallel_for(7,
+                       [&](Index) { ++inner, elsewhere += std::this_thread::get_id() != outer; });
   });
   EXPECT_EQ(inner, 42);
   EXPECT_EQ(elsewhere, 0);
@@ -140,13 +145,16 @@ TEST_F(Executor, TheFirstExceptionReachesTheCallerAndTheRestIsSkipped) {
     }
     EXPECT_LT(begun, 100000);
     EXPECT_EQ(calls_of_a_loop(100), std::vector<int>(100, 1)) << "the executor works on";
-    EXPECT_THROW(attn::parallel_for(8, [](Index) { throw attn::ShapeError("all of them"); }), attn::ShapeError);
+    EXPECT_THROW(attn::parallel_for(8, [](Index) { throw attn::ShapeError("all of them"); }),
+                 attn::ShapeError);
   }
 }
 
 TEST_F(Executor, AfterAnExceptionLoopsAreSharedAgain) {
   EXPECT_THROW(attn::parallel_for(8, [](Index) { throw 1; }), int);
-  EXPECT_THROW(attn::parallel_for(8, [](Index) { attn::parallel_for(2, [](Index) { throw 2.0; }); }), double);
+  EXPECT_THROW(
+      attn::parallel_for(8, [](Index) { attn::parallel_for(2, [](Index) { throw 2.0; }); }),
+      double);
   std::atomic<int> arrived{0};
   attn::parallel_for(4, [&](Index) {
     for (++arrived; arrived < 4;) std::this_thread::yield();
@@ -161,7 +169,9 @@ TEST_F(Executor, AHostsOwnThreadsAreUsed) {
     threads_for_each_loop(count, task);
   });
   std::atomic<int> on_caller{0};
-  attn::parallel_for(30, [&, caller = std::this_thread::get_id()](Index) { on_caller += std::this_thread::get_id() == caller; });
+  attn::parallel_for(30, [&, caller = std::this_thread::get_id()](Index) {
+    on_caller += std::this_thread::get_id() == caller;
+  });
   EXPECT_EQ(on_caller, 0);
   EXPECT_EQ(calls_of_a_loop(30), std::vector<int>(30, 1));
   attn::parallel_for(5, [](Index) { attn::parallel_for(5, [](Index) {}); });
@@ -233,8 +243,10 @@ TEST_F(Executor, NumberOfThreads) {
 }
 
 TEST_F(Executor, WrongNumbersOfThreads) {
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(0); }), "set_num_threads: the number of threads 0 must be at least 1");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(-3); }), "set_num_threads: the number of threads -3 must be at least 1");
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(0); }),
+            "set_num_threads: the number of threads 0 must be at least 1");
+  EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(-3); }),
+            "set_num_threads: the number of threads -3 must be at least 1");
   EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_executor(attn::Pool{-1}); }),
             "set_executor: Pool's threads -1 must be at least 1, or 0 for one a core");
   EXPECT_EQ(attn::num_threads(), 4);
@@ -242,7 +254,9 @@ TEST_F(Executor, WrongNumbersOfThreads) {
 
 TEST_F(Executor, ACallAllocatesNothing) {
   std::atomic<Index> sum{0};
-  const auto loop = [&] { attn::parallel_for(64, [&, a = 1, b = 2, c = 3, d = 4](Index i) { sum += i + a + b + c + d; }); };
+  const auto loop = [&] {
+    attn::parallel_for(64, [&, a = 1, b = 2, c = 3, d = 4](Index i) { sum += i + a + b + c + d; });
+  };
   loop();  // the workers start
   const std::size_t before = allocations;
   for (int i = 0; i < 100; ++i) loop();

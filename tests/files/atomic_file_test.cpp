@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <attn/core/atomic_file.hpp>
+#include <attn/files/atomic_file.hpp>
 #include <csignal>
 
 namespace {
@@ -99,18 +99,22 @@ TEST_F(AtomicFile, WritesWhatALinkPointsTo) {
 TEST_F(AtomicFile, RefusesADirectory) {
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder.path, "save", {}); }),
             "save: path \"" + folder.path.string() + "\" must name a file, but it is a directory");
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "sub/", "save", {}); }),
-            "save: path \"" + (folder / "sub/").string() + "\" must end in the name of a file");
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("", "save", {}); }), "save: path \"\" must end in the name of a file");
+  EXPECT_EQ(
+      sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "sub/", "save", {}); }),
+      "save: path \"" + (folder / "sub/").string() + "\" must end in the name of a file");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("", "save", {}); }),
+            "save: path \"\" must end in the name of a file");
   EXPECT_EQ(folder.count(), 0);
 }
 
 TEST_F(AtomicFile, RefusesAFolderThatIsMissing) {
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "no/a", "save", {}); }),
-            "save: cannot write \"" + (folder / "no/a").string() + "\": No such file or directory");
+  EXPECT_EQ(
+      sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "no/a", "save", {}); }),
+      "save: cannot write \"" + (folder / "no/a").string() + "\": No such file or directory");
   put(folder / "file", "");
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "file/a", "save", {}); }),
-            "save: cannot write \"" + (folder / "file/a").string() + "\": Not a directory");
+  EXPECT_EQ(
+      sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "file/a", "save", {}); }),
+      "save: cannot write \"" + (folder / "file/a").string() + "\": Not a directory");
 }
 
 TEST_F(AtomicFile, RefusesAFolderThatIsNotWritable) {
@@ -134,8 +138,10 @@ TEST_F(AtomicFile, AFailureInTheLastStepLeavesNothing) {
 TEST_F(AtomicFile, ADeviceIsWrittenDirectlyAndStaysADevice) {
   if (!fs::is_character_file("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
   const std::string text(100000, 'x');
-  for (const std::string_view part : {std::string_view(text), std::string_view("x")})  // more than a stream buffers, and less
-    EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically("/dev/full", "save", bytes(part)); }),
+  for (const std::string_view part :
+       {std::string_view(text), std::string_view("x")})  // more than a stream buffers, and less
+    EXPECT_EQ(sentence_of<attn::FileError>(
+                  [&] { attn::write_atomically("/dev/full", "save", bytes(part)); }),
               "save: cannot write \"/dev/full\": No space left on device");
   attn::write_atomically("/dev/null", "save", bytes("x"));
   EXPECT_TRUE(fs::is_character_file("/dev/full") && fs::is_character_file("/dev/null"));
@@ -150,7 +156,8 @@ TEST_F(AtomicFile, AFailureHalfwayLeavesTheOldFile) {
   auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &small);
   const std::string text(100000, 'x');
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "a", "save", bytes(text)); }),
+  EXPECT_EQ(sentence_of<attn::FileError>(
+                [&] { attn::write_atomically(folder / "a", "save", bytes(text)); }),
             "save: cannot write \"" + (folder / "a").string() + "\": File too large");
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);

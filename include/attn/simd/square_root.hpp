@@ -1,12 +1,14 @@
 #pragma once
 
-#include <attn/core/simd.hpp>
+#include <attn/simd/simd.hpp>
 #include <cmath>
 
-namespace attn::inline ATTN_ABI::simd {
+namespace attn {
+inline namespace ATTN_ABI {
+namespace simd {
 
-/// √x, rounded once. Numerics: Eigen 3.4's psqrt of floats is an approximation on x86, which makes 0 of what is below 1e-38 and NaN of
-/// infinity; there the machine's own instruction is taken.
+/// √x, rounded once. Numerics: Eigen 3.4's psqrt of floats is an approximation on x86, which makes
+/// 0 of what is below 1e-38 and NaN of infinity; there the machine's own instruction is taken.
 template <class Packet>
 Packet root_of(const Packet& x) {
   return packet::psqrt(x);
@@ -26,4 +28,6 @@ Lanes<T, n> sqrt(const Lanes<T, n>& x) {
   else return Lanes<T, n>::of(root_of(x.packet));
 }
 
-}  // namespace attn::inline ATTN_ABI::simd
+}  // namespace simd
+}  // namespace ATTN_ABI
+}  // namespace attn

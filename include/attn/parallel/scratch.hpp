@@ -2,13 +2,14 @@
 
 #include <atomic>
 #include <attn/core/buffer.hpp>
-#include <attn/core/executor.hpp>
+#include <attn/parallel/executor.hpp>
 #include <cstddef>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// Memory of a calling thread for the time of a loop, kept from one call to the next, so that calls of a shape that has been
-/// seen allocate nothing.
+/// Memory of a calling thread for the time of a loop, kept from one call to the next, so that calls
+/// of a shape that has been seen allocate nothing.
 class Scratch {
  public:
   explicit Scratch(Index bytes) : outermost_(!std::exchange(taken, true)) {
@@ -32,11 +33,13 @@ class Scratch {
   std::byte* data_;
 };
 
-/// task(0, memory) … task(count − 1, memory), as parallel_for does, each with `size` numbers T of memory, at a 64-byte boundary,
-/// that no other task uses at the same time and whose content means nothing.
+/// task(0, memory) … task(count − 1, memory), as parallel_for does, each with `size` numbers T of
+/// memory, at a 64-byte boundary, that no other task uses at the same time and whose content means
+/// nothing.
 template <class T, class F>
 void parallel_for(Index count, Index size, F&& task) {
-  const Index workers = process::in_task ? std::min<Index>(count, 1) : std::min(count, num_threads());
+  const Index workers =
+      process::in_task ? std::min<Index>(count, 1) : std::min(count, num_threads());
   const Index bytes = (size * static_cast<Index>(sizeof(T)) + 63) / 64 * 64;
   Scratch scratch(workers * bytes);
   std::atomic<Index> next = 0;
@@ -46,4 +49,5 @@ void parallel_for(Index count, Index size, F&& task) {
   });
 }
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

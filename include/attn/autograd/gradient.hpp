@@ -3,7 +3,8 @@
 #include <attn/core/tensor.hpp>
 #include <span>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// The gradient of something, whatever its number of axes.
 template <class T>
@@ -23,7 +24,8 @@ class AnyGradient {
   AnyGradient& operator=(const AnyGradient&) = default;
 };
 
-/// dL/dx of a tensor x: what a number L changes by with each of x's elements. What arrives is added; before the first it has no memory.
+/// dL/dx of a tensor x: what a number L changes by with each of x's elements. What arrives is
+/// added; before the first it has no memory.
 template <class T, int N>
 class Gradient final : public AnyGradient<T> {
  public:
@@ -52,7 +54,8 @@ class Gradient final : public AnyGradient<T> {
   /// Errors: ShapeError for another shape than that of x.
   void add(Tensor<T, N> dx) {
     if (dx.shape() != shape_)
-      throw ShapeError("Gradient: what is added " + to_string(dx.shape()) + " must have the shape of what it is the gradient of, " + to_string(shape_));
+      throw ShapeError("Gradient: what is added " + to_string(dx.shape()) +
+                       " must have the shape of what it is the gradient of, " + to_string(shape_));
     if (empty()) value_ = std::move(dx), arrived_ = true;
     else value_.flat() += dx.flat();
   }
@@ -69,4 +72,5 @@ class Gradient final : public AnyGradient<T> {
   bool arrived_ = false;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

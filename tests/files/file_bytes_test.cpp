@@ -3,13 +3,15 @@
 
 #include <sys/stat.h>
 
-#include <attn/core/atomic_file.hpp>
-#include <attn/io/file_bytes.hpp>
+#include <attn/files/atomic_file.hpp>
+#include <attn/files/file_bytes.hpp>
 #include <thread>
 
 namespace {
 
-std::string text(const attn::FileBytes& file) { return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}; }
+std::string text(const attn::FileBytes& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
 
 TEST(FileBytes, AreThoseOfTheFile) {
   const TemporaryFolder folder;
@@ -58,7 +60,12 @@ TEST(FileBytes, AreTheSameAfterTheyWereReleased) {
   std::thread writer([&] { put(folder / "pipe", want); });
   for (const char* name : {"a", "pipe"}) {
     const attn::FileBytes file(folder / name, "test");
-    for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000}, {0, 0}, {300'000, 0}, {1, 1}, {70'000, 130'000}, {299'999, 1}}) {
+    for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000},
+                                      {0, 0},
+                                      {300'000, 0},
+                                      {1, 1},
+                                      {70'000, 130'000},
+                                      {299'999, 1}}) {
       file.release(file.bytes().subspan(begin, size));
       EXPECT_EQ(text(file), want) << name << " " << begin;
     }
@@ -70,7 +77,8 @@ TEST(FileBytes, SaysWhyThereAreNone) {
   const TemporaryFolder folder;
   EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder / "no", "load"); }),
             "load: cannot read \"" + (folder / "no").string() + "\": No such file or directory");
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder.path, "load"); }), "load: cannot read \"" + folder.path.string() + "\": Is a directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::FileBytes(folder.path, "load"); }),
+            "load: cannot read \"" + folder.path.string() + "\": Is a directory");
 }
 
 }  // namespace

@@ -5,16 +5,18 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
-/// The machine's vector registers, through Eigen's packet operations: SSE, AVX, AVX-512 or NEON, whichever the program is
-/// compiled for. All kernels are written on this header, and a rule's formula may be. Loads and stores take any address; what is
-/// computed never depends on it.
+/// The machine's vector registers, through Eigen's packet operations: SSE, AVX, AVX-512 or NEON,
+/// whichever the program is compiled for. All kernels are written on this header, and a rule's
+/// formula may be. Loads and stores take any address; what is computed never depends on it.
 namespace simd {
 
 namespace packet = Eigen::internal;
 
-/// n things in a row, by a signed index, which g++ does not take for the length of a plain array without a warning.
+/// n things in a row, by a signed index, which g++ does not take for the length of a plain array
+/// without a warning.
 template <class T, Index n>
 struct Array {
   T data[static_cast<std::size_t>(n)];
@@ -22,7 +24,8 @@ struct Array {
   EIGEN_ALWAYS_INLINE const T& operator[](Index i) const { return data[i]; }
 };
 
-/// What holds n numbers T: a register, the widest that the machine has, or the number itself where n is 1.
+/// What holds n numbers T: a register, the widest that the machine has, or the number itself where
+/// n is 1.
 template <class T, Index n>
 struct Register {
   using type = typename packet::packet_traits<T>::type;
@@ -34,10 +37,11 @@ struct Register<T, 1> {
 
 /// Numbers in a register.
 template <class T>
-inline constexpr Index lanes = packet::unpacket_traits<typename packet::packet_traits<T>::type>::size;
+inline constexpr Index lanes =
+    packet::unpacket_traits<typename packet::packet_traits<T>::type>::size;
 
-/// Numbers that are computed with at once: those of a register, `Vector<T>`, or a single one, `Single<T>`, by the same formulas.
-/// A plain number stands for itself in every lane: `2 * x + 1`.
+/// Numbers that are computed with at once: those of a register, `Vector<T>`, or a single one,
+/// `Single<T>`, by the same formulas. A plain number stands for itself in every lane: `2 * x + 1`.
 template <class T, Index n>
 struct Lanes {
   using Number = T;
@@ -80,7 +84,9 @@ struct Mask {
   }
   friend Mask operator&(const Mask& a, const Mask& b) { return {packet::pand(a.packet, b.packet)}; }
   friend Mask operator|(const Mask& a, const Mask& b) { return {packet::por(a.packet, b.packet)}; }
-  friend Mask operator!(const Mask& a) { return {packet::pandnot(packet::ptrue(a.packet), a.packet)}; }
+  friend Mask operator!(const Mask& a) {
+    return {packet::pandnot(packet::ptrue(a.packet), a.packet)};
+  }
   friend Mask operator&&(const Mask& a, const Mask& b) { return a & b; }
   friend Mask operator||(const Mask& a, const Mask& b) { return a | b; }
 };
@@ -177,18 +183,23 @@ EIGEN_ALWAYS_INLINE void transpose(Array<Lanes<T, n>, n>& rows) {
 }
 #pragma GCC diagnostic pop
 
-/// 2ⁱ for whole i in (−bias, bias], given as i + `power_of_two_shift`: i stands in the last bits, and moves to the exponent. 0 for −bias.
+/// 2ⁱ for whole i in (−bias, bias], given as i + `power_of_two_shift`: i stands in the last bits,
+/// and moves to the exponent. 0 for −bias.
 template <class T>
-inline constexpr T power_of_two_shift = sizeof(T) == 4 ? T(12582912 + 127) : T(6755399441055744 + 1023);  // 1.5 · 2^23 or 2^52, and the bias
+inline constexpr T power_of_two_shift =
+    sizeof(T) == 4 ? T(12582912 + 127)
+                   : T(6755399441055744 + 1023);  // 1.5 · 2^23 or 2^52, and the bias
 template <class T, Index n>
 Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
   using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   typedef Integer Integers __attribute__((vector_size(sizeof(T) * n)));
-  return Lanes<T, n>::of(std::bit_cast<typename Lanes<T, n>::Packet>(std::bit_cast<Integers>(shifted.packet) << (sizeof(T) == 4 ? 23 : 52)));
+  return Lanes<T, n>::of(std::bit_cast<typename Lanes<T, n>::Packet>(
+      std::bit_cast<Integers>(shifted.packet) << (sizeof(T) == 4 ? 23 : 52)));
 }
 
-/// Makes the compiler take x for a new value in a register: not to be read again from memory where g++ would, and loads are what is
-/// scarce; nor to be simplified together with what it was computed from.
+/// Makes the compiler take x for a new value in a register: not to be read again from memory where
+/// g++ would, and loads are what is scarce; nor to be simplified together with what it was computed
+/// from.
 template <class T, Index n>
 void pin(Lanes<T, n>& x) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -198,7 +209,8 @@ void pin(Lanes<T, n>& x) {
 #endif
 }
 
-/// Calls f(i, n) for each run of n = lanes elements from 0 to `count`, and once with a smaller n for what remains.
+/// Calls f(i, n) for each run of n = lanes elements from 0 to `count`, and once with a smaller n
+/// for what remains.
 template <class T, class F>
 void for_each_packet(Index count, F&& f) {
   Index i = 0;
@@ -207,4 +219,5 @@ void for_each_packet(Index count, F&& f) {
 }
 
 }  // namespace simd
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -17,12 +17,27 @@ class Ramps : public testing::Test {
     simd::store(result.data(), x);
     return result;
   }
-  static std::vector<T> lanes(const typename Ramp<T>::Mask& x) { return lanes(select(x, T(1), T(0))); }
+  static std::vector<T> lanes(const typename Ramp<T>::Mask& x) {
+    return lanes(select(x, T(1), T(0)));
+  }
 };
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Ramps, Scalars);
 
-const std::vector<Index> numbers{std::numeric_limits<Index>::min() + 40, -(Index{1} << 40), -100, -17, -8, -3, -1, 0, 1, 2, 5, 31, 1000, (Index{1} << 40) + 3,
+const std::vector<Index> numbers{std::numeric_limits<Index>::min() + 40,
+                                 -(Index{1} << 40),
+                                 -100,
+                                 -17,
+                                 -8,
+                                 -3,
+                                 -1,
+                                 0,
+                                 1,
+                                 2,
+                                 5,
+                                 31,
+                                 1000,
+                                 (Index{1} << 40) + 3,
                                  std::numeric_limits<Index>::max() - 40};
 
 TYPED_TEST(Ramps, AreTheNumbersThatTheyStandFor) {
@@ -32,7 +47,9 @@ TYPED_TEST(Ramps, AreTheNumbersThatTheyStandFor) {
       const Ramp<T> ramp{first, step};
       const auto expect = [&](const auto& got, auto&& wanted) {
         const std::vector<T> lane = this->lanes(got);
-        for (Index i = 0; i < this->size; ++i) EXPECT_EQ(lane[std::size_t(i)], T(wanted(first + i * step))) << first << " by " << step << ", lane " << i;
+        for (Index i = 0; i < this->size; ++i)
+          EXPECT_EQ(lane[std::size_t(i)], T(wanted(first + i * step)))
+              << first << " by " << step << ", lane " << i;
       };
       using V = simd::Vector<T>;
       expect(V(ramp), [](Index x) { return x; });
@@ -42,7 +59,8 @@ TYPED_TEST(Ramps, AreTheNumbersThatTheyStandFor) {
       expect(V(5 - ramp), [](Index x) { return 5 - x; });
       expect(abs(ramp), [](Index x) { return std::abs(x); });
       expect(ramp / 3, [](Index x) { return x / 3; });
-      for (const Index d : {1, 2, 3, 7, 8, 16, 100, 1 << 19, 1 << 21, -3}) expect(ramp % d, [&](Index x) { return x % d; });
+      for (const Index d : {1, 2, 3, 7, 8, 16, 100, 1 << 19, 1 << 21, -3})
+        expect(ramp % d, [&](Index x) { return x % d; });
     }
 }
 
@@ -57,7 +75,8 @@ TYPED_TEST(Ramps, CompareExactlyHoweverFarAway) {
           const auto expect = [&](const auto& mask, auto&& wanted) {
             const std::vector<T> lane = this->lanes(mask);
             for (Index i = 0; i < this->size; ++i)
-              ASSERT_EQ(lane[std::size_t(i)] != 0, wanted(first + i * step)) << first << " by " << step << " and " << b << ", lane " << i;
+              ASSERT_EQ(lane[std::size_t(i)] != 0, wanted(first + i * step))
+                  << first << " by " << step << " and " << b << ", lane " << i;
           };
           expect(ramp <= b, [&](Index x) { return x <= b; });
           expect(ramp < b, [&](Index x) { return x < b; });
@@ -72,7 +91,8 @@ TYPED_TEST(Ramps, CompareExactlyHoweverFarAway) {
         }
 }
 
-/// Rules written for vectors, and rules that are asked one by one, answer a vector as they answer its positions.
+/// Rules written for vectors, and rules that are asked one by one, answer a vector as they answer
+/// its positions.
 TYPED_TEST(Ramps, RulesSayTheSameOfAVectorAsOfItsPositions) {
   using T = TypeParam;
   const attn::ScoreShape shape{2, 4, 40, 50};
@@ -84,11 +104,14 @@ TYPED_TEST(Ramps, RulesSayTheSameOfAVectorAsOfItsPositions) {
           if (row + count > shape.queries) continue;
           const Positions<T> at{1, 2, {row}, key};
           simd::Vector<T> s = T(0.3) * simd::Vector<T>(Ramp<T>{-2});
-          const std::vector<T> before = this->lanes(s), after = this->lanes(bound.score(s, at, count)), allowed = this->lanes(bound.allows(at, count));
+          const std::vector<T> before = this->lanes(s),
+                               after = this->lanes(bound.score(s, at, count)),
+                               allowed = this->lanes(bound.allows(at, count));
           for (Index i = 0; i < count; ++i) {
             const Position one{1, 2, row + i, key};
             EXPECT_EQ(allowed[std::size_t(i)] != 0, bound.allows(one));
-            EXPECT_NEAR(after[std::size_t(i)], bound.score(before[std::size_t(i)], one), sizeof(T) == 4 ? 1e-6 * 20 : 1e-13);
+            EXPECT_NEAR(after[std::size_t(i)], bound.score(before[std::size_t(i)], one),
+                        sizeof(T) == 4 ? 1e-6 * 20 : 1e-13);
           }
         }
   };
@@ -103,7 +126,8 @@ TYPED_TEST(Ramps, RulesSayTheSameOfAVectorAsOfItsPositions) {
   const attn::Bias some(bias);
   const attn::Softcap cap{1.5};
   const attn::Alibi alibi(attn::Alibi::slopes(4));
-  check(causal), check(window), check(one_side), check(padding), check(keep), check(some), check(cap), check(alibi);
+  check(causal), check(window), check(one_side), check(padding), check(keep), check(some),
+      check(cap), check(alibi);
   check(cap & alibi & padding), check(some & causal & keep);
 }
 

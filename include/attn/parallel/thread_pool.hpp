@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <attn/core/task.hpp>
+#include <attn/parallel/task.hpp>
 #include <cstdint>
 #include <system_error>
 #include <thread>
@@ -14,7 +14,8 @@
 #include <sched.h>
 #endif
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Cores that this process may use.
 inline Index available_cores() {
@@ -36,9 +37,10 @@ inline void pause() {
 #endif
 }
 
-/// Threads that share a loop with its caller. They start with the first loop and end with the pool. Indices are handed
-/// out one by one from a counter, so that uneven tasks even out. A loop is rarely longer than the time that waking a
-/// thread takes, so both sides spin for some ten microseconds before they sleep.
+/// Threads that share a loop with its caller. They start with the first loop and end with the pool.
+/// Indices are handed out one by one from a counter, so that uneven tasks even out. A loop is
+/// rarely longer than the time that waking a thread takes, so both sides spin for some ten
+/// microseconds before they sleep.
 class ThreadPool {
  public:
   /// `threads` counts the caller; there are never more workers than the system grants.
@@ -49,14 +51,16 @@ class ThreadPool {
     stop_.store(true, std::memory_order_relaxed);
     epoch_.fetch_add(1, std::memory_order_release);
     epoch_.notify_all();
-    const bool forked = process_ != getpid();  // a child has the handles of its parent's threads, but not the threads
+    const bool forked =
+        process_ !=
+        getpid();  // a child has the handles of its parent's threads, but not the threads
     for (std::thread& worker : workers_) forked ? worker.detach() : worker.join();
   }
 
   Index threads() const { return threads_; }
 
-  /// task(0) … task(count − 1), each once, in any order; returns when all are done. The task must not throw.
-  /// Where the pool is busy with another caller's loop, this caller runs its own alone.
+  /// task(0) … task(count − 1), each once, in any order; returns when all are done. The task must
+  /// not throw. Where the pool is busy with another caller's loop, this caller runs its own alone.
   void run(Index count, Task task) {
     if (threads_ == 1 || busy_.test_and_set(std::memory_order_acquire)) {
       for (Index i = 0; i < count; ++i) task(i);
@@ -83,8 +87,10 @@ class ThreadPool {
   template <class Value, class Waiting>
   static Value wait_while(Waiting waiting, const std::atomic<Value>& value) {
     Value seen = value.load(std::memory_order_acquire);
-    for (int i = 0; i < spins && waiting(seen); ++i) pause(), seen = value.load(std::memory_order_acquire);
-    for (; waiting(seen); seen = value.load(std::memory_order_acquire)) value.wait(seen, std::memory_order_acquire);
+    for (int i = 0; i < spins && waiting(seen); ++i)
+      pause(), seen = value.load(std::memory_order_acquire);
+    for (; waiting(seen); seen = value.load(std::memory_order_acquire))
+      value.wait(seen, std::memory_order_acquire);
     return seen;
   }
 
@@ -92,7 +98,8 @@ class ThreadPool {
     process_ = getpid();
     workers_.reserve(static_cast<std::size_t>(threads_ - 1));
     try {
-      while (static_cast<Index>(workers_.size()) < threads_ - 1) workers_.emplace_back([this] { work(); });
+      while (static_cast<Index>(workers_.size()) < threads_ - 1)
+        workers_.emplace_back([this] { work(); });
     } catch (const std::system_error&) {  // no more threads to be had: go on with these
     }
   }
@@ -113,13 +120,16 @@ class ThreadPool {
   const Index threads_;
   std::vector<std::thread> workers_;
   pid_t process_ = getpid();
-  std::atomic_flag busy_;  // held by the caller whose loop this is; it guards what only a caller writes
+  std::atomic_flag
+      busy_;  // held by the caller whose loop this is; it guards what only a caller writes
   Task task_;
   Index count_ = 0;
   alignas(64) std::atomic<Index> next_{0};
-  alignas(64) std::atomic<int> gate_{closed};        // workers inside, plus `closed` unless there is a loop to share
+  alignas(64) std::atomic<int> gate_{
+      closed};  // workers inside, plus `closed` unless there is a loop to share
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // counts the loops; what workers sleep on
   std::atomic<bool> stop_{false};
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn

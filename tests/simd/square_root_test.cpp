@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <attn/core/square_root.hpp>
+#include <attn/simd/square_root.hpp>
 
 #include <cmath>
 #include <limits>
@@ -14,11 +14,19 @@ namespace simd = attn::simd;
 template <class T>
 void expect_rounded_once() {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> numbers{0, 1, 2, Limits::infinity(), Limits::max(), Limits::min(), Limits::denorm_min(), Limits::min() / 3};
+  std::vector<T> numbers{0,
+                         1,
+                         2,
+                         Limits::infinity(),
+                         Limits::max(),
+                         Limits::min(),
+                         Limits::denorm_min(),
+                         Limits::min() / 3};
   for (T x = Limits::min(); x < Limits::max() / 8; x *= T(7.3)) numbers.push_back(x);
   std::vector<T> roots(numbers.size());
-  simd::for_each_packet<T>(static_cast<Index>(numbers.size()),
-                           [&](Index i, Index n) { simd::store(roots.data() + i, n, sqrt(simd::load<simd::Vector<T>>(numbers.data() + i, n, 0))); });
+  simd::for_each_packet<T>(static_cast<Index>(numbers.size()), [&](Index i, Index n) {
+    simd::store(roots.data() + i, n, sqrt(simd::load<simd::Vector<T>>(numbers.data() + i, n, 0)));
+  });
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     EXPECT_EQ(roots[i], std::sqrt(numbers[i])) << numbers[i];
     EXPECT_EQ(T(sqrt(simd::Single<T>(numbers[i]))), std::sqrt(numbers[i]));

@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <attn/core/simd.hpp>
+#include <attn/simd/simd.hpp>
 
 #include <cmath>
 #include <limits>
@@ -34,7 +34,8 @@ class Simd : public testing::Test {
     const std::vector<T> got = lanes(V(of_lanes(simd::load<V>(a.data()), simd::load<V>(b.data()))));
     for (std::size_t i = 0; i < a.size(); ++i) {
       EXPECT_EQ(got[i], T(of_numbers(a[i], b[i]))) << "lane " << i;
-      EXPECT_EQ(T(simd::Single<T>(of_lanes(simd::Single<T>(a[i]), simd::Single<T>(b[i])))), T(of_numbers(a[i], b[i])));
+      EXPECT_EQ(T(simd::Single<T>(of_lanes(simd::Single<T>(a[i]), simd::Single<T>(b[i])))),
+                T(of_numbers(a[i], b[i])));
     }
   }
 };
@@ -47,26 +48,38 @@ TYPED_TEST(Simd, ComputesInEveryLaneAsWithNumbers) {
   this->expect_same([](auto a, auto b) { return a - b; }, [](T a, T b) { return a - b; });
   this->expect_same([](auto a, auto b) { return a * b; }, [](T a, T b) { return a * b; });
   this->expect_same([](auto a, auto b) { return a / b; }, [](T a, T b) { return a / b; });
-  this->expect_same([](auto a, auto b) { return -a + 2 * b - 1; }, [](T a, T b) { return -a + 2 * b - 1; });
-  this->expect_same([](auto a, auto b) { return max(a, b); }, [](T a, T b) { return std::max(a, b); });
-  this->expect_same([](auto a, auto b) { return min(a, b); }, [](T a, T b) { return std::min(a, b); });
+  this->expect_same([](auto a, auto b) { return -a + 2 * b - 1; },
+                    [](T a, T b) { return -a + 2 * b - 1; });
+  this->expect_same([](auto a, auto b) { return max(a, b); },
+                    [](T a, T b) { return std::max(a, b); });
+  this->expect_same([](auto a, auto b) { return min(a, b); },
+                    [](T a, T b) { return std::min(a, b); });
   this->expect_same([](auto a, auto) { return abs(a); }, [](T a, T) { return std::abs(a); });
   this->expect_same([](auto a, auto) { return floor(a); }, [](T a, T) { return std::floor(a); });
-  this->expect_same([](auto a, auto b) { return fma(a, b, decltype(a)(4)); }, [](T a, T b) { return a * b + 4; });
-  this->expect_same([](auto a, auto b) { return a += b, a *= 2, a -= 1, a /= 4, a; }, [](T a, T b) { return ((a + b) * 2 - 1) / 4; });
+  this->expect_same([](auto a, auto b) { return fma(a, b, decltype(a)(4)); },
+                    [](T a, T b) { return a * b + 4; });
+  this->expect_same([](auto a, auto b) { return a += b, a *= 2, a -= 1, a /= 4, a; },
+                    [](T a, T b) { return ((a + b) * 2 - 1) / 4; });
 }
 
 TYPED_TEST(Simd, AsksEveryLane) {
   using T = TypeParam;
   const auto choose = [](auto mask, auto a, auto b) { return select(mask, a, b); };
-  this->expect_same([&](auto a, auto b) { return choose(a < b, a, b); }, [](T a, T b) { return a < b ? a : b; });
-  this->expect_same([&](auto a, auto b) { return choose(a <= b, b, a); }, [](T a, T b) { return a <= b ? b : a; });
-  this->expect_same([&](auto a, auto b) { return choose(a > b, a, b * 2); }, [](T a, T b) { return a > b ? a : b * 2; });
-  this->expect_same([&](auto a, auto b) { return choose(a >= 0 && b >= 0, a, b); }, [](T a, T b) { return a >= 0 && b >= 0 ? a : b; });
-  this->expect_same([&](auto a, auto b) { return choose(a >= 1 || !(b > 1), a, b); }, [](T a, T b) { return a >= 1 || !(b > 1) ? a : b; });
-  this->expect_same([&](auto a, auto b) { return choose(a == T(-0.25) || a != a, a, b); }, [](T a, T b) { return a == T(-0.25) ? a : b; });
+  this->expect_same([&](auto a, auto b) { return choose(a < b, a, b); },
+                    [](T a, T b) { return a < b ? a : b; });
+  this->expect_same([&](auto a, auto b) { return choose(a <= b, b, a); },
+                    [](T a, T b) { return a <= b ? b : a; });
+  this->expect_same([&](auto a, auto b) { return choose(a > b, a, b * 2); },
+                    [](T a, T b) { return a > b ? a : b * 2; });
+  this->expect_same([&](auto a, auto b) { return choose(a >= 0 && b >= 0, a, b); },
+                    [](T a, T b) { return a >= 0 && b >= 0 ? a : b; });
+  this->expect_same([&](auto a, auto b) { return choose(a >= 1 || !(b > 1), a, b); },
+                    [](T a, T b) { return a >= 1 || !(b > 1) ? a : b; });
+  this->expect_same([&](auto a, auto b) { return choose(a == T(-0.25) || a != a, a, b); },
+                    [](T a, T b) { return a == T(-0.25) ? a : b; });
   const std::vector<T> x = this->numbers(0, 1);
-  for (Index i = 0; i < TestFixture::size; ++i) EXPECT_TRUE(any(simd::load<typename TestFixture::V>(x.data()) == T(i)));
+  for (Index i = 0; i < TestFixture::size; ++i)
+    EXPECT_TRUE(any(simd::load<typename TestFixture::V>(x.data()) == T(i)));
   EXPECT_FALSE(any(simd::load<typename TestFixture::V>(x.data()) < T(0)));
 }
 
@@ -89,7 +102,8 @@ TYPED_TEST(Simd, LoadsAndStoresAnyNumberAtAnyAddress) {
       const auto x = simd::load<typename TestFixture::V>(from.data() + offset, n, T(-1));
       std::vector<T> to(static_cast<std::size_t>(3 * TestFixture::size), T(-7));
       simd::store(to.data() + offset, n, x);
-      for (Index i = 0; i < Index(to.size()); ++i) EXPECT_EQ(to[std::size_t(i)], i >= offset && i < offset + n ? from[std::size_t(i)] : T(-7));
+      for (Index i = 0; i < Index(to.size()); ++i)
+        EXPECT_EQ(to[std::size_t(i)], i >= offset && i < offset + n ? from[std::size_t(i)] : T(-7));
       const std::vector<T> all = this->lanes(x);
       for (Index i = n; i < TestFixture::size; ++i) EXPECT_EQ(all[std::size_t(i)], T(-1));
     }
@@ -98,7 +112,8 @@ TYPED_TEST(Simd, LoadsAndStoresAnyNumberAtAnyAddress) {
 TYPED_TEST(Simd, TransposesASquare) {
   using T = TypeParam;
   simd::Array<typename TestFixture::V, TestFixture::size> rows;
-  for (Index i = 0; i < TestFixture::size; ++i) rows[i] = simd::load<typename TestFixture::V>(this->numbers(T(100 * i), 1).data());
+  for (Index i = 0; i < TestFixture::size; ++i)
+    rows[i] = simd::load<typename TestFixture::V>(this->numbers(T(100 * i), 1).data());
   simd::transpose(rows);
   for (Index i = 0; i < TestFixture::size; ++i) {
     const std::vector<T> row = this->lanes(rows[i]);
@@ -111,8 +126,11 @@ TYPED_TEST(Simd, PowersOfTwoAreExact) {
   const int bias = std::numeric_limits<T>::max_exponent - 1;
   for (int i = -bias; i <= bias; ++i) {
     const T expected = i == -bias ? T(0) : std::ldexp(T(1), i);
-    EXPECT_EQ(power_of_two(typename TestFixture::V(T(i) + simd::power_of_two_shift<T>)).first(), expected) << i;
-    EXPECT_EQ(power_of_two(simd::Single<T>(T(i) + simd::power_of_two_shift<T>)).first(), expected) << i;
+    EXPECT_EQ(power_of_two(typename TestFixture::V(T(i) + simd::power_of_two_shift<T>)).first(),
+              expected)
+        << i;
+    EXPECT_EQ(power_of_two(simd::Single<T>(T(i) + simd::power_of_two_shift<T>)).first(), expected)
+        << i;
   }
 }
 

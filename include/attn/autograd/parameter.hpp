@@ -1,13 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <attn/core/gradient.hpp>
+#include <attn/autograd/gradient.hpp>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
 
-namespace attn::inline ATTN_ABI {
+namespace attn {
+inline namespace ATTN_ABI {
 
 /// Stands for a value of a parameter: no other value has had it, and none will.
 class Stamp {
@@ -20,8 +21,9 @@ class Stamp {
   std::uint64_t number_ = 0;
 };
 
-/// A tensor that a layer learns, and its gradient, which has no memory before it is needed. After each change its stamp is another, so
-/// that what is made from the value, such as packed weights, is made anew when it is used next.
+/// A tensor that a layer learns, and its gradient, which has no memory before it is needed. After
+/// each change its stamp is another, so that what is made from the value, such as packed weights,
+/// is made anew when it is used next.
 template <class T, int N>
 class Parameter {
  public:
@@ -29,7 +31,8 @@ class Parameter {
   explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { stamp_.renew(); }
 
   const Tensor<T, N>& value() const { return value_; }
-  /// The value, to be changed now. Call it again for a later change: one through a reference that was kept is not noticed.
+  /// The value, to be changed now. Call it again for a later change: one through a reference that
+  /// was kept is not noticed.
   Tensor<T, N>& edit() {
     stamp_.renew();
     return value_;
@@ -46,7 +49,8 @@ class Parameter {
   Stamp stamp_;
 };
 
-/// What is made from a parameter and kept until the parameter changes. A const layer that several threads use makes it once.
+/// What is made from a parameter and kept until the parameter changes. A const layer that several
+/// threads use makes it once.
 template <class Made>
 class MadeFrom {
  public:
@@ -60,7 +64,8 @@ class MadeFrom {
   }
   ~MadeFrom() = default;
 
-  /// `make()`, or what it gave when the parameter had the same stamp. It must not wait for other threads.
+  /// `make()`, or what it gave when the parameter had the same stamp. It must not wait for other
+  /// threads.
   template <class Make>
   std::shared_ptr<const Made> get(const Stamp& stamp, Make&& make) const {
     const std::lock_guard lock(mutex_);
@@ -77,7 +82,8 @@ class MadeFrom {
   mutable Stamp stamp_;
 };
 
-/// A parameter's gradient, under its name: a range of as many numbers as the parameter has, zeros where nothing has arrived.
+/// A parameter's gradient, under its name: a range of as many numbers as the parameter has, zeros
+/// where nothing has arrived.
 template <class T>
 class NamedGradient {
  public:
@@ -94,8 +100,8 @@ class NamedGradient {
 };
 struct NoGradient {};
 
-/// A parameter under its full name, "self_attn.in_proj_weight", whatever its number of axes; valid as long as the layer.
-/// U is T where the layer may be changed, const T where not.
+/// A parameter under its full name, "self_attn.in_proj_weight", whatever its number of axes; valid
+/// as long as the layer. U is T where the layer may be changed, const T where not.
 template <class U>
 class NamedParameter {
   using T = std::remove_const_t<U>;
@@ -136,4 +142,5 @@ class NamedParameter {
   std::conditional_t<changeable, Stamp, const Stamp>* stamp_;
 };
 
-}  // namespace attn::inline ATTN_ABI
+}  // namespace ATTN_ABI
+}  // namespace attn
