@@ -16,6 +16,7 @@ class Tensor {
 
  public:
   using Scalar = T;
+  static constexpr int axes = N;
   using View = TensorView<T, N>;
   using ConstView = TensorView<const T, N>;
 

@@ -2,7 +2,9 @@
 
 #include <attn/core/shape.hpp>
 #include <attn/math/dual.hpp>
-#include <attn/simd/exp.hpp>  // the functions that a rule's formula may use
+#include <attn/simd/exp.hpp>
+#include <attn/simd/square_root.hpp>
+#include <attn/simd/standard_functions.hpp>
 #include <attn/simd/index_vector.hpp>
 #include <concepts>
 #include <optional>

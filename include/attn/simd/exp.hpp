@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/simd/simd.hpp>
+#include <concepts>
 #include <limits>
 
 namespace attn {
@@ -127,7 +128,7 @@ EIGEN_ALWAYS_INLINE Lanes<T, n> tanh(const Lanes<T, n>& x) {
 }  // namespace simd
 
 /// eˣ of one number: the same bits as a lane of `simd::exp`.
-template <class T>
+template <std::floating_point T>
 T exp(T x) {
   return simd::exp(simd::Vector<T>(x)).first();
 }
