@@ -200,6 +200,21 @@ TensorView<T, N> view(const TensorView<T, N>& tensor) {
   return tensor;
 }
 
+namespace detail {
+
+/// A view with M axes of the same elements: the axes that N lacks come first and have extent 1.
+template <int M, class T, int N>
+  requires(N <= M)
+TensorView<T, M> with_leading_axes(const TensorView<T, N>& view) {
+  Shape<M> shape, strides{};
+  shape.fill(1);
+  std::copy(view.shape().begin(), view.shape().end(), shape.end() - N);
+  std::copy(view.strides().begin(), view.strides().end(), strides.end() - N);
+  return {view.data(), shape, strides};
+}
+
+}  // namespace detail
+
 /// Equal shapes and equal elements, whatever the strides.
 template <class T, class U, int N>
   requires std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>
