@@ -5,10 +5,9 @@
 // header of the compiler, so that only a pragma around the caller silences it. Between these two
 // macros stand thin wrappers around packet operations, and nothing else.
 #if defined(__GNUC__) && !defined(__clang__)
-#define ATTN_BEGIN_UNDEFINED_REGISTERS                  \
-  _Pragma("GCC diagnostic push")                        \
-  _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
-  _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define ATTN_BEGIN_UNDEFINED_REGISTERS                                                 \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
 #else
 #define ATTN_BEGIN_UNDEFINED_REGISTERS _Pragma("GCC diagnostic push")
 #endif

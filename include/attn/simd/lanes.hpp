@@ -30,10 +30,11 @@ inline constexpr Index lanes =
 template <class T, Index n>
 struct Lanes;
 
-/// Two operands of which at least one is L and the other may be a plain number.
+/// What an operator on L takes: at least one L; the other operand may be anything that converts to
+/// L, such as a plain number.
 template <class A, class B, class L>
-concept OperandsOf = (std::same_as<A, L> && (std::same_as<B, L> || std::is_arithmetic_v<B>)) ||
-                     (std::is_arithmetic_v<A> && std::same_as<B, L>);
+concept Operands = (std::same_as<A, L> && std::convertible_to<const B&, L>) ||
+                   (std::same_as<B, L> && std::convertible_to<const A&, L>);
 
 ATTN_BEGIN_UNDEFINED_REGISTERS
 
@@ -64,8 +65,9 @@ struct Mask {
 
 /// Values that are computed with at once: those of a register, `Vector<T>`, or a single one,
 /// `Single<T>`, by the same formulas. A plain number stands in every lane: `2 * x + 1`.
-/// A `Single<T>` converts to T, so that a formula may call functions that only scalars have; hence
-/// operators are templates, which no built-in operator on a converted T competes with.
+/// A `Single<T>` converts to T, so that a formula may call functions that only scalars have.
+/// Operators and `fma` are therefore templates: what they take matches exactly, so that neither a
+/// built-in operator nor the C library's fma competes with them.
 template <class T, Index n>
 struct Lanes {
   using Scalar = T;
@@ -93,22 +95,22 @@ struct Lanes {
   friend Lanes operator-(const Lanes& a) { return of(packet::pnegate(a.packet)); }
 
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Lanes operator+(const A& a, const B& b) {
     return of(packet::padd(Lanes(a).packet, Lanes(b).packet));
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Lanes operator-(const A& a, const B& b) {
     return of(packet::psub(Lanes(a).packet, Lanes(b).packet));
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Lanes operator*(const A& a, const B& b) {
     return of(packet::pmul(Lanes(a).packet, Lanes(b).packet));
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Lanes operator/(const A& a, const B& b) {
     return of(packet::pdiv(Lanes(a).packet, Lanes(b).packet));
   }
@@ -119,39 +121,41 @@ struct Lanes {
   friend Lanes& operator/=(Lanes& a, const Lanes& b) { return a = a / b; }
 
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator<(const A& a, const B& b) {
     return {packet::pcmp_lt(Lanes(a).packet, Lanes(b).packet)};
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator<=(const A& a, const B& b) {
     return {packet::pcmp_le(Lanes(a).packet, Lanes(b).packet)};
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator==(const A& a, const B& b) {
     return {packet::pcmp_eq(Lanes(a).packet, Lanes(b).packet)};
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator>(const A& a, const B& b) {
     return b < a;
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator>=(const A& a, const B& b) {
     return b <= a;
   }
   template <class A, class B>
-    requires OperandsOf<A, B, Lanes>
+    requires Operands<A, B, Lanes>
   friend Mask<T, n> operator!=(const A& a, const B& b) {
     return !(a == b);
   }
 
   /// a·b + c, rounded once where the machine can.
-  friend Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
-    return of(packet::pmadd(a.packet, b.packet, c.packet));
+  template <class B, class C>
+    requires Operands<Lanes, B, Lanes> && Operands<Lanes, C, Lanes>
+  friend Lanes fma(const Lanes& a, const B& b, const C& c) {
+    return of(packet::pmadd(a.packet, Lanes(b).packet, Lanes(c).packet));
   }
   /// The larger of the two; a where one of them is NaN.
   friend Lanes max(const Lanes& a, const Lanes& b) { return of(packet::pmax(a.packet, b.packet)); }
