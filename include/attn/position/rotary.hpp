@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/core/tensor.hpp>
-#include <attn/parallel/scratch.hpp>
+#include <attn/parallel/task_memory.hpp>
 #include <cmath>
 
 namespace attn {

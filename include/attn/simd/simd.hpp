@@ -6,6 +6,7 @@
 #include <attn/simd/pin.hpp>
 #include <attn/simd/power_of_two.hpp>
 #include <attn/simd/transpose.hpp>
+#include <attn/simd/transpose_avx512.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
