@@ -3,7 +3,7 @@
 #include <attn/attention/weight_mask.hpp>
 #include <attn/core/range.hpp>
 #include <attn/core/tensor.hpp>
-#include <attn/parallel/scratch.hpp>
+#include <attn/parallel/task_memory.hpp>
 #include <attn/rules/rule.hpp>
 
 namespace attn {

@@ -5,10 +5,10 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The indices from `begin` up to, but not including, `end`.
+/// The indices from `begin` up to but without `end`.
 struct Range {
   Index begin = 0, end = 0;
-  Index size() const { return end - begin; }
+  constexpr Index size() const { return end - begin; }
 };
 
 }  // namespace ATTN_ABI

@@ -34,7 +34,7 @@ class DropoutMask {
 
   /// The factors of elements 4·block … 4·block + 3: 0 or 1 / (1 − p).
   simd::Array<T, 4> four(Index block) const {
-    const auto bits = philox_block(seed_, counter_ + static_cast<std::uint64_t>(block));
+    const auto bits = detail::philox_block(seed_, counter_ + static_cast<std::uint64_t>(block));
     simd::Array<T, 4> factors;
     for (Index i = 0; i < 4; ++i)
       factors[i] = bits[static_cast<std::size_t>(i)] < threshold_ ? T(0) : scale_;

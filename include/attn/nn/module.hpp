@@ -100,7 +100,7 @@ class Module {
     const std::vector<NamedParameter<T>> own = parameters();
     std::vector<std::pair<std::string, std::vector<Index>>> wanted;
     for (const auto& p : own) wanted.emplace_back(p.name, p.shape);
-    expect_entries(
+    detail::expect_entries(
         std::string(Layer::kind) + ": the state dict must have exactly this layer's entries",
         source, prefix, wanted);
     if constexpr (requires { source.template check<T>(std::string()); })

@@ -7,11 +7,13 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
-/// Elements that are computed as one task. Chunks depend on the size alone, so that results that
-/// are summed chunk by chunk are bitwise identical for any number of threads.
+/// Elements that a task handles in loops over all elements of a tensor: enough to outweigh the cost
+/// of starting a task, and the same for any number of threads, so that what is summed chunk by
+/// chunk is deterministic.
 inline constexpr Index chunk_size = 16384;
 
-/// f(begin, count) for each chunk of `size` elements, in parallel.
+/// f(begin, count) for chunks of `chunk_size` elements from 0 to `size`, in parallel; the last
+/// chunk may be smaller.
 template <class F>
 void parallel_chunks(Index size, F&& f) {
   parallel_for((size + chunk_size - 1) / chunk_size, [&](Index chunk) {

@@ -2,7 +2,7 @@
 
 #include <attn/autograd/apply.hpp>
 #include <attn/core/option.hpp>
-#include <attn/parallel/scratch.hpp>
+#include <attn/parallel/task_memory.hpp>
 #include <cmath>
 
 namespace attn {

@@ -94,7 +94,7 @@ class MovingAverage {
     expect_own("the state");
     std::map<std::string, std::vector<Index>> wanted;
     for (const auto& p : parameters_) wanted[p.name] = p.shape;
-    expect_entries(
+    detail::expect_entries(
         std::string(kind) + ": the state must have exactly the entries of its parameters", source,
         prefix, wanted);
     State state;

@@ -138,7 +138,7 @@ class Optimizer {
       for (const std::string& average : Rule::averages(options))
         wanted[parameter.name + "." + average] = parameter.shape;
     }
-    expect_entries(
+    detail::expect_entries(
         std::string(kind) + ": the state must have exactly the entries of its parameters", source,
         prefix, wanted);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
