@@ -13,7 +13,7 @@ TEST(Overlap, OfAViewWithItselfAndWithItsParts) {
   EXPECT_TRUE(overlap(x.view(), x.view()));
   EXPECT_TRUE(overlap(x.view(), x[1]));
   EXPECT_TRUE(overlap(x[1][2], x.view()));
-  EXPECT_TRUE(overlap(x.slice(1, 0, 2), x.slice(1, 1, 3))) << "they share row 1";
+  EXPECT_TRUE(overlap(x.slice(1, 0, 2), x.slice(1, 1, 3))) << "both contain row 1";
   EXPECT_TRUE(overlap(x.slice(0, 0, 1), x.slice(0, 0, 1)));
 }
 

@@ -7,8 +7,8 @@
 // another instruction set can catch.
 namespace attn {
 
-/// The base of all exceptions of this library. `what()` is one sentence that names the function, the
-/// argument, what it got and what it expected.
+/// The base of all exceptions of this library. `what()` is one sentence that names the function,
+/// the argument, what it got and what it expected.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

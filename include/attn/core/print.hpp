@@ -26,7 +26,7 @@ class TensorText {
  private:
   static constexpr Index edge = 3;
 
-  /// Calls body(i) for the indices of an axis that are shown, and ellipsis() in place of the others.
+  /// Calls body(i) for the shown indices of an axis, and ellipsis() in place of the others.
   template <class Body, class Ellipsis>
   void for_shown(Index extent, const Body& body, const Ellipsis& ellipsis) const {
     for (Index i = 0; i < extent; ++i) {

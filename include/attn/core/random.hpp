@@ -49,12 +49,12 @@ inline double box_muller(std::uint64_t radius, std::uint64_t angle) {
 
 /// Random numbers: `Random random{7}`. Draw i is a pure function of the seed and i, so that `seed`
 /// and `counter` are the whole state: copy them to draw the same values again, or write them to a
-/// file to resume later. Float and double are drawn from the same bits and agree up to rounding. A
+/// file to resume later. Float and double are made from the same draws and agree up to rounding. A
 /// fill draws once for each element, in row-major order. Bits, uniform values and indices are the
 /// same on every platform; normal values are within 2 ulp (before they are rounded to float).
 struct Random {
   std::uint64_t seed = 0;
-  std::uint64_t counter = 0;  ///< how often has been drawn so far
+  std::uint64_t counter = 0;  ///< draws so far
 
   /// 64 random bits.
   std::uint64_t bits() { return draw()[0]; }

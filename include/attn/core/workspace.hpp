@@ -14,7 +14,7 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 /// The size of a block of memory that holds `bytes`: a multiple of 64, so that tensors of nearly
-/// the same size share blocks.
+/// the same size can use the same block.
 constexpr std::size_t block_size(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// The alignment of a block: a cache line and the widest vector, or a huge page for large blocks.

@@ -11,7 +11,7 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 /// factor · (c₀ + c₁f + c₂f² + …) for several vectors, where 2^f = 1 + f·(c₀ + c₁f + …) on |f| ≤ ½.
-/// Each step is done for all of them, so that one is computed while another waits.
+/// Each operation is done for all of them, so that one is computed while another waits.
 template <class T, Index n, Index count>
 EIGEN_ALWAYS_INLINE simd::Array<simd::Lanes<T, n>, count> exp2_series(
     const simd::Array<simd::Lanes<T, n>, count>& f, T factor = 1) {
