@@ -138,7 +138,7 @@ TEST(Memory, SmallTensorsInAnyOrderLeaveNothingBehind) {
 TEST(Memory, AnArrayOfNumPyIsLoadedWithoutTheFileBesideIt) {
   const TemporaryFolder folder;
   constexpr Index count = 12'000'000;
-  std::string header = attn::npy_start(">f8", std::vector<Index>{count});
+  std::string header = attn::detail::npy_start(">f8", std::vector<Index>{count});
   put_zeros(folder / "a", header, 8 * count - 8, std::string("\x3F\xF0\0\0\0\0\0\0", 8));
   expect_growth(8 * count, 8 * count, [&] {
     const auto tensor = attn::load_npy<double, 1>(folder / "a");
