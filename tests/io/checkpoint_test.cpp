@@ -152,7 +152,7 @@ TYPED_TEST(Checkpoints, AreLoadedWholeOrNotAtAll) {
 
   SmallModel<T> larger(8);
   attn::AdamW<T> adamw(larger.parameters());
-  attn::MovingAverage<T> average(larger.parameters());
+  attn::MovingAverage<T> average(larger.parameters(), {.decay = 0.9});
   attn::save_checkpoint(path, attn::Checkpoint{larger, adamw, average, saved.random, saved.step});
   EXPECT_EQ(load(attn::ShapeError("")),
             where +
