@@ -11,8 +11,8 @@
 ///   adam.step(rate(step));
 ///
 /// Gradients accumulate until they are cleared. So a batch that is too large for the memory is
-/// computed in n parts: call zero_grad once, run the forward and the backward pass of each part on a
-/// tape of its own, call `scale_gradients(model.parameters(), 1.0 / n)` where the loss is a mean,
+/// computed in n parts: call zero_grad once, run the forward and the backward pass of each part on
+/// a tape of its own, call `scale_gradients(model.parameters(), 1.0 / n)` where the loss is a mean,
 /// and make one step.
 
 #include <attn/train/adamw.hpp>

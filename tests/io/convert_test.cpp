@@ -7,7 +7,7 @@ namespace {
 
 using attn::detail::convert;
 
-/// IEEE 754 binary16 and its cousins, from the definition: sign, exponent, fraction.
+/// The value of an IEEE 754 binary16 or a bfloat16, computed from sign, exponent and fraction.
 double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
   const unsigned fraction = bits & ((1u << fraction_bits) - 1),
                  exponent = (bits >> fraction_bits) & ((1u << exponent_bits) - 1);
@@ -44,7 +44,7 @@ TEST(Convert, EveryF16AndBF16IsItsValue) {
   }
 }
 
-TEST(Convert, FloatingNumbersAreRoundedButStayFinite) {
+TEST(Convert, FloatingPointValuesAreRoundedButStayFinite) {
   EXPECT_EQ(convert<float>(1.0 / 3), 1.0f / 3);
   EXPECT_EQ(convert<float>(1e-300), 0.0f);
   EXPECT_EQ(convert<float>(1e300), std::nullopt);
@@ -56,7 +56,7 @@ TEST(Convert, FloatingNumbersAreRoundedButStayFinite) {
   EXPECT_EQ(convert<double>(0.1f), static_cast<double>(0.1f));
 }
 
-TEST(Convert, IntegersKeepTheirValueInFloatingNumbers) {
+TEST(Convert, IntegersKeepTheirValueInFloatingPoint) {
   constexpr std::int64_t two53 = std::int64_t{1} << 53;
   EXPECT_EQ(convert<double>(two53), 9007199254740992.0);
   EXPECT_EQ(convert<double>(two53 + 1), std::nullopt);
@@ -70,7 +70,7 @@ TEST(Convert, IntegersKeepTheirValueInFloatingNumbers) {
   EXPECT_EQ(convert<float>(std::uint8_t{255}), 255.0f);
 }
 
-TEST(Convert, FloatingNumbersBecomeIntegersOnlyWhereTheyAreSome) {
+TEST(Convert, FloatingPointValuesBecomeIntegersOnlyWhereTheyAreIntegers) {
   EXPECT_EQ(convert<std::int64_t>(-3.0), -3);
   EXPECT_EQ(convert<std::int64_t>(2.5), std::nullopt);
   EXPECT_EQ(convert<std::int64_t>(-0.0), 0);
@@ -119,7 +119,7 @@ TEST(Convert, UnsignedIntegersKeepTheirValue) {
   EXPECT_EQ(convert<bool>(std::uint32_t{1}), true);
 }
 
-TEST(Convert, ABoolIsNotZeroInU8AndElseZeroOrOne) {
+TEST(Convert, ABoolIsAnyNonzeroU8AndOtherwiseZeroOrOne) {
   EXPECT_EQ(convert<bool>(std::uint8_t{0}), false);
   EXPECT_EQ(convert<bool>(std::uint8_t{1}), true);
   EXPECT_EQ(convert<bool>(std::uint8_t{200}), true);

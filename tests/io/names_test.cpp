@@ -11,7 +11,7 @@ TEST(Names, AreQuotedOnOneLine) {
   EXPECT_EQ(attn::in_quotes(std::string(101, 'x')), "\"" + std::string(100, 'x') + "…\"");
 }
 
-TEST(Names, AreNotCutWithinALetter) {
+TEST(Names, AreNotCutWithinACharacter) {
   EXPECT_EQ(attn::in_quotes(std::string(99, 'x') + "öö"), "\"" + std::string(99, 'x') + "…\"");
   EXPECT_EQ(attn::in_quotes(std::string(98, 'x') + "öö"), "\"" + std::string(98, 'x') + "ö…\"");
 }
@@ -24,7 +24,7 @@ TEST(Names, EditDistancesAsPublished) {
   EXPECT_EQ(attn::detail::edit_distance("abc", "abc"), 0u);
 }
 
-TEST(Names, TheClosestIsFoundAndNothingFar) {
+TEST(Names, TheClosestIsFoundUnlessAllAreFar) {
   const std::vector<std::string> names{"in_proj_bias", "in_proj_weight", "out_proj.weight"};
   EXPECT_EQ(attn::detail::closest("in_proj.weight", names), "in_proj_weight");
   EXPECT_EQ(attn::detail::closest("in_proj_weigth", names), "in_proj_weight");

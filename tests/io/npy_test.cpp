@@ -29,8 +29,8 @@ const auto i4 =
 const auto i8 = attn::tensor<Index>({least, -1, 9007199254740993, greatest});
 const auto u2 = attn::tensor<std::uint16_t>({0, 256, 65535});
 const auto u4 = attn::tensor<std::uint32_t>({0, 16777217, 4294967295});
-const auto u8 = attn::tensor<std::uint64_t>(
-    {0, 9007199254740993, std::numeric_limits<std::uint64_t>::max()});
+const auto u8 =
+    attn::tensor<std::uint64_t>({0, 9007199254740993, std::numeric_limits<std::uint64_t>::max()});
 const auto f2 =
     attn::tensor<float>({{0, -0.0f, 0x1p-24f, -0x3FFp-24f}, {0x1.554p-2f, 65504, finf, fnan}});
 const auto f4 =
@@ -274,8 +274,8 @@ TEST(Npy, EveryMalformedFileGetsItsSentence) {
       "load_npy: cannot read \"" + (folder / "no").string() + "\": No such file or directory");
 }
 
-/// What is checked above is all that is wrong with them.
-TEST(Npy, TheirSoundNeighboursLoad) {
+/// The files above have no other fault than the one that is named.
+TEST(Npy, WellFormedNeighborsLoad) {
   const TemporaryFolder folder;
   for (const std::string& bytes :
        {with_shape("(2,)", 8), with_shape("( 2 , )", 8), with_shape("(2L,)", 8),
@@ -288,7 +288,7 @@ TEST(Npy, TheirSoundNeighboursLoad) {
   }
 }
 
-/// Reads a file; true if that succeeds. Nothing but FileError and ShapeError may come of it.
+/// Reads a file; true if that succeeds. It may throw nothing but FileError and ShapeError.
 bool reads(const std::filesystem::path& path, const std::string& bytes) {
   put(path, bytes);
   try {
@@ -300,7 +300,7 @@ bool reads(const std::filesystem::path& path, const std::string& bytes) {
   }
 }
 
-TEST(Npy, NeitherBeginningsNorFlippedBitsDoHarm) {
+TEST(Npy, TruncationAndFlippedBitsDoNoHarm) {
   const TemporaryFolder folder;
   const std::string whole = content(data / "fortran.npy");
   EXPECT_TRUE(reads(folder / "a", whole));

@@ -157,7 +157,7 @@ TEST(SafeTensorsDtypes, UnsignedIntegersThatAreLostAreNamed) {
   EXPECT_EQ(u64.values<std::uint64_t>("a"), (vector<std::uint64_t>{1, largest}));
 }
 
-TEST(SafeTensorsDtypes, UnsignedIntegersAreWrittenAndComeBack) {
+TEST(SafeTensorsDtypes, UnsignedIntegersAreWrittenAndReadBack) {
   const TemporaryFolder folder;
   const auto u16 = attn::tensor<std::uint16_t>({0, 65535});
   const auto u32 = attn::tensor<std::uint32_t>({1, 4294967295});

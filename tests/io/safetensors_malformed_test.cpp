@@ -283,8 +283,8 @@ TEST(SafeTensorsMalformed, EveryFileGetsItsSentence) {
   EXPECT_GE(all().size(), 60u);
 }
 
-/// What is checked above is all that is wrong with them.
-TEST(SafeTensorsMalformed, TheirSoundNeighboursLoad) {
+/// The files above have no other fault than the one that is named.
+TEST(SafeTensorsMalformed, WellFormedNeighborsLoad) {
   const TemporaryFolder folder;
   const auto path = folder / "m.safetensors";
   const std::string sound[] = {
@@ -318,7 +318,7 @@ std::string valid() {
               11);
 }
 
-/// Loads a file and reads all of it; true if that succeeds. Nothing but FileError may come of it.
+/// Loads a file and reads all of it; true if that succeeds. It may throw nothing but FileError.
 bool reads(const std::filesystem::path& path, const std::string& bytes) {
   put(path, bytes);
   try {
@@ -331,7 +331,7 @@ bool reads(const std::filesystem::path& path, const std::string& bytes) {
   }
 }
 
-TEST(SafeTensorsMalformed, EveryBeginningOfAFileIsRefused) {
+TEST(SafeTensorsMalformed, EveryTruncatedFileIsRefused) {
   const TemporaryFolder folder;
   const std::string whole = valid();
   for (std::size_t n = 0; n < whole.size(); ++n)
@@ -339,7 +339,7 @@ TEST(SafeTensorsMalformed, EveryBeginningOfAFileIsRefused) {
   EXPECT_TRUE(reads(folder / "m", whole));
 }
 
-TEST(SafeTensorsMalformed, NoFlippedBitsDoHarm) {
+TEST(SafeTensorsMalformed, FlippedBitsDoNoHarm) {
   const TemporaryFolder folder;
   const std::string whole = valid();
   int refused = 0;

@@ -17,8 +17,8 @@ struct MovingAverageOptions {
 };
 
 /// a ← a + (1 − decay)(θ − a) after each step, from a = θ at the start: the weights averaged over
-/// about the last 1 / (1 − decay) steps, which often do better than the last alone [Polyak92]. It is
-/// PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` made at the start.
+/// about the last 1 / (1 − decay) steps, which often do better than the last weights alone
+/// [Polyak92]. It is PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` made at the start.
 ///
 ///   attn::MovingAverage<float> average(model.parameters(), {.decay = 0.9999});
 ///   adam.step(rate(step));
@@ -26,8 +26,8 @@ struct MovingAverageOptions {
 ///   // Within evaluate, and there alone, the model has the averages as its weights.
 ///   const double loss = average.evaluate([&] { return validate(model); });
 ///
-/// The model must neither move nor end before the average. Errors: OptionError for a decay outside [0, 1],
-/// or if a parameter is given twice.
+/// The model must neither move nor end before the average. Errors: OptionError for a decay outside
+/// [0, 1], or if a parameter is given twice.
 template <class T>
 class MovingAverage {
  public:

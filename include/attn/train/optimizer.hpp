@@ -121,7 +121,7 @@ class Optimizer {
   /// The state in the entries of `source` whose names begin with `prefix`, which must be exactly
   /// the state of an optimizer with these options and parameters; nothing is changed before
   /// `set_state`. Errors: ShapeError naming every missing, unexpected and misshapen entry,
-  /// OptionError for a number of steps that is none, and what the source throws.
+  /// OptionError for a number of steps that is no integer, and what the source throws.
   template <StateSource<T> Source>
   State read_state(const Source& source, std::string_view prefix = "") const {
     State state = read_step_numbers(source, prefix);

@@ -26,8 +26,8 @@ struct NoamSchedule {
   }
 };
 
-/// lr = peak · min(1, step / warmup_steps): the rate rises linearly, then stays constant. Errors: OptionError for a
-/// step below 1, a warm-up below 0.
+/// lr = peak · min(1, step / warmup_steps): the rate rises linearly, then stays constant.
+/// Errors: OptionError for a step below 1, a warm-up below 0.
 struct ConstantSchedule {
   double peak;
   Index warmup_steps = 0;
