@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/files/file_bytes.hpp>
+#include <attn/files/mapped_file.hpp>
 #include <attn/io/convert.hpp>
 #include <bit>
 #include <cstdio>
@@ -12,7 +12,7 @@ inline namespace ATTN_ABI {
 
 /// Numbers of one type, side by side in a file.
 struct FileNumbers {
-  const FileBytes& file;
+  const MappedFile& file;
   std::span<const std::byte> bytes;  // all of theirs
   Dtype dtype;
   std::endian order = std::endian::little;

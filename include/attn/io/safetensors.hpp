@@ -72,7 +72,7 @@ class SafeTensors {
 
   struct Content {
     std::string path;
-    FileBytes file;
+    MappedFile file;
     SafeTensorsHeader header;
     std::span<const std::byte> data;  // what follows the header
   };
@@ -134,7 +134,7 @@ inline void refuse_pickle(std::string_view bytes, const std::filesystem::path& p
 /// sentence, naming file and entry.
 inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   const std::string where = "load_safetensors: \"" + path.string() + "\"";
-  FileBytes file(path, "load_safetensors");
+  MappedFile file(path, "load_safetensors");
   const std::span<const std::byte> bytes = file.bytes();
   refuse_pickle({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, where);
   constexpr std::size_t prefix = sizeof(std::uint64_t);
