@@ -71,6 +71,11 @@ TEST(Ticks, LogarithmicOnesArePowers) {
   EXPECT_LT(log_ticks({1e-300, 1e300}, 10, 8).size(), 12u);
 }
 
+TEST(Ticks, ANarrowLogarithmicRangeHasLinearOnes) {
+  EXPECT_EQ(labels(log_ticks({2.9, 5.3}, 10, 6)), (Labels{"3.0", "3.5", "4.0", "4.5", "5.0"}));
+  EXPECT_EQ(labels(log_ticks({130, 250}, 2, 5)), (Labels{"150", "200", "250"}));
+}
+
 TEST(Ticks, FractionOfARange) {
   EXPECT_EQ(fraction_of({2, 4}, 3), 0.5);
   EXPECT_EQ(fraction_of({-DBL_MAX, DBL_MAX}, 0), 0.5);

@@ -83,7 +83,8 @@ inline std::string power_label(double value, int base) {
 
 /// Powers of the base (2 or 10) within the range, of which about `count` are labeled. Base 10 has
 /// minor ticks at 2 to 9 times a power. Where fewer than two powers fit, the ticks at 2 and 5 times
-/// a power have labels, too.
+/// a power have labels, too. A range that is too narrow for two labels has the ticks of a linear
+/// axis.
 inline std::vector<Tick> log_ticks(const Range& range, int base, int count) {
   std::vector<Tick> ticks;
   const double low = std::log(range.low) / std::log(base);
@@ -104,7 +105,9 @@ inline std::vector<Tick> log_ticks(const Range& range, int base, int count) {
           is_power ? is_on_stride : powers < 2 && (multiple == 2 || multiple == 5);
       ticks.push_back({value, is_labeled ? power_label(value, base) : ""});
     }
-  return ticks;
+  const auto labels = std::count_if(ticks.begin(), ticks.end(),
+                                    [](const Tick& tick) { return !tick.label.empty(); });
+  return labels < 2 ? linear_ticks(range, count) : ticks;
 }
 
 }  // namespace detail
