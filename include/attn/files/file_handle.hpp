@@ -45,10 +45,11 @@ inline bool flush_to_disk(std::FILE* file) {
 #endif
 }
 
-/// Throws the FileError "function: cannot read "path": reason", for a reason as errno gives it.
-[[noreturn]] inline void throw_file_error(const std::string& what,
+/// Throws a FileError for a failure such as "load: cannot read", whose reason is a value of errno.
+[[noreturn]] inline void throw_file_error(const std::string& failure,
                                           const std::filesystem::path& path, int reason) {
-  throw FileError(what + " \"" + path.string() + "\": " + std::generic_category().message(reason));
+  throw FileError(failure + " \"" + path.string() +
+                  "\": " + std::generic_category().message(reason));
 }
 
 }  // namespace detail
