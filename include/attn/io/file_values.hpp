@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/files/file_bytes.hpp>
+#include <attn/files/mapped_file.hpp>
 #include <attn/io/convert.hpp>
 #include <bit>
 #include <cstdio>
@@ -13,7 +13,7 @@ namespace detail {
 
 /// Values of one type that lie side by side in a file.
 struct FileValues {
-  const FileBytes& file;
+  const MappedFile& file;
   std::span<const std::byte> bytes;  ///< of all the values
   Dtype dtype;
   std::endian order = std::endian::little;

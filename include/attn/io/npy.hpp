@@ -19,7 +19,7 @@ inline namespace ATTN_ABI {
 template <class T, int N>
 Tensor<T, N> load_npy(const std::filesystem::path& path) {
   const std::string where = "load_npy: \"" + path.string() + "\"";
-  const FileBytes file(path, "load_npy");
+  const MappedFile file(path, "load_npy");
   const auto [header, data] = detail::split_npy(file.bytes(), where);
   if (header.shape.size() != static_cast<std::size_t>(N))
     throw ShapeError(where + " must have the number of axes that is asked for, " +

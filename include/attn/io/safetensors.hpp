@@ -84,7 +84,7 @@ class SafeTensors {
 
   struct Content {
     std::string path;
-    FileBytes file;
+    MappedFile file;
     detail::SafeTensorsHeader header;
     std::span<const std::byte> data;  // what follows the header
   };
@@ -125,7 +125,7 @@ static_assert(StateSource<SafeTensors, float> && StateSource<SafeTensors, double
 /// sentence, naming file and entry.
 inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   const std::string where = "load_safetensors: \"" + path.string() + "\"";
-  FileBytes file(path, "load_safetensors");
+  MappedFile file(path, "load_safetensors");
   const std::span<const std::byte> bytes = file.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   detail::refuse_pickle(text, path, where);
