@@ -1,6 +1,7 @@
-# attn_join(<variable> <name> <bytes> <sources>...): the sources joined to translation units of about so many bytes. They compile
-# several times faster than one by one, because they share headers and instances of templates. In a unit each source stands in a
-# namespace of its own, below the includes of all of them, so that no two names clash. A source with a #define stays alone.
+# attn_join(<variable> <name> <bytes> <sources>...): joins the sources to translation units of about so many bytes. A unit compiles
+# several times faster than its sources one by one, because they share headers and instances of templates. Each source stands in
+# a namespace of its own, below the includes of all of them, so that no two names clash. A source with a #define stays alone and
+# without a precompiled header: its macros may be meant for the headers.
 function(attn_join variable name bytes)
   set(units "")
   set(count 0)
@@ -9,6 +10,7 @@ function(attn_join variable name bytes)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     file(STRINGS ${source} defines REGEX "^#define")
     if(defines)
+      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
       list(APPEND units ${source})
       continue()
     endif()

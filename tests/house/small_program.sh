@@ -1,5 +1,5 @@
 #!/bin/sh
-# The README's program that loads a model and runs it: at most 12 lines, and less than a megabyte when it is optimised and stripped.
+# The README's program that loads a model and runs it: at most 12 lines, and less than a megabyte when it is optimized and stripped.
 # usage: small_program.sh program.cpp strip compiler -I…
 set -eu
 program=$1 strip=$2
