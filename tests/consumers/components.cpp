@@ -8,7 +8,8 @@
 int main() {
   try {
     attn::load_safetensors("no such file.safetensors");
-    return std::puts("a file that is not there was read"), 1;
+    std::puts("a file that is not there was read");
+    return 1;
   } catch (const attn::FileError& error) {
     std::printf("as it should: %s\n", error.what());
   }

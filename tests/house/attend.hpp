@@ -14,7 +14,7 @@
 namespace {
 
 using attn::Index;
-using Numbers = std::vector<double>;
+using Values = std::vector<double>;
 
 struct Inputs {
   static constexpr Index B = 2, H = 3, L = 19, E = 12, D = H * E;
@@ -22,23 +22,28 @@ struct Inputs {
   attn::Tensor<float, 4> q{{B, H, L, E}}, k{{B, H, L, E}}, v{{B, H, L, E}};
   attn::Tensor<float, 3> x{{B, L, D}};
   attn::MultiHeadAttention<float> layer{{.embed_dim = D, .num_heads = H}, random};
-  Inputs() { random.normal(q), random.normal(k), random.normal(v), random.normal(x); }
+  Inputs() {
+    random.normal(q);
+    random.normal(k);
+    random.normal(v);
+    random.normal(x);
+  }
 };
 
-/// Causal scaled dot-product attention, then causal multi-head self-attention; all bits are kept.
+/// Causal scaled dot-product attention, then causal multi-head self-attention: the values of both.
 inline std::vector<float> attend(const Inputs& in) {
   const auto o = attn::ScaledDotProductAttention{}(in.q, in.k, in.v, attn::Causal{});
   const auto y = in.layer(in.x, in.x, in.x, attn::Causal{});
-  std::vector<float> numbers(o.data(), o.data() + o.size());
-  numbers.insert(numbers.end(), y.data(), y.data() + y.size());
-  return numbers;
+  std::vector<float> values(o.data(), o.data() + o.size());
+  values.insert(values.end(), y.data(), y.data() + y.size());
+  return values;
 }
 
-/// softmax(q kᵀ / √E) v of one head, whose rows lie `stride` numbers apart; a query sees the keys
-/// up to its own.
+/// softmax(q kᵀ / √E) v of one head, whose rows lie `stride` elements apart; a query attends to the
+/// keys up to its own.
 inline void plain_head(const double* q, const double* k, const double* v, double* o, Index stride) {
   for (Index i = 0; i < Inputs::L; ++i) {
-    Numbers p;
+    Values p;
     double sum = 0;
     for (Index j = 0; j <= i; ++j) {
       double score = 0;
@@ -54,11 +59,11 @@ inline void plain_head(const double* q, const double* k, const double* v, double
   }
 }
 
-/// Rows of x times the transposed weight, `rows` of its rows from `first` on; PyTorch starts with
-/// biases of 0, and so does the layer.
-inline Numbers plain_linear(const Numbers& x, const float* weight, Index first, Index rows) {
+/// The rows of x times the transpose of `rows` rows of the weight, from row `first`; the biases are
+/// initialized to 0, as in PyTorch.
+inline Values plain_linear(const Values& x, const float* weight, Index first, Index rows) {
   const Index D = Inputs::D, count = Index(x.size()) / D;
-  Numbers y(std::size_t(count * rows));
+  Values y(std::size_t(count * rows));
   for (Index i = 0; i < count; ++i)
     for (Index r = 0; r < rows; ++r)
       for (Index d = 0; d < D; ++d)
@@ -67,38 +72,38 @@ inline Numbers plain_linear(const Numbers& x, const float* weight, Index first, 
   return y;
 }
 
-inline Numbers plain_attend(const Inputs& in) {
+inline Values plain_attend(const Inputs& in) {
   constexpr Index B = Inputs::B, H = Inputs::H, L = Inputs::L, E = Inputs::E, D = Inputs::D;
   const auto doubles = [](const auto& tensor) {
-    return Numbers(tensor.data(), tensor.data() + tensor.size());
+    return Values(tensor.data(), tensor.data() + tensor.size());
   };
-  const Numbers q = doubles(in.q), k = doubles(in.k), v = doubles(in.v), x = doubles(in.x);
-  Numbers result(q.size());
+  const Values q = doubles(in.q), k = doubles(in.k), v = doubles(in.v), x = doubles(in.x);
+  Values result(q.size());
   for (Index head = 0; head < B * H; ++head) {
     const auto at = std::size_t(head * L * E);
     plain_head(&q[at], &k[at], &v[at], &result[at], E);
   }
 
   const float* in_proj = in.layer.in_proj_weight->value().data();
-  const Numbers Q = plain_linear(x, in_proj, 0, D), K = plain_linear(x, in_proj, D, D),
-                V = plain_linear(x, in_proj, 2 * D, D);
-  Numbers heads(x.size());
+  const Values Q = plain_linear(x, in_proj, 0, D), K = plain_linear(x, in_proj, D, D),
+               V = plain_linear(x, in_proj, 2 * D, D);
+  Values heads(x.size());
   for (Index b = 0; b < B; ++b)
     for (Index h = 0; h < H; ++h) {
       const auto at = std::size_t(b * L * D + h * E);
       plain_head(&Q[at], &K[at], &V[at], &heads[at], D);
     }
-  const Numbers y = plain_linear(heads, in.layer.out_proj.weight.value().data(), 0, D);
+  const Values y = plain_linear(heads, in.layer.out_proj.weight.value().data(), 0, D);
   result.insert(result.end(), y.begin(), y.end());
   return result;
 }
 
-/// The largest difference between the two, infinite where the library gave a NaN or another count
-/// of numbers.
+/// The largest difference between the two; infinite where the library gave a NaN or another count
+/// of values.
 inline double attend_gap() {
   const Inputs in;
   const std::vector<float> got = attend(in);
-  const Numbers wanted = plain_attend(in);
+  const Values wanted = plain_attend(in);
   constexpr double infinite = std::numeric_limits<double>::infinity();
   double worst = got.size() == wanted.size() ? 0 : infinite;
   for (std::size_t i = 0; i < wanted.size() && i < got.size(); ++i) {

@@ -1,5 +1,5 @@
-// Prints a digest of all bits that attention and a layer give. Built with assertions on and off:
-// the two must print the same.
+// Prints a digest of the bits of what attention and a layer compute. Built with assertions on and
+// off, it must print the same.
 #include "attend.hpp"
 
 #include <bit>
@@ -8,7 +8,10 @@
 #include <cstdio>
 
 int main() {
-  if (attend_gap() > 1e-5) return std::puts("wrong"), 1;
+  if (attend_gap() > 1e-5) {
+    std::puts("wrong");
+    return 1;
+  }
   std::uint64_t digest = 14695981039346656037u;  // FNV-1a, word by word
   for (const float x : attend(Inputs{}))
     digest = (digest ^ std::bit_cast<std::uint32_t>(x)) * 1099511628211u;

@@ -1,19 +1,20 @@
-# Checks the #include lines of the library against its one way down, and the length of its files.
+# Checks the #include lines of the library against the order of its folders, where autograd's types are named, and the length of
+# its files.
 # usage: cmake -D INCLUDE_DIR=…/include -P layers.cmake
 cmake_minimum_required(VERSION 3.25)
 
-# What each folder of include/attn/ may include besides itself, and what each file directly in attn/ may.
+# What each folder of include/attn/ may include besides itself, and what each file directly in attn/ may include.
 set(core_may "")
 set(parallel_may core)
 set(simd_may core)
-set(gemm_may core parallel simd)
 set(files_may core)
-set(math_may core parallel simd gemm)
-set(rules_may core simd math)
-set(position_may core parallel simd gemm math)
-set(attention_may core parallel simd gemm math rules)
-set(autograd_may ${attention_may} position attention)
-set(nn_may ${autograd_may} autograd)
+set(gemm_may core parallel simd)
+set(autograd_may core parallel simd gemm)
+set(math_may core parallel simd gemm autograd)
+set(rules_may core simd autograd math)
+set(position_may core parallel simd gemm autograd math)
+set(attention_may core parallel simd gemm autograd math rules)
+set(nn_may ${attention_may} position attention)
 set(train_may ${nn_may} nn)
 set(io_may core files)
 set(io/checkpoint_may core files train)
@@ -23,7 +24,7 @@ set(train.hpp_may ${train_may} train)
 set(plot.hpp_may core plot)
 set(version.hpp_may "")
 
-# Other libraries' headers, each folder's own. The system's (a plain name, or name.h) and Eigen/Core are everyone's.
+# Headers of other libraries belong to one folder each. Those of the system (a plain name, or name.h) and Eigen/Core belong to all.
 set(io_libraries "^nlohmann/")
 set(plot_libraries "^(stb/)?stb_")
 set(longest 300)
@@ -72,6 +73,9 @@ foreach(header IN LISTS headers)
   endforeach()
 
   file(READ ${INCLUDE_DIR}/attn/${header} text)
+  if(NOT folder STREQUAL autograd AND text MATCHES "is_variable|AnyVariable")
+    fault("attn/${header} names ${CMAKE_MATCH_0}, but only autograd/ asks whether something is a variable")
+  endif()
   string(REGEX MATCHALL "\n" lines "${text}")
   list(LENGTH lines lines)
   if(lines GREATER longest)
@@ -79,7 +83,7 @@ foreach(header IN LISTS headers)
   endif()
 endforeach()
 
-# A header of another library is for who asks by name: it stands in no file that the umbrella, io/ or plot/ reach.
+# A header of another library is included by name alone: no other header of attn includes a header that includes it.
 foreach(header IN LISTS headers)
   if(NOT DEFINED ${header}_foreign)
     continue()

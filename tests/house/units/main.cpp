@@ -18,7 +18,8 @@ int main() {
   const auto check = [&](const char* unit, double gap, void (*mistake)()) {
     bool good = gap < 1e-5;
     try {
-      mistake(), good = false;
+      mistake();
+      good = false;
     } catch (const attn::OptionError&) {
     } catch (const std::exception&) {
       good = false;
