@@ -69,17 +69,12 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
                random),
         output({.in_features = o.width, .out_features = o.vocabulary}, random) {}
 
-  /// `how` is a tape or Inference.
-  template <class Self, class How>
-  static auto forward(Self& self, How&& how, const attn::Tensor<attn::Index, 2>& tokens) {
+  template <class Self, class Tokens>
+  static auto forward(Self& self, const Tokens& tokens) {
     const attn::Tensor<float, 2> positions =
-        attn::sinusoidal<float>(tokens.shape()[1], self.characters.weight.value().shape()[1]);
-    const auto x = self.dropout(attn::add_to_each(self.characters(how, tokens), positions));
+        attn::sinusoidal<float>(tokens.shape()[1], self.characters.weight.shape()[1]);
+    const auto x = self.dropout(self.characters(tokens) + positions);
     return self.output(self.layers(x, attn::Causal{}));
-  }
-  template <class Self>
-  static auto forward(Self& self, const attn::Tensor<attn::Index, 2>& tokens) {
-    return forward(self, attn::Inference{}, tokens);
   }
 
   template <class Self, class Visitor>

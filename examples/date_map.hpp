@@ -4,7 +4,6 @@
 #include <attn/plot.hpp>
 #include <string>
 
-#include "cross_attention.hpp"
 #include "date_letters.hpp"
 #include "date_model.hpp"
 
@@ -24,8 +23,8 @@ inline DateMap date_map(const DateModel& model, const std::string& text) {
     const auto tokens = date_letters::encode(written);
     std::copy(tokens.begin(), tokens.end() - 1, target.data() + 1);
   }
-  const CrossAttention attention = cross_attention(model, read.tokens, target, read.padding());
-  const attn::Tensor<float, 4>& heads = attention.weights.back();
+  const auto [logits, weights] = model.with_weights(read.tokens, target, read.padding());
+  const attn::Tensor<float, 4>& heads = weights.decoder_memory.back();
   attn::Tensor<float, 2> mean({heads.shape()[2], heads.shape()[3]});
   for (attn::Index h = 0; h < heads.shape()[1]; ++h)
     mean.flat() += heads[0][h].flat() / static_cast<float>(heads.shape()[1]);

@@ -44,10 +44,10 @@ TYPED_TEST(MovingAverage, ReplacesTheWeightsWhileItIsEvaluated) {
   const std::vector<T> first = numbers_of(model);
   for (const auto& p : model.parameters()) std::ranges::fill(p.edit(), T(3));
   const std::vector<T> trained = numbers_of(model);
-  const attn::Stamp before = model.bias.stamp();
+  const attn::Version before = model.bias.version();
   EXPECT_TRUE(same_bits(average.evaluate([&] { return numbers_of(model); }), first));
   EXPECT_TRUE(same_bits(numbers_of(model), trained));
-  EXPECT_NE(model.bias.stamp(), before) << "what was packed from it is packed again";
+  EXPECT_NE(model.bias.version(), before) << "what was packed from it is packed again";
   EXPECT_THROW(average.evaluate([&]() -> int { throw std::runtime_error("of the caller's"); }),
                std::runtime_error);
   EXPECT_TRUE(same_bits(numbers_of(model), trained)) << "also if it throws";

@@ -52,6 +52,10 @@ namespace plot {
 namespace detail {
 namespace stb {
 
+// The functions of C, which those of attn for tensors would hide.
+using ::abs;
+using ::sqrt;
+
 struct stbtt__buf {
   unsigned char* data;
   int cursor, size;
