@@ -1,18 +1,18 @@
-// Checks the equations of "Attention Is All You Need", one line each, then draws where each word of
-// a sentence attends, and where a model that train_dates has trained looks in a date while it
-// writes that in ISO form.
+// Checks the equations of "Attention Is All You Need", one line each. Then draws what each word of
+// a sentence attends to, and what a model that train_dates trained attends to in a date while it
+// writes the date in ISO form.
 //
-//   attention [--sentence "..."] [--date "12 June 2017"] [--heads 4] [--seed 1] [--output
-//   attention_visualization.png]
+//   attention [--sentence "..."] [--date "12 June 2017"] [--heads 4] [--seed 1]
+//             [--output attention_visualization.png]
 //
-// Exit status: 0 if every check held, 1 if one failed, 2 for input that cannot be used, with one
+// Exit status: 0 if every check holds, 1 if one fails, 2 for input that cannot be used, with one
 // sentence on standard error.
 
 #include <iostream>
 #include <iterator>
 
 #include "checks.hpp"
-#include "cross_attention.hpp"
+#include "date_map.hpp"
 #include "picture.hpp"
 #include "program.hpp"
 #include "read_date.hpp"
@@ -26,14 +26,15 @@ int main(int argc, char** argv) {
   attn::Index heads = 4;
   std::uint64_t seed = 1;
   CLI::App app{
-      "Checks the equations of \"Attention Is All You Need\" and draws where each word of a "
-      "sentence attends."};
+      "Checks the equations of \"Attention Is All You Need\" and draws what each word of a "
+      "sentence "
+      "attends to."};
   app.add_option("--sentence", sentence, "1 to 60 words, or - to read them from standard input");
-  app.add_option("--date", date, "a date from 1900 to 2099, as people write it")
+  app.add_option("--date", date, "a date from 1900 to 2099, in any usual form")
       ->capture_default_str();
   app.add_option("--heads", heads, "heads of the multi-head layer, 1 to 16")->capture_default_str();
-  app.add_option("--seed", seed, "of the embeddings and weights")->capture_default_str();
-  app.add_option("--output", output, "the picture, a PNG file")->capture_default_str();
+  app.add_option("--seed", seed, "seed of the embeddings and weights")->capture_default_str();
+  app.add_option("--output", output, "file of the picture, PNG")->capture_default_str();
   return run_program("attention", app, argc, argv, [&] {
     if (heads < 1 || heads > 16)
       throw std::invalid_argument("--heads = " + std::to_string(heads) + " must be from 1 to 16");
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
     const std::string expected = iso(read_date(date));
     const DateModel model = load_date_model(ATTN_EXAMPLES_DATA "/dates.safetensors");
 
-    const bool all_hold = check_equations(ATTN_TESTS_DATA "/attention_cases.safetensors");
+    const bool all_hold = check_equations(ATTN_EXAMPLES_DATA "/attention_cases.safetensors");
     attn::plot::Figure figure = picture(words, heads, seed);
     const DateMap map = date_map(model, tidied(date));
     figure.panels.push_back(date_panel(map, "Cross-attention, trained to write dates"));

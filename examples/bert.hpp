@@ -7,15 +7,16 @@
 #include <filesystem>
 #include <vector>
 
-/// The sizes of a BERT, named as in Hugging Face's config.json; by default all-MiniLM-L6-v2's.
+/// The sizes of a BERT, with the names of Hugging Face's config.json and the defaults of
+/// all-MiniLM-L6-v2.
 struct BertOptions {
   attn::Index vocab_size = 30522, max_position_embeddings = 512, type_vocab_size = 2;
-  attn::Index hidden_size = 384, num_hidden_layers = 6, num_attention_heads = 12,
-              intermediate_size = 1536;
+  attn::Index hidden_size = 384, num_hidden_layers = 6, num_attention_heads = 12;
+  attn::Index intermediate_size = 1536;
 };
 
-/// Sentences as ids of word pieces: (B, L) and the B lengths; what lies after a sentence's end is
-/// 0, and nothing looks at it.
+/// Sentences as ids of word pieces: (B, L) and the B lengths. The ids after the end of a sentence
+/// are 0, and no token attends to them.
 struct TokenBatch {
   attn::Tensor<attn::Index, 2> ids;
   std::vector<attn::Index> lengths;
@@ -33,10 +34,10 @@ struct TokenBatch {
   attn::Padding padding() const { return attn::Padding{lengths}; }
 };
 
-/// BERT: x = LayerNorm(word + position + type), then encoder layers with GELU, normalised after
-/// each residual   [Devlin19 §3]
-/// Parameters are Hugging Face's `BertModel`'s, those of the encoder as PyTorch's
-/// `TransformerEncoder` names them: see load_bert.
+/// BERT: x = LayerNorm(word + position + type), then encoder layers with GELU and a LayerNorm after
+/// each residual connection   [Devlin19 §3]
+/// The parameters have the names of Hugging Face's `BertModel`, except that those of the encoder
+/// have the names of PyTorch's `TransformerEncoder`: see load_bert.
 class Bert : public attn::Module<Bert, float> {
  public:
   static constexpr const char* kind = "Bert";
@@ -57,12 +58,12 @@ class Bert : public attn::Module<Bert, float> {
                            .layer_norm_eps = 1e-12},
                  .num_layers = o.num_hidden_layers}) {}
 
-  /// (B, L, D): what the last layer gives for each token.
+  /// (B, L, D): the output of the last layer for each token.
   attn::Tensor<float, 3> operator()(const TokenBatch& batch) const {
     return encoder(embedded(batch.ids), batch.padding());
   }
 
-  /// (B, H, L, L): where the tokens look in one layer, counted from 0.
+  /// (B, H, L, L): the attention weights of one layer, counted from 0.
   attn::Tensor<float, 4> weights(const TokenBatch& batch, std::size_t layer) const {
     const attn::Padding padding = batch.padding();
     attn::Tensor<float, 3> x = embedded(batch.ids);
@@ -70,8 +71,8 @@ class Bert : public attn::Module<Bert, float> {
     return encoder.layers[layer].self_attn.with_weights(x, x, x, padding).weights;
   }
 
-  /// (B, D): a sentence is the mean of its tokens, made 1 long, so that the product of two is the
-  /// cosine of their angle   [Reimers19 §3]
+  /// (B, D): for each sentence the mean of its tokens, scaled to norm 1, so that the dot product of
+  /// two sentences is the cosine of their angle   [Reimers19 §3]
   attn::Tensor<float, 2> sentences(const TokenBatch& batch) const {
     const attn::Tensor<float, 3> tokens = (*this)(batch);
     attn::Tensor<float, 2> mean({tokens.shape()[0], tokens.shape()[2]});
@@ -94,18 +95,19 @@ class Bert : public attn::Module<Bert, float> {
   }
 
  private:
-  /// A sentence by itself is all of type 0.
+  /// The input of the encoder. All tokens have type 0, as those of a single sentence have.
   attn::Tensor<float, 3> embedded(const attn::Tensor<attn::Index, 2>& ids) const {
     attn::Tensor<float, 3> x = words(ids);
-    const auto place = positions(ids.shape()[1]);
-    for (attn::Index b = 0; b < ids.shape()[0]; ++b) x.matrix(b) += place.matrix();
+    const auto position = positions(ids.shape()[1]);
+    for (attn::Index b = 0; b < ids.shape()[0]; ++b) x.matrix(b) += position.matrix();
     x.as_rows().rowwise() += types.weight.value().matrix().row(0);
     return norm(std::move(x));
   }
 };
 
-/// A model as Hugging Face's `BertModel` saves it, model.safetensors. Errors: FileError if it is no
-/// such file, ShapeError naming what is missing, unexpected or of other sizes.
+/// Loads a model that Hugging Face's `BertModel` saved, model.safetensors.
+/// Errors: FileError if the file is not safetensors; ShapeError that names each parameter that is
+/// missing, unexpected or of another shape.
 inline Bert load_bert(const std::filesystem::path& path, const BertOptions& options = {}) {
   const attn::NameMap names{
       {{"encoder.layers.{}.self_attn.in_proj_{}",

@@ -4,11 +4,13 @@
 #include <attn/attn.hpp>
 #include <attn/files/utf8.hpp>
 #include <cmath>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-/// The characters of a text, each code point that occurs in it, sorted: tokens are their places.
+/// The characters of a text: the code points that occur in it, sorted. A token is an index into
+/// them.
 struct Characters {
   std::u32string all;
 
@@ -18,15 +20,15 @@ struct Characters {
   }
   attn::Index count() const { return static_cast<attn::Index>(all.size()); }
 
-  /// Errors: std::invalid_argument naming a character that the text has not.
+  /// Errors: std::invalid_argument that names a character which the text does not have.
   std::vector<attn::Index> encode(const std::u32string& text) const {
     std::vector<attn::Index> tokens;
     for (const char32_t character : text) {
       const auto at = std::lower_bound(all.begin(), all.end(), character);
       if (at == all.end() || *at != character)
         throw std::invalid_argument("the character \"" +
-                                    attn::plot::encode_utf8(std::u32string(1, character)) +
-                                    "\" must be one of the text that is learnt from");
+                                    attn::encode_utf8(std::u32string(1, character)) +
+                                    "\" must occur in the training text");
       tokens.push_back(static_cast<attn::Index>(at - all.begin()));
     }
     return tokens;
@@ -34,7 +36,7 @@ struct Characters {
   std::string decode(const std::vector<attn::Index>& tokens) const {
     std::u32string text;
     for (const attn::Index token : tokens) text += all.at(static_cast<std::size_t>(token));
-    return attn::plot::encode_utf8(text);
+    return attn::encode_utf8(text);
   }
 };
 
@@ -43,8 +45,8 @@ struct CharacterModelOptions {
   double dropout = 0.1;
 };
 
-/// A decoder by itself: tokens (B, L) give the logits (B, L, V) of the character after
-/// each   [Radford18]
+/// A decoder-only transformer: from tokens (B, L) it computes the logits (B, L, V) of the character
+/// that follows each of them   [Radford18]
 class CharacterModel : public attn::Module<CharacterModel, float> {
  public:
   static constexpr const char* kind = "CharacterModel";
@@ -67,7 +69,7 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
                random),
         output({.in_features = o.width, .out_features = o.vocabulary}, random) {}
 
-  /// `how` is a tape, or Inference.
+  /// `how` is a tape or Inference.
   template <class Self, class How>
   static auto forward(Self& self, How&& how, const attn::Tensor<attn::Index, 2>& tokens) {
     const attn::Tensor<float, 2> positions =
@@ -88,34 +90,45 @@ class CharacterModel : public attn::Module<CharacterModel, float> {
   }
 };
 
-/// One of the tokens, drawn with probability softmax(logits / temperature); at temperature 0 the
-/// most likely.
+/// Draws a token with the probabilities softmax(logits / temperature). At temperature 0 it is the
+/// most likely one.
 inline attn::Index draw(std::span<const float> logits, double temperature, attn::Random& random) {
-  std::vector<double> chances = attn::log_probabilities(logits);
-  const auto best = std::max_element(chances.begin(), chances.end());
-  if (temperature == 0) return best - chances.begin();
+  std::vector<double> weights = attn::log_probabilities(logits);
+  const auto best = std::max_element(weights.begin(), weights.end()) - weights.begin();
+  if (temperature == 0) return best;
+  const double most = weights[static_cast<std::size_t>(best)];
   double sum = 0;
-  const double most = *best;
-  for (double& chance : chances) sum += chance = std::exp((chance - most) / temperature);
+  for (double& weight : weights) {
+    weight = std::exp((weight - most) / temperature);
+    sum += weight;
+  }
   double left = sum * random.uniform<double>();
-  for (std::size_t token = 0; token < chances.size(); ++token)
-    if ((left -= chances[token]) < 0) return static_cast<attn::Index>(token);
-  return best - chances.begin();
+  for (std::size_t token = 0; token < weights.size(); ++token) {
+    left -= weights[token];
+    if (left < 0) return static_cast<attn::Index>(token);
+  }
+  return best;
 }
 
-/// So many tokens after a beginning, which must not be empty; each from the `context` before it.
-inline std::vector<attn::Index> continued(const CharacterModel& model,
-                                          std::vector<attn::Index> tokens, attn::Index count,
-                                          attn::Index context, double temperature,
-                                          attn::Random& random) {
-  for (attn::Index i = 0; i < count; ++i) {
-    const attn::Index length = std::min(context, static_cast<attn::Index>(tokens.size()));
+/// How a text is continued: by `count` tokens, each of which depends on the `context` tokens before
+/// it.
+struct Sampling {
+  attn::Index count, context;
+  double temperature;
+};
+
+/// The tokens, of which there is at least one, and those that the model draws after them.
+inline std::vector<attn::Index> continue_text(const CharacterModel& model,
+                                              std::vector<attn::Index> tokens,
+                                              const Sampling& sampling, attn::Random& random) {
+  for (attn::Index i = 0; i < sampling.count; ++i) {
+    const attn::Index length = std::min(sampling.context, static_cast<attn::Index>(tokens.size()));
     attn::Tensor<attn::Index, 2> last({1, length});
     std::copy(tokens.end() - length, tokens.end(), last.data());
     const attn::Tensor<float, 3> logits = model(last);
     const auto next = logits[0][length - 1];
-    tokens.push_back(
-        draw(std::span(next.data(), static_cast<std::size_t>(next.size())), temperature, random));
+    const std::span<const float> values(next.data(), static_cast<std::size_t>(next.size()));
+    tokens.push_back(draw(values, sampling.temperature, random));
   }
   return tokens;
 }

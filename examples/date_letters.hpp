@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-/// Dates as tokens: 0 fills up, 1 starts, 2 ends, and then come the letters. Large letters are read
-/// as small ones.
+/// Dates as tokens: 0 is padding, 1 the start, 2 the end, and the letters follow. Upper case is
+/// read as lower case.
 namespace date_letters {
 
 using attn::Index;
@@ -26,17 +26,17 @@ inline char folded(char letter) {
   return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
-/// A text, 1 to 40 letters, as tokens. Errors: std::invalid_argument naming the letter, or the
-/// length.
+/// The tokens of a text of 1 to 40 letters.
+/// Errors: std::invalid_argument that names the letter or the length.
 inline std::vector<Index> encode(std::string_view text) {
   std::vector<Index> tokens;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const std::size_t at = letters.find(folded(text[i]));
     if (at == letters.npos)
-      throw std::invalid_argument("the date " + attn::in_quotes(text) + " has " +
-                                  attn::in_quotes(attn::plot::encode_utf8(
-                                      attn::plot::decode_utf8(text.substr(i)).substr(0, 1))) +
-                                  "; it must be written in a to z, digits, spaces and , . / -");
+      throw std::invalid_argument(
+          "the date " + attn::in_quotes(text) + " has " +
+          attn::in_quotes(attn::encode_utf8(attn::decode_utf8(text.substr(i)).substr(0, 1))) +
+          "; it must be written in a to z, digits, spaces and , . / -");
     tokens.push_back(3 + static_cast<Index>(at));
   }
   if (tokens.empty() || tokens.size() > static_cast<std::size_t>(longest))
@@ -46,7 +46,7 @@ inline std::vector<Index> encode(std::string_view text) {
   return tokens;
 }
 
-/// The letters up to the end.
+/// The letters of tokens, up to the end token.
 inline std::string decode(const Index* tokens, Index count) {
   std::string text;
   for (Index i = 0; i < count && tokens[i] != end; ++i)
@@ -54,15 +54,17 @@ inline std::string decode(const Index* tokens, Index count) {
   return text;
 }
 
-/// Dates to be read, as a model takes them: tokens (B, S) and the B lengths.
+/// Dates as the input of a model: tokens (B, S) and the B lengths.
 struct Texts {
   attn::Tensor<Index, 2> tokens;
   std::vector<Index> lengths;
 
   explicit Texts(const std::vector<std::string>& texts) {
     std::vector<std::vector<Index>> rows;
-    for (const std::string& text : texts)
-      rows.push_back(encode(text)), lengths.push_back(static_cast<Index>(rows.back().size()));
+    for (const std::string& text : texts) {
+      rows.push_back(encode(text));
+      lengths.push_back(static_cast<Index>(rows.back().size()));
+    }
     const Index S = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
     tokens = attn::Tensor<Index, 2>({static_cast<Index>(rows.size()), S});
     for (std::size_t b = 0; b < rows.size(); ++b)
@@ -71,8 +73,8 @@ struct Texts {
   attn::Padding padding() const { return attn::Padding{lengths}; }
 };
 
-/// Dates in ISO form as a model learns to write them: (B, 11) after the start, and the same a place
-/// earlier, with the end.
+/// Dates in ISO form as the targets of a model, (B, 11): `in` is the start token and the letters,
+/// `out` the letters and the end token.
 struct IsoTargets {
   attn::Tensor<Index, 2> in, out;
 
@@ -86,7 +88,7 @@ struct IsoTargets {
                                     "\" must have 10 letters, as 1998-03-05 has");
       in(b, 0) = start;
       for (Index i = 0; i < iso_length; ++i)
-        in(b, i + 1) = out(b, i) = tokens[static_cast<std::size_t>(i)];
+        out(b, i) = in(b, i + 1) = tokens[static_cast<std::size_t>(i)];
       out(b, iso_length) = end;
     }
   }

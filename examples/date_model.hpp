@@ -6,8 +6,8 @@
 
 #include "date_letters.hpp"
 
-/// The paper's model, small: 120,000 numbers. What it writes has one look at what it reads, in the
-/// decoder's only layer.
+/// The model of the paper, with 120,000 parameters. Its decoder has a single layer, so that one
+/// map shows all that the output attends to in the input.
 using DateModel = attn::Transformer<float>;
 
 inline attn::TransformerOptions date_model_options() {
@@ -20,8 +20,9 @@ inline attn::TransformerOptions date_model_options() {
           .tie_embeddings = true};
 }
 
-/// A model as train_dates saves it, in float16. Errors: FileError if it is no such file, ShapeError
-/// naming what is missing, unexpected or of other sizes.
+/// Loads a model that train_dates saved, in float16.
+/// Errors: FileError if the file is not safetensors; ShapeError that names each parameter that is
+/// missing, unexpected or of another shape.
 inline DateModel load_date_model(const std::filesystem::path& path) {
   DateModel model(date_model_options());
   model.load_state_dict(attn::load_safetensors(path));
@@ -33,10 +34,9 @@ inline std::vector<std::string> write_iso(const DateModel& model,
                                           const std::vector<std::string>& texts) {
   std::vector<std::string> written;
   for (std::size_t begin = 0; begin < texts.size(); begin += 256) {
-    const auto first = texts.begin() + static_cast<std::ptrdiff_t>(begin),
-               last =
-                   texts.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 256, texts.size()));
-    const date_letters::Texts batch({first, last});
+    const std::size_t end = std::min(begin + 256, texts.size());
+    const date_letters::Texts batch({texts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                     texts.begin() + static_cast<std::ptrdiff_t>(end)});
     const attn::Tensor<attn::Index, 2> tokens =
         model.generate(batch.tokens, batch.padding(),
                        {.start = date_letters::start,

@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-/// A date of the calendar, and the forms that people write it in.
+/// A date of the calendar.
 using Date = std::chrono::year_month_day;
 
-/// Every date from 1 January 1900 to 31 December 2099 has a number, from 0 to number_of_dates − 1.
+/// The dates from 1 January 1900 to 31 December 2099 are numbered from 0 to number_of_dates − 1.
 inline constexpr std::chrono::sys_days first_date =
     std::chrono::sys_days{std::chrono::year{1900} / 1 / 1};
 inline constexpr attn::Index number_of_dates =
@@ -56,15 +56,15 @@ inline std::string ordinal(int number) {
                                                            : "th");
 }
 
-/// "1998-03-05", as ISO 8601 has it.
+/// The date in the form of ISO 8601, such as "1998-03-05".
 inline std::string iso(Date date) {
   return std::to_string(static_cast<int>(date.year())) + '-' + two_digits(month_of(date)) + '-' +
          two_digits(day_of(date));
 }
 
 /// Ways to write a date. %Y is 1998; %B March, %b Mar, %m 3, %M 03; %d 5, %D 05, %o 5th; %A
-/// Thursday, %a Thu. Of two numbers the day is the first, unless the year stands in front; no year
-/// has two digits: so no two dates have a form in common.
+/// Thursday, %a Thu. Of two numbers the first is the day, unless the year precedes them, and a year
+/// has four digits. So no two dates have a form in common.
 inline constexpr std::string_view date_formats[] = {
     // numbers
     "%Y-%M-%D", "%Y/%M/%D", "%Y.%M.%D", "%d/%m/%Y", "%D/%M/%Y", "%d.%m.%Y", "%D.%M.%Y", "%d-%m-%Y",
@@ -81,9 +81,9 @@ inline constexpr std::string_view date_formats[] = {
     "%A the %o of %B, %Y", "%a, %d %b %Y", "%a %d %b %Y", "%a %b %d %Y", "%a, %D %b %Y",
     "%a %d/%m/%Y", "%Y %B %d", "%Y %b %D"};
 
-/// What else may differ in how a date is written: all letters small or large, and an abbreviation
-/// of September that has four.
-enum class Letters { as_names, small, large };
+/// Further differences in how a date is written: all letters in lower or upper case, and the
+/// abbreviation Sept for September.
+enum class Letters { as_names, lower, upper };
 struct Spelling {
   Letters letters = Letters::as_names;
   bool sept = false;
@@ -115,42 +115,43 @@ inline std::string written(Date date, std::string_view format, const Spelling& s
     }
   }
   for (char& letter : text) {
-    if (spelling.letters == Letters::small)
+    if (spelling.letters == Letters::lower)
       letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-    if (spelling.letters == Letters::large)
+    if (spelling.letters == Letters::upper)
       letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   }
   return text;
 }
 
-/// In a spelling that is drawn, as names have it for two of four.
+/// The date in a spelling that is drawn. Half of them have the case of the names.
 inline std::string written(Date date, std::string_view format, attn::Random& random) {
   const attn::Index letters = random.index(4), sept = random.index(2);
   return written(date, format,
-                 {letters == 0   ? Letters::small
-                  : letters == 1 ? Letters::large
+                 {letters == 0   ? Letters::lower
+                  : letters == 1 ? Letters::upper
                                  : Letters::as_names,
                   sept == 1});
 }
-/// In a format that is drawn, too.
+/// The date in a format and a spelling that are drawn.
 inline std::string written(Date date, attn::Random& random) {
   const auto format = static_cast<std::size_t>(random.index(std::ssize(date_formats)));
   return written(date, date_formats[format], random);
 }
 
-/// The dates to learn from, and 2,000 that are never among them in whatever form: always the same
-/// ones.
+/// The training dates, and 2,000 held-out dates that are not among them in any form. The split is
+/// always the same.
 struct DateSplit {
-  std::vector<Date> training, unseen;
+  std::vector<Date> training, held_out;
 
-  explicit DateSplit(std::size_t unseen_count = 2000) {
+  explicit DateSplit(std::size_t held_out_count = 2000) {
     std::vector<attn::Index> numbers(static_cast<std::size_t>(number_of_dates));
     std::iota(numbers.begin(), numbers.end(), attn::Index{0});
     attn::Random random{2017};
-    for (std::size_t i = 0; i < unseen_count; ++i)
-      std::swap(numbers[i], numbers[i + static_cast<std::size_t>(random.index(
-                                            number_of_dates - static_cast<attn::Index>(i)))]);
+    for (std::size_t i = 0; i < held_out_count; ++i) {
+      const attn::Index others = number_of_dates - static_cast<attn::Index>(i);
+      std::swap(numbers[i], numbers[i + static_cast<std::size_t>(random.index(others))]);
+    }
     for (std::size_t i = 0; i < numbers.size(); ++i)
-      (i < unseen_count ? unseen : training).push_back(date_of(numbers[i]));
+      (i < held_out_count ? held_out : training).push_back(date_of(numbers[i]));
   }
 };

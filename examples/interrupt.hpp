@@ -2,8 +2,8 @@
 
 #include <csignal>
 
-/// While one lives, the first Ctrl-C only asks: what goes on can end where it likes. The second
-/// ends the program.
+/// While one exists, the first Ctrl-C sets a flag, so that a program can stop where it chooses. The
+/// second Ctrl-C ends the program.
 class Interrupt {
  public:
   Interrupt() {
@@ -17,7 +17,7 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
   ~Interrupt() { std::signal(SIGINT, before_ == SIG_ERR ? SIG_DFL : before_); }
 
-  bool asked() const { return flag != 0; }
+  bool requested() const { return flag != 0; }
 
  private:
   static inline volatile std::sig_atomic_t flag = 0;

@@ -1,9 +1,9 @@
-"""Writes unicode_tables.hpp: what Hugging Face's BertNormalizer and BertPreTokenizer make of every code point.
+"""Writes unicode_tables.hpp: how Hugging Face's BertNormalizer and BertPreTokenizer map each code point.
 
 usage: python3 make_unicode_tables.py        (needs tokenizers; writes beside this script)
 
-The tables are asked of the tokenizer that the models were trained with, not of Unicode's data, since its categories are those of an
-older Unicode than its letters' cases.
+The tables come from the tokenizer that the models were trained with and not from Unicode's data, since the tokenizer takes the
+categories of code points from an older version of Unicode than their lower case.
 """
 import pathlib
 import sys
@@ -15,11 +15,11 @@ try:
 except ImportError as error:
     sys.exit(f"make_unicode_tables.py: needs the Python package tokenizers ({error})")
 
-WIDTH = 156
+WIDTH = 98
 code_points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-normalise = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True).normalize_str
+normalize = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True).normalize_str
 split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
-becomes = {c: normalise(chr(c)) for c in code_points}
+becomes = {c: normalize(chr(c)) for c in code_points}
 ideographs = {c for c, text in becomes.items() if len(text) > 1 and text[0] == " "}
 becomes.update({c: becomes[c][1:-1] for c in ideographs})
 hangul = range(0xAC00, 0xD7A4)  # decomposed by a formula
@@ -36,7 +36,7 @@ def ranges(points):
 
 
 def letter(char):
-    """As it is, unless an editor would show it at another place or not at all."""
+    """The character itself, or an escape where an editor would show it at another place or not at all."""
     if unicodedata.bidirectional(char) in ("R", "AL", "") or unicodedata.category(char)[0] in "MCZ":
         return f"\\u{ord(char):04X}" if ord(char) < 0x10000 else f"\\U{ord(char):08X}"
     return char
@@ -47,7 +47,7 @@ def columns(text):
 
 
 def literals(text):
-    """U"…", in lines that are not too wide."""
+    """U"…", in lines of at most WIDTH columns."""
     lines = [""]
     for char in map(letter, text):
         if columns(lines[-1] + char) > WIDTH - 15:
@@ -57,7 +57,7 @@ def literals(text):
 
 
 def runs():
-    """Neighbours that become one other letter each, and the few between them that stay."""
+    """Neighbors that become one other letter each, and the few between them that are unchanged."""
     changed = [c for c, text in becomes.items() if len(text) == 1 and text not in (" ", chr(c))]
     found = []
     for c in changed:
@@ -81,21 +81,22 @@ def array(kind, name, comment, entries):
 
 entries = lambda pairs: [f"{{0x{c:X}, {literals(text)}}}" for c, text in pairs]
 parts = [
-    array("CodePoints", "dropped", "Accents, once they stand by themselves, and what has no shape: control characters, formats, private use.",
+    array("CodePoints", "dropped", "Removed: accents after decomposition, control and format characters, private use.",
           ranges(c for c in code_points if becomes[c] == "")),
     array("CodePoints", "spaces", "Read as a space.", ranges(c for c in code_points if becomes[c] == " ")),
-    array("CodePoints", "ideographs", "Each a word by itself: Chinese, whichever language it is written in.", ranges(sorted(ideographs))),
-    array("CodePoints", "punctuation", "Each a word by itself.", ranges(c for c in code_points if len(split(f"a{chr(c)}b")) == 3)),
-    array("Letters", "letters", "One for one, neighbours together: {first code point, what it and those after it become}.", entries(runs())),
-    array("Letters", "expansions", "One for several: {code point, what it becomes}.",
+    array("CodePoints", "ideographs", "Each is a word: Chinese characters, in whichever language.", ranges(sorted(ideographs))),
+    array("CodePoints", "punctuation", "Each is a word.", ranges(c for c in code_points if len(split(f"a{chr(c)}b")) == 3)),
+    array("Letters", "letters", "Mapped one to one, as runs: {first code point, what it and those after it become}.", entries(runs())),
+    array("Letters", "expansions", "Mapped one to several: {code point, what it becomes}.",
           entries((c, text) for c, text in becomes.items() if len(text) > 1 and c not in hangul)),
 ]
 header = f"""#pragma once
 
 #include <string_view>
 
-// What BERT's uncased tokenizer makes of the code points that do not stay as they are: lower case, without accents. Written by
-// make_unicode_tables.py, with tokenizers {tokenizers.__version__}. Hangul syllables, which a formula decomposes, are left out.
+// The code points that BERT's uncased tokenizer changes, to lower case and without accents. Written
+// by make_unicode_tables.py with tokenizers {tokenizers.__version__}. Hangul syllables are left out, since a
+// formula decomposes them.
 // clang-format off
 
 namespace unicode {{

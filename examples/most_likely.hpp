@@ -2,7 +2,7 @@
 
 #include <attn/core/tensor.hpp>
 
-/// Of logits (B, L, V) the token that each place puts first, (B, L).
+/// The token with the largest of the logits (B, L, V) at each position, (B, L).
 inline attn::Tensor<attn::Index, 2> most_likely(const attn::Tensor<float, 3>& logits) {
   attn::Tensor<attn::Index, 2> tokens({logits.shape()[0], logits.shape()[1]});
   const auto rows = logits.as_rows();

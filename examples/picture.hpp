@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-/// (1, L, D): for each word a vector of its own, the same wherever the word stands, plus the
-/// encoding of its position.
+/// (1, L, D): for each word a random vector, the same wherever the word occurs, plus the encoding
+/// of its position.
 inline attn::Tensor<float, 3> embedded(const std::vector<std::string>& words, attn::Index d_model,
                                        attn::Random& random) {
   const attn::Index L = static_cast<attn::Index>(words.size());
@@ -23,9 +23,9 @@ inline attn::Tensor<float, 3> embedded(const std::vector<std::string>& words, at
   return x;
 }
 
-/// Where each word of a sentence attends: scaled dot-product attention of the embedded words, every
-/// head of a multi-head layer, the same layer looking back only, and the positional encoding that
-/// tells the words' places.
+/// What each word of a sentence attends to: scaled dot-product attention of the embedded words,
+/// every head of a multi-head layer, a head of the same layer under a causal mask, and the
+/// positional encoding of the words.
 inline attn::plot::Figure picture(const std::vector<std::string>& words, attn::Index heads,
                                   std::uint64_t seed) {
   using namespace attn::plot;
@@ -44,12 +44,12 @@ inline attn::plot::Figure picture(const std::vector<std::string>& words, attn::I
     panel.range = Range{0, std::max(1e-6, double(panel.values.maxCoeff()))};
     return panel;
   };
-  Figure figure{.title = "Where each word attends"};
+  Figure figure{.title = "What each word attends to"};
   figure.panels.push_back(
       map(attn::ScaledDotProductAttention{}.with_weights(x[0], x[0], x[0]).weights,
           "Scaled dot-product attention"));
-  const attn::Tensor<float, 4> weights = layer.with_weights(x).weights,
-                               causal = layer.with_weights(x, attn::Causal{}).weights;
+  const attn::Tensor<float, 4> weights = layer.with_weights(x).weights;
+  const attn::Tensor<float, 4> causal = layer.with_weights(x, attn::Causal{}).weights;
   for (attn::Index h = 0; h < heads; ++h)
     figure.panels.push_back(
         map(weights[0][h], "Multi-head attention, head " + std::to_string(h + 1)));

@@ -3,8 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-/// Parses a program's options and runs it: gives what `body()` gives, 0 for --help, and 2 for input
-/// that cannot be used, with one sentence on standard error that begins with the program's name.
+/// Parses the options of a program and runs it. Returns the result of `body()`, 0 for --help, and 2
+/// for input that cannot be used, with one sentence on standard error that begins with the name of
+/// the program.
 template <class Body>
 int run_program(const char* name, CLI::App& app, int argc, char** argv, Body&& body) {
   try {

@@ -21,13 +21,13 @@ inline std::string clock_text(double seconds) {
   return text;
 }
 
-/// How far training has come: on a terminal one line, written over and over; otherwise a line now
-/// and then.
+/// The progress of training: on a terminal one line that is overwritten, elsewhere a line every ten
+/// seconds.
 ///
 ///   [=====     ]  50 %  loss 0.0123  accuracy 98.1 %  1040 examples/s  2:31 left
 ///
-/// Loss and accuracy are means that forget: a step counts a fiftieth less with each that follows
-/// it. Time is what the clock says, seconds.
+/// Loss and accuracy are exponential moving averages with a decay of 0.98 per step. The clock
+/// counts seconds.
 class Progress {
  public:
   using Clock = std::function<double()>;
@@ -47,21 +47,24 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  /// A step of so many examples is done, and so much of the whole, 0 to 1; a resumed run begins
-  /// behind 0.
+  /// Reports a step of so many examples, after which a fraction `done` of the run is done, 0 to 1.
+  /// A resumed run does not begin at 0.
   void step(double done, double loss, double accuracy, attn::Index examples) {
     if (weight_ == 0) done_before_ = done;
-    done_ = std::clamp(done, 0.0, 1.0), examples_ += examples;
+    done_ = std::clamp(done, 0.0, 1.0);
+    examples_ += examples;
     weight_ = 0.98 * weight_ + 0.02;
-    loss_ = 0.98 * loss_ + 0.02 * loss, accuracy_ = 0.98 * accuracy_ + 0.02 * accuracy;
+    loss_ = 0.98 * loss_ + 0.02 * loss;
+    accuracy_ = 0.98 * accuracy_ + 0.02 * accuracy;
     const double now = clock_();
     if (now - shown_ < (is_terminal_ ? 0.1 : 10)) return;
     shown_ = now;
-    if (is_terminal_) out_ << '\r' << text(now) << "\x1b[K" << std::flush, is_drawn_ = true;
+    if (is_terminal_) out_ << '\r' << text(now) << "\x1b[K" << std::flush;
     else out_ << text(now) << std::endl;
+    is_drawn_ = is_terminal_;
   }
 
-  /// A line that stays, above the bar.
+  /// Writes a line that remains, above the bar.
   void say(const std::string& line) {
     clear();
     out_ << line << std::endl;
@@ -71,17 +74,17 @@ class Progress {
 
  private:
   std::string text(double now) const {
-    const double took = now - begin_, gone = done_ - done_before_;
+    const double elapsed = now - begin_, advance = done_ - done_before_;
     const int marks = static_cast<int>(10 * done_);
-    char numbers[160];
-    std::snprintf(numbers, sizeof numbers,
+    char line[160];
+    std::snprintf(line, sizeof line,
                   "[%s%s] %3d %%  loss %.4f  accuracy %.1f %%  %ld examples/s  %s left",
                   std::string(static_cast<std::size_t>(marks), '=').c_str(),
                   std::string(static_cast<std::size_t>(10 - marks), ' ').c_str(),
                   static_cast<int>(100 * done_), loss_ / weight_, 100 * accuracy_ / weight_,
-                  std::lround(static_cast<double>(examples_) / std::max(took, 1e-9)),
-                  gone > 0 ? clock_text((1 - done_) / gone * took).c_str() : "?");
-    return numbers;
+                  std::lround(static_cast<double>(examples_) / std::max(elapsed, 1e-9)),
+                  advance > 0 ? clock_text((1 - done_) / advance * elapsed).c_str() : "?");
+    return line;
   }
   void clear() {
     if (is_drawn_) out_ << "\r\x1b[K" << std::flush;

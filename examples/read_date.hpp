@@ -1,16 +1,16 @@
 #pragma once
 
 #include <algorithm>
+#include <attn/files/utf8.hpp>
 #include <optional>
 
 #include "date_letters.hpp"
 #include "dates.hpp"
-#include "words.hpp"
 
-// What date a text means, by rules and without a model: to refuse what is no date, and to know what
-// a model should have written.
+// Reads a date by rules, without a model: to refuse a text that is not a date, and to know what a
+// model should write.
 
-/// The parts between spaces, joined by one space.
+/// The parts of a text between spaces, joined by single spaces.
 inline std::string tidied(std::string_view text) {
   std::string result;
   for (const char letter : text) {
@@ -22,7 +22,7 @@ inline std::string tidied(std::string_view text) {
   return result;
 }
 
-/// A text's runs of letters, as small ones, and runs of digits.
+/// The runs of letters of a text, in lower case, and its runs of digits.
 inline std::vector<std::string> runs_of(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), date_letters::folded);
   const auto kind = [](char c) { return c >= '0' && c <= '9' ? 1 : c >= 'a' && c <= 'z' ? 2 : 0; };
@@ -35,7 +35,7 @@ inline std::vector<std::string> runs_of(std::string text) {
   return runs;
 }
 
-/// Which of the names a word is, or begins with three letters or more, as an abbreviation does.
+/// The index of the name that a word is, or abbreviates to its first three letters or more.
 template <std::size_t N>
 std::optional<std::size_t> name_meant(std::string_view word,
                                       const std::array<std::string_view, N>& names) {
@@ -48,13 +48,13 @@ std::optional<std::size_t> name_meant(std::string_view word,
                            : std::optional(static_cast<std::size_t>(at - names.begin()));
 }
 
-/// The date that a text means, in whatever order its parts come; of two numbers the day is the
-/// first, unless the year stands in front.
-/// Errors: std::invalid_argument, one sentence, if that is no date from 1900 to 2099, if its
-/// weekday is another, or by the letter that it must not have.
+/// The date that a text states, with its parts in any order. Of two numbers the first is the day,
+/// unless the year precedes them.
+/// Errors: std::invalid_argument, one sentence, if the text is not a date from 1900 to 2099, has
+/// another weekday than that date, or has a letter that no date has.
 inline Date read_date(const std::string& given) {
   const std::string text = tidied(given), shown = attn::in_quotes(given);
-  if (!is_utf8(given))
+  if (!attn::is_utf8(given))
     throw std::invalid_argument("the date has bytes that are not UTF-8; it must be text in UTF-8");
   date_letters::encode(text);
   const std::invalid_argument no_date("the date " + shown +
@@ -71,7 +71,10 @@ inline Date read_date(const std::string& given) {
   for (const std::string& run : runs_of(text)) {
     if (run[0] <= '9') {
       if (run.size() == 3 || run.size() > 4) throw no_date;
-      if (run.size() == 4) ++years, year_at = numbers.size();
+      if (run.size() == 4) {
+        ++years;
+        year_at = numbers.size();
+      }
       numbers.push_back(std::stoi(run));
     } else if (const auto found = name_meant(run, month_names)) {
       once(month, found);
@@ -87,9 +90,9 @@ inline Date read_date(const std::string& given) {
   const int year = numbers[year_at];
   numbers.erase(numbers.begin() + static_cast<std::ptrdiff_t>(year_at));
   if (!month && year_at == 0) std::swap(numbers[0], numbers[1]);
-  const auto day = static_cast<unsigned>(numbers[0]),
-             month_number =
-                 month ? static_cast<unsigned>(*month + 1) : static_cast<unsigned>(numbers[1]);
+  const auto day = static_cast<unsigned>(numbers[0]);
+  const auto month_number =
+      static_cast<unsigned>(month ? static_cast<int>(*month) + 1 : numbers[1]);
   const Date date{std::chrono::year{year}, std::chrono::month{month_number}, std::chrono::day{day}};
   if (year < 1900 || year > 2099) throw no_date;
   if (!date.ok())

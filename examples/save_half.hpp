@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-/// A model's parameters in float16, half as large as they are. Errors: FileError if the path cannot
-/// be written.
+/// Saves the parameters of a model in float16, as safetensors.
+/// Errors: FileError if the path cannot be written.
 template <class Model>
 void save_half(const Model& model, const std::filesystem::path& path,
                const std::map<std::string, std::string>& metadata = {}) {

@@ -1,15 +1,16 @@
-// How alike sentences are, by all-MiniLM-L6-v2 [Reimers19; Wang20]: a BERT whose mean over a
-// sentence's tokens stands for the sentence.
+// Compares sentences by their embeddings under all-MiniLM-L6-v2 [Reimers19; Wang20], a BERT whose
+// mean over the tokens of a sentence represents the sentence.
 //
 //   sentence_similarity --model FOLDER [--output similarity.png] [--attention LAYER,HEAD]
-//   [SENTENCE...]
+//                       [SENTENCE...]
 //
-// FOLDER has model.safetensors and vocab.txt. With --attention a second picture,
-// similarity_attention.png, shows where each token of the first sentence looks in that layer and
-// head, counted from 0.
+// FOLDER contains model.safetensors and vocab.txt. With --attention a second picture,
+// similarity_attention.png, shows what each token of the first sentence attends to in that layer
+// and head, counted from 0.
 //
 // Exit status: 0, or 2 for input that cannot be used, with one sentence on standard error.
 
+#include <attn/files/utf8.hpp>
 #include <attn/plot.hpp>
 #include <charconv>
 #include <cstdio>
@@ -20,7 +21,6 @@
 #include "bert.hpp"
 #include "program.hpp"
 #include "word_piece.hpp"
-#include "words.hpp"
 
 namespace fs = std::filesystem;
 
@@ -32,7 +32,8 @@ const std::vector<std::string> example_sentences{
     "The cat is asleep.", "A kitten naps.",    "Die Katze schläft.", "I need coffee.",
     "Where is a café?",   "I love this film.", "I hate this film.",  "Markets fell today."};
 
-/// The sentences of the command line: what no option took. After "--" they may begin with a dash.
+/// The sentences of the command line: the arguments that are not options. After "--" a sentence may
+/// begin with a dash.
 std::vector<std::string> sentences_of(const std::vector<std::string>& remaining) {
   std::vector<std::string> sentences;
   bool options_end = false;
@@ -43,8 +44,8 @@ std::vector<std::string> sentences_of(const std::vector<std::string>& remaining)
     }
     if (!options_end && argument.starts_with('-'))
       throw std::invalid_argument(argument +
-                                  " is no option; sentences that begin with - come after --");
-    if (!is_utf8(argument))
+                                  " is not an option; sentences that begin with - come after --");
+    if (!attn::is_utf8(argument))
       throw std::invalid_argument("sentence " + std::to_string(sentences.size() + 1) +
                                   " has bytes that are not UTF-8; it must be text in UTF-8");
     sentences.push_back(argument);
@@ -68,7 +69,7 @@ struct Head {
   attn::Index head;
 };
 
-/// Of "LAYER,HEAD".
+/// Parses "LAYER,HEAD".
 Head head_of(const std::string& text, const BertOptions& model) {
   attn::Index layer = -1, head = -1;
   const char* const end = text.data() + text.size();
@@ -83,24 +84,25 @@ Head head_of(const std::string& text, const BertOptions& model) {
   return {static_cast<std::size_t>(layer), head};
 }
 
-/// How many tokens each sentence has and how its embedding begins, then the cosine of each with
-/// each.
+/// Prints the number of tokens and the first elements of the embedding of each sentence, then the
+/// cosine similarity of each pair.
 void print(const std::vector<std::string>& sentences, const TokenBatch& tokens,
            const attn::Tensor<float, 2>& embeddings, const attn::Tensor<float, 2>& cosines) {
-  const auto N = cosines.shape()[0];
-  std::printf("%10s  embedding, %d numbers\n", "tokens", static_cast<int>(embeddings.shape()[1]));
-  for (attn::Index i = 0; i < N; ++i) {
+  const attn::Index count = cosines.shape()[0];
+  std::printf("%10s  embedding, %d elements\n", "tokens", static_cast<int>(embeddings.shape()[1]));
+  for (attn::Index i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);
     std::printf("%4d %5d ", static_cast<int>(i + 1), static_cast<int>(tokens.lengths[at]));
     for (attn::Index j = 0; j < 4; ++j)
       std::printf(" %7.4f", static_cast<double>(embeddings(i, j)));
     std::printf(" …  %s\n", attn::in_quotes(sentences[at]).c_str());
   }
-  std::printf("\nHow alike they are: the cosine of the angle between two\n    ");
-  for (attn::Index j = 0; j < N; ++j) std::printf(" %5d", static_cast<int>(j + 1));
-  for (attn::Index i = 0; i < N; ++i) {
+  std::printf("\nCosine similarity of each pair\n    ");
+  for (attn::Index j = 0; j < count; ++j) std::printf(" %5d", static_cast<int>(j + 1));
+  for (attn::Index i = 0; i < count; ++i) {
     std::printf("\n%4d", static_cast<int>(i + 1));
-    for (attn::Index j = 0; j < N; ++j) std::printf(" %5.2f", static_cast<double>(cosines(i, j)));
+    for (attn::Index j = 0; j < count; ++j)
+      std::printf(" %5.2f", static_cast<double>(cosines(i, j)));
   }
   std::printf("\n\n");
 }
@@ -109,7 +111,7 @@ attn::plot::Figure similarity_map(const std::vector<std::string>& sentences,
                                   const attn::Tensor<float, 2>& cosines) {
   using namespace attn::plot;
   const double lowest = std::min(0.0, static_cast<double>(cosines.flat().minCoeff()));
-  return {.title = "How alike the sentences are",
+  return {.title = "Cosine similarity of the sentences",
           .panels = {HeatMap{.values = cosines,
                              .row_labels = sentences,
                              .column_labels = sentences,
@@ -121,7 +123,7 @@ attn::plot::Figure attention_figure(const Bert& bert, const std::vector<attn::In
   std::vector<std::string> pieces;
   for (const attn::Index id : ids) pieces.push_back(tokenizer.piece(id));
   const attn::Tensor<float, 4> weights = bert.weights(TokenBatch({ids}), at.layer);
-  const std::string title = "Where each token looks: layer " + std::to_string(at.layer) +
+  const std::string title = "What each token attends to: layer " + std::to_string(at.layer) +
                             ", head " + std::to_string(at.head);
   return attn::plot::attention_map(weights[0][at.head],
                                    {.queries = pieces, .keys = pieces, .title = title});
@@ -136,13 +138,15 @@ fs::path beside(const fs::path& output) {
 int main(int argc, char** argv) {
   std::string folder, attention, output = "similarity.png";
   CLI::App app{
-      "How alike sentences are, by all-MiniLM-L6-v2: sentence_similarity [OPTIONS] [SENTENCE...]"};
-  app.add_option("--model", folder, "the folder with model.safetensors and vocab.txt");
+      "Compares sentences by their embeddings under all-MiniLM-L6-v2: sentence_similarity "
+      "[OPTIONS] "
+      "[SENTENCE...]"};
+  app.add_option("--model", folder, "folder of model.safetensors and vocab.txt");
   const CLI::Option* const wants_attention = app.add_option(
       "--attention", attention,
-      "LAYER,HEAD, counted from 0: draw where the first sentence's tokens look, too");
-  app.add_option("--output", output, "the picture, a PNG file")->capture_default_str();
-  app.allow_extras();  // the sentences: CLI11 would take one in brackets apart
+      "LAYER,HEAD, counted from 0: also draws what the tokens of the first sentence attend to");
+  app.add_option("--output", output, "file of the picture, PNG")->capture_default_str();
+  app.allow_extras();  // the sentences; as an option, CLI11 would split one in brackets
   return run_program("sentence_similarity", app, argc, argv, [&] {
     const std::vector<std::string> sentences = sentences_of(app.remaining());
     const BertOptions options;

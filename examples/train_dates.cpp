@@ -1,18 +1,18 @@
-// Teaches the paper's model, small, to write dates as people write them in ISO form: "the 5th of
-// March, 1998" is 1998-03-05.
+// Trains the model of the paper, at a small size, to write dates in ISO form: from "the 5th of
+// March, 1998" it writes 1998-03-05.
 //
-//   train_dates [--steps 3000] [--output dates.safetensors] [--plot train_dates.png]
-//   ...      (--help names all options)
+//   train_dates [--steps 3000] [--output dates.safetensors] [--plot train_dates.png] ...
+//   (--help lists all options)
 //
-// 2,000 dates of the calendar are never learnt from in any form; at the end all of them are
-// written. Ctrl-C saves, and says how to go on.
+// 2,000 dates of the calendar are held out of training in every form; at the end the model writes
+// all of them. Ctrl-C saves a checkpoint and prints the command that resumes the run.
 //
 // Exit status: 0, 130 after Ctrl-C, or 2 for input that cannot be used, with one sentence on
 // standard error.
 
 #include <iostream>
 
-#include "cross_attention.hpp"
+#include "date_map.hpp"
 #include "date_model.hpp"
 #include "dates.hpp"
 #include "most_likely.hpp"
@@ -22,12 +22,17 @@
 
 using attn::Index;
 
-/// Dates as they are read, and as they are to be written.
+/// Dates as they are read, and in ISO form.
 struct Examples {
   std::vector<std::string> texts, isos;
 
   void add(Date date, attn::Random& random) {
-    texts.push_back(written(date, random)), isos.push_back(iso(date));
+    texts.push_back(written(date, random));
+    isos.push_back(iso(date));
+  }
+  Examples first(std::size_t count) const {
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    return {{texts.begin(), texts.begin() + end}, {isos.begin(), isos.begin() + end}};
   }
 };
 
@@ -37,7 +42,7 @@ Examples drawn(const std::vector<Date>& dates, Index count, attn::Random& random
     examples.add(dates[static_cast<std::size_t>(random.index(std::ssize(dates)))], random);
   return examples;
 }
-/// Each date once, in a form that is always the same.
+/// Each date once, in a form that is the same in every run.
 Examples fixed(const std::vector<Date>& dates) {
   Examples examples;
   attn::Random random{1998};
@@ -45,25 +50,28 @@ Examples fixed(const std::vector<Date>& dates) {
   return examples;
 }
 
-/// The share of examples that are written without a mistake.
-double share_right(const DateModel& model, const Examples& examples,
-                   std::vector<std::size_t>* wrong = nullptr) {
+/// The examples that a model writes with a mistake, as indices, and the fraction of the others.
+struct Evaluation {
+  std::vector<std::size_t> wrong;
+  double accuracy;
+};
+Evaluation evaluate(const DateModel& model, const Examples& examples) {
   const std::vector<std::string> written = write_iso(model, examples.texts);
-  Index right = 0;
+  std::vector<std::size_t> wrong;
   for (std::size_t i = 0; i < written.size(); ++i)
-    if (written[i] == examples.isos[i]) ++right;
-    else if (wrong) wrong->push_back(i);
-  return static_cast<double>(right) / static_cast<double>(written.size());
+    if (written[i] != examples.isos[i]) wrong.push_back(i);
+  const std::size_t right = written.size() - wrong.size();
+  return {wrong, static_cast<double>(right) / static_cast<double>(written.size())};
 }
 
-std::string percent(double share) {
+std::string percent(double fraction) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * fraction);
   return text;
 }
 
-/// The loss of a batch, and the share of it that the model would have written without a mistake,
-/// told each letter before the next.
+/// One step. Returns the loss of the batch and the fraction of its dates of which the model
+/// predicts every letter, given the correct letters before it.
 std::pair<double, double> learn(TrainingRun<DateModel>& run, const Examples& examples,
                                 double rate) {
   const date_letters::Texts source(examples.texts);
@@ -77,21 +85,35 @@ std::pair<double, double> learn(TrainingRun<DateModel>& run, const Examples& exa
   return {loss, right / static_cast<double>(best.shape()[0])};
 }
 
+/// The curves of the run, and what the model attends to in some dates.
+attn::plot::Figure figure_of(const History& history, const DateModel& model,
+                             const std::string& held_out) {
+  attn::plot::Figure figure =
+      history.figure("Dates in ISO form, written letter by letter", "accuracy", "% exactly right",
+                     attn::plot::Range{-4, 104});
+  figure.columns = 3;
+  for (const std::string& text :
+       {std::string("12 June 2017"), std::string("Thursday, 5 March 1998"),
+        std::string("September the 21st, 2034"), held_out})
+    figure.panels.push_back(date_panel(date_map(model, text), '"' + text + '"'));
+  return figure;
+}
+
 int main(int argc, char** argv) {
   TrainingOptions options{.steps = 3000,
                           .batch = 64,
+                          .peak_rate = 3e-3,
                           .output = "dates.safetensors",
                           .plot = "train_dates.png",
                           .checkpoint = "dates.checkpoint"};
-  CLI::App app{"Teaches a small transformer to write dates in ISO form, letter by letter."};
+  CLI::App app{"Trains a small transformer to write dates in ISO form, letter by letter."};
   options.add_to(app);
   return run_program("train_dates", app, argc, argv, [&] {
     options.check();
     if (options.threads > 0) attn::set_num_threads(options.threads);
     const DateSplit dates;
-    const Examples unseen = fixed(dates.unseen);
-    Examples some = unseen;
-    some.texts.resize(500), some.isos.resize(500);
+    const Examples held_out = fixed(dates.held_out);
+    const Examples validation = held_out.first(500);
     TrainingRun<DateModel> run(date_model_options(), options.seed);
     if (!options.resume.empty()) attn::load_checkpoint(options.resume, run.checkpoint());
 
@@ -99,37 +121,30 @@ int main(int argc, char** argv) {
     const auto step = [&](double rate) {
       return learn(run, drawn(dates.training, options.batch, run.random), rate);
     };
-    const auto pause = [&] {
-      const double right = share_right(run.model, some);
-      run.history.evaluated.push_back(static_cast<double>(run.step)),
-          run.history.found.push_back(100 * right);
-      progress.say("step " + std::to_string(run.step) + ": of 500 unseen dates " + percent(right) +
-                   " exactly right");
+    const auto validate = [&] {
+      const double accuracy = evaluate(run.model, validation).accuracy;
+      run.history.add_validation(run.step, 100 * accuracy);
+      progress.say("step " + std::to_string(run.step) + ": of 500 held-out dates " +
+                   percent(accuracy) + " exactly right");
     };
-    if (!train(run, options, 3e-3, progress, step, pause)) {
+    if (!train(run, options, progress, step, validate)) {
       attn::save_checkpoint(options.checkpoint, run.checkpoint());
       progress.say("saved at step " + std::to_string(run.step) +
-                   "; to go on: " + options.command_to_resume(argc, argv));
+                   "; to resume: " + options.command_to_resume(argc, argv));
       return 130;
     }
 
     save_half(run.model, options.output);
     const DateModel saved = load_date_model(options.output);
-    std::vector<std::size_t> wrong;
-    const double right = share_right(saved, unseen, &wrong);
-    progress.say("after " + clock_text(progress.elapsed()) + ": of 2,000 unseen dates " +
-                 percent(right) + " exactly right");
-    for (std::size_t i = 0; i < std::min<std::size_t>(5, wrong.size()); ++i)
-      progress.say("  \"" + unseen.texts[wrong[i]] + "\" is " + unseen.isos[wrong[i]] +
-                   ", and was written " + write_iso(saved, {unseen.texts[wrong[i]]}).front());
-    auto figure = run.history.figure("Dates as people write them, letter by letter, in ISO form",
-                                     "% exactly right", attn::plot::Range{0, 105});
-    figure.columns = 3;
-    for (const std::string& text :
-         {std::string("12 June 2017"), std::string("Thursday, 5 March 1998"),
-          std::string("September the 21st, 2034"), unseen.texts.front()})
-      figure.panels.push_back(date_panel(date_map(saved, text), '"' + text + '"'));
-    figure.save(options.plot);
+    const auto [wrong, accuracy] = evaluate(saved, held_out);
+    progress.say("after " + clock_text(progress.elapsed()) + ": of 2,000 held-out dates " +
+                 percent(accuracy) + " exactly right");
+    for (std::size_t i = 0; i < std::min<std::size_t>(5, wrong.size()); ++i) {
+      const std::string& text = held_out.texts[wrong[i]];
+      progress.say("  \"" + text + "\" is " + held_out.isos[wrong[i]] + ", but the model writes " +
+                   write_iso(saved, {text}).front());
+    }
+    figure_of(run.history, saved, held_out.texts.front()).save(options.plot);
     progress.say("wrote " + options.output + " and " + options.plot);
     return 0;
   });

@@ -14,25 +14,29 @@
 #include "progress.hpp"
 #include "training_run.hpp"
 
-/// What the user of a training program chooses.
+/// The options of a training program.
 struct TrainingOptions {
-  attn::Index steps, batch, threads = 0;
+  attn::Index steps, batch;
+  double peak_rate;
+  attn::Index threads = 0;
   double minutes = 0;
   std::uint64_t seed = 1;
   std::string output, plot, checkpoint, resume{};
 
   void add_to(CLI::App& app) {
-    app.add_option("--steps", steps, "batches to learn from")->capture_default_str();
-    app.add_option("--minutes", minutes,
-                   "end after so long from now, if the steps are not done before; 0: never")
+    app.add_option("--steps", steps, "optimizer steps")->capture_default_str();
+    app.add_option("--minutes", minutes, "time limit of this run; 0: none")->capture_default_str();
+    app.add_option("--batch", batch, "examples per step")->capture_default_str();
+    app.add_option("--seed", seed, "seed of the initialization and of all random draws")
         ->capture_default_str();
-    app.add_option("--batch", batch, "examples a step")->capture_default_str();
-    app.add_option("--seed", seed, "of the start and of what is drawn")->capture_default_str();
-    app.add_option("--threads", threads, "0: one for each core")->capture_default_str();
-    app.add_option("--output", output, "the model, float16 safetensors")->capture_default_str();
-    app.add_option("--plot", plot, "the picture, a PNG file")->capture_default_str();
-    app.add_option("--checkpoint", checkpoint, "what Ctrl-C writes")->capture_default_str();
-    app.add_option("--resume", resume, "a checkpoint to go on from");
+    app.add_option("--threads", threads, "number of threads; 0: one per core")
+        ->capture_default_str();
+    app.add_option("--output", output, "file of the model, safetensors in float16")
+        ->capture_default_str();
+    app.add_option("--plot", plot, "file of the picture, PNG")->capture_default_str();
+    app.add_option("--checkpoint", checkpoint, "file of the checkpoint that Ctrl-C writes")
+        ->capture_default_str();
+    app.add_option("--resume", resume, "a checkpoint to resume");
   }
   static void need(bool good, const std::string& name, double value, const std::string& rule) {
     std::ostringstream text;
@@ -47,14 +51,12 @@ struct TrainingOptions {
          "from 0 to 1024");
     need(minutes >= 0 && std::isfinite(minutes), "minutes", minutes, "at least 0");
     for (const std::string& path : {output, plot, checkpoint})
-      if (const auto folder = std::filesystem::path(path).parent_path();
-          std::filesystem::path(path).filename().empty() || std::filesystem::is_directory(path) ||
-          access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+      if (!is_writable(path))
         throw std::invalid_argument("\"" + path +
                                     "\" must be a file in a folder that can be written to");
   }
 
-  /// The command that goes on after Ctrl-C: the one that was given, and the checkpoint.
+  /// The command that resumes the run after Ctrl-C: the one that was given, with the checkpoint.
   std::string command_to_resume(int argc, char** argv) const {
     std::string command;
     for (int i = 0; i < argc; ++i) {
@@ -64,7 +66,14 @@ struct TrainingOptions {
     }
     return command + "--resume " + quoted(checkpoint);
   }
-  /// As a shell reads it.
+
+ private:
+  static bool is_writable(const std::filesystem::path& path) {
+    if (path.filename().empty() || std::filesystem::is_directory(path)) return false;
+    const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+    return access(folder.c_str(), W_OK) == 0;
+  }
+  /// A word with the quotes that a shell needs.
   static std::string quoted(const std::string& word) {
     const auto is_plain = [](char c) {
       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -77,34 +86,35 @@ struct TrainingOptions {
   }
 };
 
-/// Steps until all are done or the time is over: `step(rate)` learns from a batch and gives its
-/// loss and the share that was right; `pause()` comes after each tenth of the way, to evaluate. The
-/// rate rises over a tenth of the steps, 300 at most, and then falls on half a cosine, by whichever
-/// of steps and time is further. False if Ctrl-C ended it.
-template <class Model, class Step, class Pause>
-bool train(TrainingRun<Model>& run, const TrainingOptions& options, double peak, Progress& progress,
-           Step&& step, Pause&& pause) {
+/// Trains until all steps are done or the time limit is reached. `step(rate)` learns from a batch
+/// and returns its loss and accuracy; `evaluate()` is called after each tenth of the run. The rate
+/// rises linearly during a tenth of the steps, at most 300, and then decays as half a cosine; the
+/// position on it is that of the steps or of the time, whichever is further. False if Ctrl-C
+/// interrupted the run.
+template <class Model, class Step, class Evaluate>
+bool train(TrainingRun<Model>& run, const TrainingOptions& options, Progress& progress, Step&& step,
+           Evaluate&& evaluate) {
   if (run.step >= options.steps)
     throw std::invalid_argument("--steps = " + std::to_string(options.steps) +
                                 " must be more than the " + std::to_string(run.step) +
                                 " that the checkpoint has done");
   const Interrupt interrupt;
-  const attn::CosineSchedule rate{.peak = peak,
+  const attn::CosineSchedule rate{.peak = options.peak_rate,
                                   .warmup_steps = std::min<attn::Index>(300, options.steps / 10),
                                   .total_steps = options.steps};
-  const double done_before = static_cast<double>(run.step) / static_cast<double>(options.steps);
+  const auto total = static_cast<double>(options.steps);
+  const double done_before = static_cast<double>(run.step) / total;
   for (double done = done_before; done < 1;) {
     const int tenths = static_cast<int>(10 * done);
-    const double time_gone = options.minutes > 0 ? progress.elapsed() / (60 * options.minutes) : 0;
-    done = std::max(static_cast<double>(run.step + 1) / static_cast<double>(options.steps),
-                    done_before + (1 - done_before) * time_gone);
+    const double time = options.minutes > 0 ? progress.elapsed() / (60 * options.minutes) : 0;
+    done =
+        std::max(static_cast<double>(run.step + 1) / total, done_before + (1 - done_before) * time);
     done = std::min(done, 1.0);
-    const auto [loss, right] = step(
-        rate(std::max<attn::Index>(1, std::llround(done * static_cast<double>(options.steps)))));
-    progress.step(done, loss, right, options.batch);
-    run.history.step.push_back(static_cast<double>(run.step)), run.history.loss.push_back(loss);
-    if (static_cast<int>(10 * done) > tenths) pause();
-    if (interrupt.asked() && done < 1) return false;
+    const auto [loss, accuracy] = step(rate(std::max<attn::Index>(1, std::llround(done * total))));
+    progress.step(done, loss, accuracy, options.batch);
+    run.history.add_loss(run.step, loss);
+    if (static_cast<int>(10 * done) > tenths) evaluate();
+    if (interrupt.requested() && done < 1) return false;
   }
   return true;
 }

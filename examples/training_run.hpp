@@ -8,34 +8,44 @@
 #include <utility>
 #include <vector>
 
-/// What a run has done since it was begun or resumed, for its picture: losses at steps, and what
-/// was found where it was evaluated.
+/// What a run has measured since it was started or resumed: the training loss at each step, and a
+/// validation measure at some of them.
 struct History {
-  std::vector<double> step, loss, evaluated, found;
+  std::vector<double> step, loss, validation_step, validation;
 
-  /// The losses and what was found, over the steps.
-  attn::plot::Figure figure(const std::string& title, const std::string& what_was_found,
+  void add_loss(attn::Index at, double value) {
+    step.push_back(static_cast<double>(at));
+    loss.push_back(value);
+  }
+  void add_validation(attn::Index at, double value) {
+    validation_step.push_back(static_cast<double>(at));
+    validation.push_back(value);
+  }
+
+  /// Both as curves over the steps. The training loss is an exponential moving average with a decay
+  /// of 0.98 per step; `measure` and `unit` name what validation measures.
+  attn::plot::Figure figure(const std::string& title, const std::string& measure,
+                            const std::string& unit,
                             std::optional<attn::plot::Range> range = std::nullopt) const {
     using namespace attn::plot;
-    std::vector<double> smooth = loss;  // a step counts a fiftieth less with each that follows
-    for (std::size_t i = 1; i < smooth.size(); ++i)
-      smooth[i] = 0.98 * smooth[i - 1] + 0.02 * smooth[i];
-    const Curves learning{.title = "What is learnt from",
-                          .x = {.title = "step"},
-                          .y = {.title = "loss", .scale = Scale::log10},
-                          .curves = {{.x = step, .y = std::move(smooth)}}};
-    const Curves unseen{.title = "What is not",
-                        .x = {.title = "step"},
-                        .y = {.title = what_was_found, .range = range},
-                        .curves = {{.x = evaluated, .y = found, .markers = true}}};
-    Figure result{.title = title, .panels = {}};
-    result.panels = {learning, unseen};
-    return result;
+    std::vector<double> average = loss;
+    for (std::size_t i = 1; i < average.size(); ++i)
+      average[i] = 0.98 * average[i - 1] + 0.02 * average[i];
+    const Curves training_loss{.title = "Training loss",
+                               .x = {.title = "step"},
+                               .y = {.title = "cross-entropy", .scale = Scale::log10},
+                               .curves = {{.x = step, .y = std::move(average)}}};
+    const Curves validation_curve{
+        .title = "Validation " + measure,
+        .x = {.title = "step"},
+        .y = {.title = unit, .range = range},
+        .curves = {{.x = validation_step, .y = validation, .markers = true}}};
+    return {.title = title, .panels = {training_loss, validation_curve}};
   }
 };
 
-/// A model in training. A run that is saved and loaded ends with the same bits as one that is not.
-/// It must stay where it is.
+/// A model in training. A run that is saved and resumed ends bitwise identical to one that is not
+/// interrupted. It cannot be copied or moved, since its optimizer refers to its model.
 template <class Model>
 struct TrainingRun {
   attn::Random random;
@@ -52,8 +62,8 @@ struct TrainingRun {
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
 
-  /// One step: `logits_of(tape)` are the model's (B, L, V) for the targets (B, L). Gives the loss
-  /// and those logits.
+  /// One optimizer step. `logits_of(tape)` computes the model's (B, L, V) for the targets (B, L).
+  /// Returns the loss and those logits.
   template <class LogitsOf>
   std::pair<double, attn::Tensor<float, 3>> learn(LogitsOf&& logits_of,
                                                   const attn::Tensor<attn::Index, 2>& targets,
@@ -69,6 +79,6 @@ struct TrainingRun {
     return {static_cast<double>(loss.value()(0)), logits.value()};
   }
 
-  /// What is saved of it, and loaded.
+  /// All that is saved and loaded.
   auto checkpoint() { return attn::Checkpoint{model, adam, random, step}; }
 };

@@ -18,8 +18,8 @@
 
 namespace unicode {
 
-/// The entry of a table, sorted by `first`, that the code point would lie in; the table's end, if
-/// it lies before all.
+/// The last entry of a table, sorted by `first`, that does not begin after the code point; the end
+/// of the table if all begin after it.
 template <class Entry, std::size_t N>
 const Entry* entry_at(const Entry (&table)[N], char32_t c) {
   const Entry* const after = std::upper_bound(
@@ -33,13 +33,13 @@ bool is_in(const CodePoints (&table)[N], char32_t c) {
   return at != table + N && c <= at->last;
 }
 
-/// What BERT reads for a code point: its letters of the canonical decomposition (NFD), in lower
-/// case and without accents. Decomposed letters are not put into canonical order: that matters only
-/// for several marks on a letter that are not accents (no category Mn).
+/// The letters that BERT reads for a code point: its canonical decomposition (NFD) in lower case
+/// and without accents. Decomposed letters are not put into canonical order. That matters only for
+/// several marks on one letter that are not accents (not of category Mn).
 inline std::u32string folded(char32_t c) {
   if (is_in(dropped, c)) return {};
-  if (c >= 0xAC00 &&
-      c <= 0xD7A3) {  // Hangul: leading consonant, vowel, trailing consonant [Unicode §3.12]
+  // Hangul: leading consonant, vowel, trailing consonant   [Unicode §3.12]
+  if (c >= 0xAC00 && c <= 0xD7A3) {
     const char32_t syllable = c - 0xAC00, trailing = syllable % 28;
     std::u32string parts{0x1100 + syllable / (21 * 28), 0x1161 + syllable / 28 % 21};
     if (trailing > 0) parts += 0x11A7 + trailing;
@@ -56,8 +56,8 @@ inline std::u32string folded(char32_t c) {
 
 }  // namespace unicode
 
-/// The words of a text as BERT's uncased models read them: folded, split at spaces; each
-/// punctuation mark and each ideograph is one.
+/// The words of a text as BERT's uncased models read them: folded and split at spaces. Each
+/// punctuation mark and each ideograph is a word.
 inline std::vector<std::u32string> bert_words(std::u32string_view text) {
   std::vector<std::u32string> words(1);
   const auto end_word = [&] {
@@ -79,9 +79,11 @@ inline std::vector<std::u32string> bert_words(std::u32string_view text) {
   return words;
 }
 
-/// BERT's uncased tokenizer: a text to ids of word pieces, the same as Hugging Face's. A word is
-/// cut, from its beginning, into the longest pieces that the vocabulary has, those after the first
-/// written ##piece; where that fails, and beyond 100 letters, it is [UNK].
+/// BERT's uncased tokenizer, with the same result as Hugging Face's: it converts a text to ids of
+/// word pieces   [Wu16 §4.1]
+/// From its beginning on, a word is split into the longest pieces of the vocabulary; the pieces
+/// after the first have the form ##piece. A word that cannot be split, or has more than 100
+/// letters, is [UNK].
 /// Errors: FileError, a sentence that begins with `where`, if the vocabulary has no [UNK], [CLS] or
 /// [SEP].
 class WordPiece {
@@ -99,13 +101,13 @@ class WordPiece {
     return pieces_.at(static_cast<std::size_t>(id));
   }
 
-  /// [CLS] pieces [SEP] of a text in UTF-8; where that is more than `longest`, the last pieces are
-  /// left out. "[MASK]" and its like in the text are themselves.
+  /// The ids of [CLS], the pieces of a text in UTF-8, and [SEP]. If they are more than `longest`,
+  /// the last pieces are left out. Special tokens in the text, such as [MASK], are kept.
   std::vector<attn::Index> operator()(std::string_view text, std::size_t longest = 256) const {
     std::vector<attn::Index> ids{id("[CLS]")};
     while (!text.empty()) {
       const auto [at, special] = first_special(text);
-      for (const std::u32string& word : bert_words(attn::plot::decode_utf8(text.substr(0, at))))
+      for (const std::u32string& word : bert_words(attn::decode_utf8(text.substr(0, at))))
         for (const attn::Index piece : pieces_of(word)) ids.push_back(piece);
       if (!special.empty()) ids.push_back(id(special));
       text.remove_prefix(at + special.size());
@@ -118,7 +120,8 @@ class WordPiece {
  private:
   attn::Index id(std::string_view piece) const { return ids_.find(piece)->second; }
 
-  /// Where the first special token of the text begins, and which it is; the text's end, and none.
+  /// The position of the first special token of the text, and the token; the end of the text and ""
+  /// if there is none.
   std::pair<std::size_t, std::string_view> first_special(std::string_view text) const {
     std::pair<std::size_t, std::string_view> first{text.size(), ""};
     for (const std::string_view name : {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"})
@@ -136,7 +139,7 @@ class WordPiece {
       std::size_t length = word.size() + 1;
       auto longest = ids_.end();
       while (longest == ids_.end() && --length > 0)
-        longest = ids_.find(prefix + attn::plot::encode_utf8(word.substr(0, length)));
+        longest = ids_.find(prefix + attn::encode_utf8(word.substr(0, length)));
       if (longest == ids_.end()) return unknown;
       ids.push_back(longest->second);
       word.remove_prefix(length);
@@ -148,8 +151,8 @@ class WordPiece {
   std::map<std::string, attn::Index, std::less<>> ids_;
 };
 
-/// The vocabulary of a file with a piece on each line, vocab.txt. Errors: FileError if it cannot be
-/// read or lacks what WordPiece needs.
+/// The tokenizer whose vocabulary a file lists, one piece per line: vocab.txt.
+/// Errors: FileError if the file cannot be read, or lacks a piece that WordPiece needs.
 inline WordPiece load_word_piece(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw attn::FileError("load_word_piece: cannot read \"" + path.string() + "\"");

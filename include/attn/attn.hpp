@@ -16,16 +16,18 @@
 /// for by name.
 
 #include <attn/attention/scaled_dot_product.hpp>
-#include <attn/autograd/cross_entropy.hpp>
-#include <attn/autograd/learned_rules.hpp>
-#include <attn/autograd/rotary.hpp>
 #include <attn/core/nested.hpp>
 #include <attn/core/print.hpp>
 #include <attn/core/random.hpp>
 #include <attn/core/state_dict.hpp>
+#include <attn/math/cross_entropy.hpp>
+#include <attn/math/loss.hpp>
+#include <attn/math/matmul.hpp>
 #include <attn/math/online_softmax.hpp>
 #include <attn/nn/rms_norm.hpp>
 #include <attn/nn/self_attention.hpp>
 #include <attn/nn/summary.hpp>
 #include <attn/nn/transformer.hpp>
+#include <attn/position/rotary.hpp>
+#include <attn/rules/learned.hpp>
 #include <attn/version.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Training: optimisers, learning rates, clipping and averaging; what is differentiated is in
-/// attn.hpp (Tape), checkpoints are in attn/io/checkpoint.hpp. A step:
+/// Training: optimizers, learning rates, clipping, averaging and gradient checks. What is
+/// differentiated is in attn.hpp (Tape); checkpoints are in attn/io/checkpoint.hpp. A step:
 ///
 ///   attn::Tape<float> tape{random};
 ///   const auto loss = attn::cross_entropy(model(tape, x), y);
@@ -10,9 +10,10 @@
 ///   attn::clip_gradient_norm(model.parameters(), 1.0);
 ///   adam.step(rate(step));
 ///
-/// Gradients add up until they are cleared. So a batch that is too large for the memory goes
-/// through in n parts: zero_grad once, then for each part forward and backward, on a tape of its
-/// own, then `scale_gradients(model.parameters(), 1.0 / n)` where the loss is a mean, and one step.
+/// Gradients accumulate until they are cleared. So a batch that is too large for the memory is
+/// computed in n parts: call zero_grad once, run the forward and the backward pass of each part on
+/// a tape of its own, call `scale_gradients(model.parameters(), 1.0 / n)` where the loss is a mean,
+/// and make one step.
 
 #include <attn/train/adamw.hpp>
 #include <attn/train/gradient_check.hpp>

@@ -4,7 +4,7 @@
 
 #include "support/tensors.hpp"
 
-// Every layer against difference quotients in double, and in float against double.
+// Every layer against finite differences in double, and in float against double.
 namespace {
 
 using attn::Index, attn::Tensor;
@@ -50,7 +50,7 @@ TEST(Gradients, OfEmbeddingsAndPositions) {
   EXPECT_GT(report.largest, 1);
   EXPECT_LT(
       attn::gradient_check([&](attn::Tape<double>& tape,
-                               const auto& x) { return add_to_each(x, position(tape, 4, 2)); },
+                               const auto& x) { return position.add_to(x + position(tape, 4, 2), 3); },
                            position.parameters(), {}, normal<double, 3>(random, {3, 4, 5}))
           .relative(),
       bound);

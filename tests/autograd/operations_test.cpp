@@ -4,14 +4,14 @@
 
 #include "support/tensors.hpp"
 
-// Every operation against difference quotients in double.
+// Every operation against finite differences in double.
 namespace {
 
 using attn::Index, attn::Tensor, attn::Variable;
 
 constexpr double bound = 1e-7;
 
-/// Numbers away from 0, where relu has its corner.
+/// Elements away from 0, where relu has its corner.
 template <int N>
 Tensor<double, N> away_from_zero(attn::Random& random, const attn::Shape<N>& shape) {
   auto x = normal<double, N>(random, shape);
@@ -19,40 +19,104 @@ Tensor<double, N> away_from_zero(attn::Random& random, const attn::Shape<N>& sha
   return x;
 }
 
-TEST(Gradients, OfElementwiseOperations) {
+/// The relative error of the gradients of f.
+template <class F, class... X>
+double error_of(F&& f, const X&... x) {
+  return attn::gradient_check(std::forward<F>(f), x...).relative();
+}
+
+TEST(Gradients, OfFunctions) {
+  attn::Random random{1};
+  const auto x = away_from_zero<2>(random, {5, 7});
+  EXPECT_LT(error_of([](const auto& a) { return relu(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return gelu(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return gelu_tanh(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return silu(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return exp(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return log(a * a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return tanh(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return sigmoid(3 * a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return sqrt(a * a + 1); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return abs(a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return softmax(a) * a; }, x), bound);
+}
+
+TEST(Gradients, OfArithmetic) {
   attn::Random random{1};
   const auto x = away_from_zero<2>(random, {5, 7}), y = away_from_zero<2>(random, {5, 7});
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return relu(a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return gelu(a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return gelu_tanh(a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return silu(a); }, x).relative(), bound);
-  EXPECT_LT(
-      attn::gradient_check([](const auto& a, const auto& b) { return a + b; }, x, y).relative(),
-      bound);
-  EXPECT_LT(
-      attn::gradient_check([](const auto& a, const auto& b) { return a * b; }, x, y).relative(),
-      bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return a * a + a; }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([&](const auto& a) { return y * (a + y); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return sum(a * a); }, x).relative(), bound);
-  EXPECT_LT(attn::gradient_check(
-                [](const auto& a) {
-                  return reshape(a, {7, 5, 1});
-                },
-                x)
-                .relative(),
-            bound);
-  EXPECT_LT(attn::gradient_check([](const auto& a) { return rows(a, 1, 4) * rows(a, 2, 5); }, x)
-                .relative(),
-            bound);
+  EXPECT_LT(error_of([](const auto& a, const auto& b) { return a + b; }, x, y), bound);
+  EXPECT_LT(error_of([](const auto& a, const auto& b) { return a - b; }, x, y), bound);
+  EXPECT_LT(error_of([](const auto& a, const auto& b) { return a * b; }, x, y), bound);
+  EXPECT_LT(error_of([](const auto& a, const auto& b) { return a / (b * b + 1); }, x, y), bound);
+  EXPECT_LT(error_of([](const auto& a) { return a * a + a; }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return -a - a; }, x), bound);
+  EXPECT_LT(error_of([&](const auto& a) { return y * (a + y); }, x), bound);
+  EXPECT_LT(error_of([&](const auto& a) { return y / (a * a + 1) - (a - y) / y; }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return 2 * a + 1 - (3 - a) * a / 4; }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return 2 / (a * a + 0.5); }, x), bound);
+}
+
+TEST(Gradients, OfBroadcastOperands) {
+  attn::Random random{1};
   const auto batch = normal<double, 3>(random, {3, 5, 7});
-  EXPECT_LT(attn::gradient_check([](const auto& a, const auto& b) { return add_to_each(a, b) * a; },
-                                 batch, x)
-                .relative(),
+  const auto matrix = normal<double, 2>(random, {5, 7});
+  const auto row = normal<double, 1>(random, {7});
+  const auto all = [](const auto& a, const auto& b, const auto& c) {
+    return (a + b) * c - (c - a) / (b * b + 1) + b * c;
+  };
+  EXPECT_LT(error_of(all, batch, matrix, row), bound);
+  EXPECT_LT(error_of(all, row, batch, matrix), bound);
+  EXPECT_LT(error_of([&](const auto& a) { return (a + matrix) * a; }, batch), bound);
+  EXPECT_LT(error_of([&](const auto& a) { return (batch - a) * a; }, row), bound);
+}
+
+TEST(Gradients, OfReductionsAndRearrangements) {
+  attn::Random random{1};
+  const auto x = normal<double, 2>(random, {5, 7});
+  const auto y = normal<double, 3>(random, {3, 5, 7});
+  EXPECT_LT(error_of([](const auto& a) { return sum(a * a); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return mean(a * a); }, x), bound);
+  for (int axis = 0; axis < 3; ++axis) {
+    EXPECT_LT(error_of([=](const auto& a) { return sum(a * a, axis); }, y), bound);
+    EXPECT_LT(error_of([=](const auto& a) { return mean(a * a, axis); }, y), bound);
+    EXPECT_LT(error_of([=](const auto& a) { return concatenate(axis, a, a * a, a); }, y), bound);
+    EXPECT_LT(error_of([=](const auto& a) { return slice(a, axis, 1, 3) * 2; }, y), bound);
+  }
+  EXPECT_LT(error_of([](const auto& a) { return reshape(a * a, {7, 5, 1}); }, x), bound);
+  EXPECT_LT(error_of([](const auto& a) { return permute(a * a, {2, 0, 1}); }, y), bound);
+  EXPECT_LT(error_of([](const auto& a) { return slice(a, 0, 1, 4) * slice(a, 0, 2, 5); }, x),
+            bound);
+}
+
+TEST(Gradients, OfMatmul) {
+  attn::Random random{1};
+  const auto product = [](const auto& a, const auto& b) { return matmul(a, b); };
+  EXPECT_LT(error_of(product, normal<double, 2>(random, {5, 7}), normal<double, 2>(random, {7, 3})),
+            bound);
+  EXPECT_LT(error_of(product, normal<double, 4>(random, {2, 3, 5, 7}),
+                     normal<double, 4>(random, {2, 3, 7, 4})),
             bound);
   EXPECT_LT(
-      attn::gradient_check([&](const auto& a) { return add_to_each(a, x) * a; }, batch).relative(),
+      error_of(product, normal<double, 3>(random, {2, 5, 7}), normal<double, 2>(random, {7, 3})),
       bound);
+  EXPECT_LT(
+      error_of(product, normal<double, 2>(random, {5, 7}), normal<double, 3>(random, {2, 7, 3})),
+      bound);
+}
+
+TEST(Gradients, OfLosses) {
+  attn::Random random{1};
+  const auto x = normal<double, 2>(random, {5, 7}), y = normal<double, 2>(random, {5, 7});
+  EXPECT_LT(error_of([](const auto& a, const auto& b) { return attn::mse_loss(a, b); }, x, y),
+            bound);
+  const auto of_probabilities = [](const auto& a, const auto& b) {
+    return attn::binary_cross_entropy(sigmoid(a), sigmoid(b));
+  };
+  const auto of_logits = [](const auto& a, const auto& b) {
+    return attn::binary_cross_entropy_with_logits(a, sigmoid(b));
+  };
+  EXPECT_LT(error_of(of_probabilities, x, y), bound);
+  EXPECT_LT(error_of(of_logits, x, y), bound);
 }
 
 TEST(Gradients, OfRotaryPositions) {
@@ -90,40 +154,44 @@ TEST(Gradients, OfDropout) {
   EXPECT_LT(attn::gradient_check(drop, {}, {.dropout = attn::Random{7}}, x).relative(), bound);
 }
 
+/// relu, with a backward that forgets it.
+struct WrongRelu {
+  Tensor<double, 2> forward(const Tensor<double, 2>& x) const { return attn::relu(x); }
+  void backward(Tensor<double, 2> dy, const attn::Input<double, 2>& x) const {
+    x.add(std::move(dy));
+  }
+};
+
 TEST(Gradients, CheckSeesAWrongOne) {
   attn::Random random{14};
-  const auto wrong = [](const Variable<double, 2>& x) {
-    return x.tape().record(
-        relu(x.value()), [dx = x.gradient()](Tensor<double, 2> dy) { dx->add(std::move(dy)); }, x);
-  };
-  const auto report = attn::gradient_check(wrong, away_from_zero<2>(random, {3, 4}));
+  const auto report = attn::gradient_check(
+      [](const auto& x) { return attn::apply(WrongRelu{}, x); }, away_from_zero<2>(random, {3, 4}));
   EXPECT_GT(report.relative(), 0.1);
   EXPECT_NE(report.where.find("input 0 at "), std::string::npos);
 }
 
+/// x², with a gradient that is changed.
+template <class Change>
+struct Square {
+  Change change;
+  Tensor<double, 2> forward(const Tensor<double, 2>& x) const { return x * x; }
+  void backward(Tensor<double, 2> dy, const attn::Input<double, 2>& x) const {
+    Tensor<double, 2> dx = std::move(dy) * x.value() * 2;
+    change(dx);
+    x.add(std::move(dx));
+  }
+};
+
 TEST(Gradients, CheckSeesANaNAndColumnsThatAreWrong) {
-  const auto squared = [](const auto& change) {
-    return [change](const Variable<double, 2>& x) {
-      return x.tape().record(
-          x.value() * x.value(),
-          [change, x = x.kept(), dx = x.gradient()](Tensor<double, 2> dy) {
-            auto g = std::move(dy) * *x;
-            g.flat() *= 2;
-            change(g);
-            dx->add(std::move(g));
-          },
-          x);
-    };
+  const auto error = [](const auto& change, const Tensor<double, 2>& x) {
+    return error_of([&](const auto& a) { return attn::apply(Square{change}, a); }, x);
   };
   attn::Random random{15};
   const auto x = normal<double, 2>(random, {50, 50});
-  EXPECT_LT(attn::gradient_check(squared([](auto&) {}), x).relative(), bound);
-  EXPECT_FALSE(attn::gradient_check(squared([](auto& g) { g(0, 1) = std::nan(""); }),
-                                    normal<double, 2>(random, {2, 2}))
-                   .relative() < bound);
-  EXPECT_GT(
-      attn::gradient_check(squared([](auto& g) { g.matrix().rightCols(49) *= 2; }), x).relative(),
-      0.1);
+  EXPECT_LT(error([](auto&) {}, x), bound);
+  EXPECT_FALSE(error([](auto& g) { g(0, 1) = std::nan(""); }, normal<double, 2>(random, {2, 2})) <
+               bound);
+  EXPECT_GT(error([](auto& g) { g.matrix().rightCols(49) *= 2; }, x), 0.1);
 }
 
 TEST(Gradients, CheckLeavesParametersAsTheyWere) {

@@ -14,7 +14,15 @@ Tensor<double, 1> numbers(std::initializer_list<double> values) {
   return x;
 }
 
-TEST(Tape, AddsUpWhatComesToAVariable) {
+/// Its backward adds a gradient of another shape.
+struct WrongShape {
+  Tensor<double, 1> forward(const Tensor<double, 1>&) const { return numbers({1, 1}); }
+  void backward(const Tensor<double, 1>&, const attn::Input<double, 1>& x) const {
+    x.add(numbers({1, 2, 3}));
+  }
+};
+
+TEST(Tape, AccumulatesTheGradientsOfAllUsesOfAVariable) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2, -3})), y = tape.variable(numbers({5, 7}));
   tape.backward(x * y + x + x, numbers({1, 10}));
@@ -24,7 +32,7 @@ TEST(Tape, AddsUpWhatComesToAVariable) {
   EXPECT_EQ(x.grad(), numbers({7 + 4, 90 - 6}));
 }
 
-TEST(Tape, KeepsTheGradientOfWhatIsStillHeld) {
+TEST(Tape, KeepsTheGradientOfAnIntermediateResultThatIsHeld) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2, -3}));
   const auto squared = x * x;
@@ -33,27 +41,28 @@ TEST(Tape, KeepsTheGradientOfWhatIsStillHeld) {
   EXPECT_EQ(x.grad(), numbers({32, -108}));
 }
 
-TEST(Tape, LeavesOutWhatNeedsNoGradient) {
+TEST(Tape, RecordsNothingForConstants) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2})), unused = tape.variable(numbers({1})),
              constant = tape.constant(numbers({3}));
   EXPECT_FALSE((constant * constant).needs_gradient());
-  const auto kept = (constant + constant).kept();
+  const auto kept = (constant + constant).shared_value();
   EXPECT_EQ(kept.use_count(), 1);  // nothing but this holds it
   tape.backward(x * constant + constant);
   EXPECT_EQ(x.grad(), numbers({3}));
   EXPECT_EQ(unused.grad(), numbers({0}));
   EXPECT_EQ(sentence_of<attn::Error>([&] { constant.grad(); }),
-            "Variable: a constant (1) has no gradient; tape.variable makes one that has");
+            "Variable: a constant (1) has no gradient; use tape.variable to create a variable that has "
+            "one");
 }
 
-TEST(Tape, FreesAsItGoes) {
+TEST(Tape, FreesEachStepAfterItsBackward) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2}));
   std::weak_ptr<const Tensor<double, 1>> inner;
   {
     const auto y = x * x;
-    inner = y.kept();
+    inner = y.shared_value();
     const auto z = y * y;
     EXPECT_FALSE(inner.expired());
     tape.backward(z);
@@ -62,13 +71,13 @@ TEST(Tape, FreesAsItGoes) {
   EXPECT_EQ(x.grad(), numbers({32}));
 }
 
-TEST(Tape, SaysInOneSentenceWhatIsWrong) {
+TEST(Tape, SaysInOneSentenceWhatWasWrong) {
   Tape<double> tape, other;
   const auto x = tape.variable(numbers({2, 3})), y = x * x;
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y); }),
-            "Tape: backward needs a single number, or a cotangent for each of (2)");
+            "Tape: backward needs a scalar, or a cotangent for each element of (2)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { tape.backward(y, numbers({1})); }),
-            "Tape: the cotangent (1) must have the shape of what backward starts from, (2)");
+            "Tape: the cotangent (1) must have the shape of the variable to differentiate, (2)");
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               other.backward(y, numbers({1, 1}));
             }),
@@ -77,22 +86,22 @@ TEST(Tape, SaysInOneSentenceWhatIsWrong) {
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(constant + constant, numbers({1, 1}));
             }),
-            "Tape: backward needs what was computed from variables or from the parameters of "
+            "Tape: backward needs the result of an operation on variables, or on parameters of "
             "layers that are not const");
   tape.backward(y, numbers({1, 1}));
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(y, numbers({1, 1}));
             }),
-            "Tape: backward needs variables that were computed since the last backward; each step "
-            "is gone back over once, and freed");
+            "Tape: backward needs variables that were computed since the last backward pass, which "
+            "frees the steps that it has differentiated");
   EXPECT_EQ(x.grad(), numbers({4, 6}));
   EXPECT_EQ(sentence_of<attn::Error>([&] { sum(y * y); }),
-            "Tape: an operation needs variables that were computed since the last backward; each "
-            "step is gone back over once, and freed");
+            "Tape: an operation needs variables that were computed since the last backward pass, "
+            "which frees the steps that it has differentiated");
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               tape.backward(x, numbers({1, 1}));
             }),
-            "Tape: backward needs what was computed from variables, not a variable to begin with");
+            "Tape: backward needs the result of an operation, not a leaf variable");
   EXPECT_EQ(sentence_of<attn::Error>([&] {
               x* other.variable(numbers({1, 1}));
             }),
@@ -102,17 +111,12 @@ TEST(Tape, SaysInOneSentenceWhatIsWrong) {
 TEST(Tape, IsEmptyAfterAnOperationThatThrew) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2, 3}));
-  const auto wrong = x.tape().record(
-      numbers({1, 1}),
-      [dx = x.gradient()](Tensor<double, 1>) {
-        dx->add(numbers({1, 2, 3}));
-      },
-      x);
+  const auto wrong = attn::apply(WrongShape{}, x);
   const auto before = x * x;
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               tape.backward(before + wrong, numbers({1, 1}));
             }),
-            "Gradient: what is added (3) must have the shape of what it is the gradient of, (2)");
+            "Gradient: the gradient (3) must have the shape of its tensor, (2)");
   const auto u = tape.variable(numbers({5, 5}));
   const Tensor<double, 1> kept = x.grad();
   tape.backward(u * u, numbers({1, 1}));

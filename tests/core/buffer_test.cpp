@@ -30,7 +30,7 @@ TYPED_TEST(BufferOf, StartsAtACacheLineAndIsZero) {
   }
 }
 
-TEST(Buffer, ZeroAlsoWhereMemoryIsUsedAgain) {
+TEST(Buffer, IsZeroWhereMemoryIsUsedAgainToo) {
   for (int i = 0; i < 10; ++i) {
     Buffer<float> buffer(100);
     EXPECT_EQ(std::count(buffer.data(), buffer.data() + 100, 0.0f), 100);
@@ -56,7 +56,7 @@ TEST(Buffer, CopiesAreDeep) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data()) % 64, 0u);
 }
 
-TEST(Buffer, AssignmentCopiesIntoTheMemoryThatIsThere) {
+TEST(Buffer, AssignmentReusesMemoryOfTheSameSize) {
   Buffer<float> a = counted(10), same(10), other(3), empty;
   const float* const memory = same.data();
   same = a;
@@ -72,7 +72,7 @@ TEST(Buffer, AssignmentCopiesIntoTheMemoryThatIsThere) {
   EXPECT_EQ(other.data(), nullptr);
 }
 
-TEST(Buffer, AMoveTakesTheMemoryAndLeavesNothing) {
+TEST(Buffer, AMoveTakesTheMemoryAndLeavesAnEmptyBuffer) {
   Buffer<float> a = counted(10);
   const float* const memory = a.data();
   Buffer<float> b = std::move(a);
@@ -86,12 +86,12 @@ TEST(Buffer, AMoveTakesTheMemoryAndLeavesNothing) {
   EXPECT_EQ(b.data(), nullptr);
   EXPECT_EQ(b.size(), 0);
   b = counted(2);
-  EXPECT_EQ(b.data()[1], 2) << "and may be filled again";
+  EXPECT_EQ(b.data()[1], 2) << "it may be assigned again";
   static_assert(std::is_nothrow_move_constructible_v<Buffer<float>> &&
                 std::is_nothrow_move_assignable_v<Buffer<float>>);
 }
 
-TEST(Buffer, AssignedToItself) {
+TEST(Buffer, MayBeAssignedToItself) {
   Buffer<float> a = counted(10);
   Buffer<float>& same = a;
   a = same;

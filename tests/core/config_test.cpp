@@ -1,4 +1,4 @@
-// Routes the library's assertions elsewhere, as a host program may: here into an exception.
+// Replaces the library's assertions, as a host program may: here by an exception.
 struct Asserted {
   const char* condition;
 };
@@ -13,7 +13,7 @@ namespace {
 
 using attn::Index;
 
-TEST(Config, AnAssertionOfOnesOwn) {
+TEST(Config, AHostMayReplaceAssertions) {
   attn::Tensor<float, 2> x({2, 3});
   EXPECT_NO_THROW(x(1, 2));
   EXPECT_THROW(x(2, 0), Asserted);
@@ -22,7 +22,7 @@ TEST(Config, AnAssertionOfOnesOwn) {
   EXPECT_THROW((attn::Tensor<float, 3>({2, 3, 4}).matrix(2)), Asserted);
 }
 
-TEST(Config, TheInlineNamespaceSaysWhatTheCodeWasCompiledFor) {
+TEST(Config, TheInlineNamespaceNamesTheInstructionSetAndTheAssertions) {
 #if defined(EIGEN_DONT_VECTORIZE)
   const std::string packets = "scalar";
 #elif defined(__AVX512F__) && defined(__AVX512DQ__)

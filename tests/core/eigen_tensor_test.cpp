@@ -10,7 +10,7 @@ namespace {
 using attn::Index;
 using attn::Tensor;
 
-TEST(EigenTensor, IsTheSameMemory) {
+TEST(EigenTensor, MapsTheSameMemory) {
   attn::Random random{1};
   Tensor<float, 4> q = normal<float, 4>(random, {2, 3, 4, 5});
   Eigen::TensorMap<Eigen::Tensor<float, 4, Eigen::RowMajor>> map = attn::tensor_map(q);
@@ -30,7 +30,7 @@ TEST(EigenTensor, ShuffleIsPermute) {
   EXPECT_EQ(shuffled, x.permute({2, 0, 1}));
 }
 
-TEST(EigenTensor, OfConstOnlyReads) {
+TEST(EigenTensor, OfAConstTensorIsReadOnly) {
   const Tensor<float, 2> x({2, 3});
   static_assert(std::is_same_v<decltype(attn::tensor_map(x)),
                                Eigen::TensorMap<const Eigen::Tensor<float, 2, Eigen::RowMajor>>>);
@@ -39,14 +39,14 @@ TEST(EigenTensor, OfConstOnlyReads) {
   EXPECT_EQ(attn::tensor_map(x).data(), x.data());
 }
 
-TEST(EigenTensor, NeedsAViewWithoutGaps) {
+TEST(EigenTensor, NeedsAContiguousView) {
   Tensor<float, 2> x({4, 6});
   EXPECT_EQ(attn::tensor_map(x.slice(0, 1, 3)).dimension(0), 2);
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { attn::tensor_map(x.slice(1, 1, 3)); }),
-            "tensor_map: a view must be without gaps, but (4, 2) has strides (6, 1)");
+            "tensor_map: a view must be contiguous, but (4, 2) has strides (6, 1)");
 }
 
-TEST(EigenTensor, Empty) {
+TEST(EigenTensor, OfAnEmptyTensorIsEmpty) {
   Tensor<float, 3> x({2, 0, 3});
   EXPECT_EQ(attn::tensor_map(x).size(), 0);
 }

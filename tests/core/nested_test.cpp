@@ -10,7 +10,7 @@ using attn::Index;
 using attn::Shape;
 using attn::Tensor;
 
-TEST(Nested, UpToFourAxes) {
+TEST(Nested, HaveUpToFourAxes) {
   const Tensor<float, 1> a = attn::tensor<float>({1, 2, 3});
   const Tensor<float, 2> b = attn::tensor<float>({{1, 2, 3}, {4, 5, 6}});
   const Tensor<double, 3> c = attn::tensor<double>({{{1, 2}, {3, 4}, {5, 6}}});
@@ -26,7 +26,7 @@ TEST(Nested, UpToFourAxes) {
   for (Index i = 0; i < 12; ++i) EXPECT_EQ(d.data()[i], i + 1);
 }
 
-TEST(Nested, BracesAroundASingleNumberAreAnAxis) {
+TEST(Nested, BracesAroundASingleValueAreAnAxis) {
   EXPECT_EQ(attn::tensor<float>({1}).shape(), (Shape<1>{1}));
   EXPECT_EQ(attn::tensor<float>({{1}}).shape(), (Shape<2>{1, 1}));
   EXPECT_EQ(attn::tensor<float>({{1}, {2}}).shape(), (Shape<2>{2, 1}));
@@ -35,19 +35,19 @@ TEST(Nested, BracesAroundASingleNumberAreAnAxis) {
   EXPECT_EQ(attn::tensor<float>({{{{1}}}}).shape(), (Shape<4>{1, 1, 1, 1}));
 }
 
-TEST(Nested, OfVariablesAndTruthValues) {
+TEST(Nested, HoldVariablesAndBooleans) {
   const float x = 2, y = 3;
   EXPECT_EQ(attn::tensor<float>({{x, y}, {y, x}})(1, 0), 3);
   EXPECT_EQ(attn::tensor<bool>({{true, false}, {false, true}})(1, 1), true);
   EXPECT_EQ(attn::tensor<Index>({5, 6})(1), 6);
 }
 
-TEST(Nested, EmptyBraces) {
-  EXPECT_EQ((attn::tensor_of<float, 2>({{}, {}}).shape()), (Shape<2>{2, 0}));
-  EXPECT_EQ((attn::tensor_of<float, 3>({}).shape()), (Shape<3>{0, 0, 0}));
+TEST(Nested, MayBeEmpty) {
+  EXPECT_EQ((attn::detail::tensor_of<float, 2>({{}, {}}).shape()), (Shape<2>{2, 0}));
+  EXPECT_EQ((attn::detail::tensor_of<float, 3>({}).shape()), (Shape<3>{0, 0, 0}));
 }
 
-TEST(Nested, RaggedBraces) {
+TEST(Nested, MustNotBeRagged) {
   const auto sentence = [](auto&& make) { return sentence_of<attn::ShapeError>(make); };
   EXPECT_EQ(sentence([] {
               attn::tensor<float>({{1, 2, 3}, {4, 5}});
@@ -61,7 +61,7 @@ TEST(Nested, RaggedBraces) {
               attn::tensor<float>({{{1, 2}, {3, 4}}, {{5, 6}}});
             }),
             "tensor: braces around 1 entries stand beside braces around 2");
-  EXPECT_THROW((attn::tensor_of<float, 2>({{}, {1}})), attn::ShapeError);
+  EXPECT_THROW((attn::detail::tensor_of<float, 2>({{}, {1}})), attn::ShapeError);
 }
 
 }  // namespace

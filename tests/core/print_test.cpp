@@ -19,13 +19,13 @@ std::string printed(const T& tensor) {
   return out.str();
 }
 
-// One array of tests/data/numpy_prints.txt, whose format its maker explains (make_numpy_prints.py).
+// One array of tests/data/numpy_prints.txt; make_numpy_prints.py explains the format.
 struct Case {
   std::string dtype, extents, how, text;
-  std::vector<std::string> numbers;
+  std::vector<std::string> values;
 
   template <class T>
-  static T number(const std::string& text) {
+  static T parse(const std::string& text) {
     if constexpr (std::is_same_v<T, float>) return std::strtof(text.c_str(), nullptr);
     else if constexpr (std::is_same_v<T, double>) return std::strtod(text.c_str(), nullptr);
     else return static_cast<T>(std::strtoll(text.c_str(), nullptr, 10));
@@ -35,13 +35,18 @@ struct Case {
   std::string print() const {
     Shape<N> shape{};
     std::istringstream in(extents);
-    for (Index& extent : shape) in >> extent, in.ignore();
+    for (Index& extent : shape) {
+      in >> extent;
+      in.ignore();
+    }
     Tensor<T, N> tensor(shape);
     for (Index i = 0; i < tensor.size(); ++i) {
-      if (how == "values") tensor.data()[i] = number<T>(numbers.at(static_cast<std::size_t>(i)));
-      else
-        tensor.data()[i] =
-            static_cast<T>(number<T>(numbers.at(0)) + static_cast<T>(i) * number<T>(numbers.at(1)));
+      if (how == "values") {
+        tensor.data()[i] = parse<T>(values.at(static_cast<std::size_t>(i)));
+      } else {
+        const T first = parse<T>(values.at(0)), difference = parse<T>(values.at(1));
+        tensor.data()[i] = static_cast<T>(first + static_cast<T>(i) * difference);
+      }
     }
     return printed(tensor);
   }
@@ -64,7 +69,7 @@ struct Case {
     if (dtype == "int8") return print<std::int8_t>();
     if (dtype == "uint8") return print<std::uint8_t>();
     if (dtype == "bool") return print<bool>();
-    return "a dtype that this test does not know: " + dtype;
+    return "unknown dtype: " + dtype;
   }
 };
 
@@ -75,7 +80,7 @@ std::vector<Case> numpy_prints() {
     std::istringstream in(line);
     Case c;
     in >> c.dtype >> c.extents >> c.how;
-    for (std::string number; in >> number;) c.numbers.push_back(number);
+    for (std::string value; in >> value;) c.values.push_back(value);
     std::getline(file, line);
     for (int left = std::atoi(line.c_str()); left > 0 && std::getline(file, line); --left)
       c.text += line + (left > 1 ? "\n" : "");
@@ -86,7 +91,7 @@ std::vector<Case> numpy_prints() {
 
 TEST(Print, AsNumPyPrints) {
   const std::vector<Case> cases = numpy_prints();
-  ASSERT_GT(cases.size(), 400u) << "tests/data/numpy_prints.txt is not whole";
+  ASSERT_GT(cases.size(), 400u) << "tests/data/numpy_prints.txt is incomplete";
   for (const Case& c : cases) EXPECT_EQ(c.print(), c.text) << c.dtype << " (" << c.extents << ")";
 }
 
@@ -95,18 +100,19 @@ TEST(Print, AMatrix) {
             "[[  1.     0.5 ]\n [ -2.25 100.  ]]");
 }
 
-TEST(Print, AViewPrintsWhatItShows) {
+TEST(Print, AViewPrintsItsElementsAlone) {
   const Tensor<double, 2> x = attn::tensor<double>({{1, 2, 300}, {4, 5, 600}});
   EXPECT_EQ(printed(x.slice(1, 0, 2)), "[[1. 2.]\n [4. 5.]]")
-      << "numbers out of sight do not widen the columns";
+      << "elements outside of the view do not widen the columns";
   EXPECT_EQ(printed(x[1]), "[  4.   5. 600.]");
   Tensor<double, 2> y = x;
   EXPECT_EQ(printed(y.view()), printed(x));
 }
 
-TEST(Print, LargeTensorsAreReadOnlyWhereTheyAreShown) {
+TEST(Print, TheFormatOfALargeTensorDependsOnTheShownElementsAlone) {
   Tensor<float, 1> x({2000});
-  x(3) = 1e-30f, x(1000) = 12345;
+  x(3) = 1e-30f;
+  x(1000) = 12345;
   EXPECT_EQ(printed(x), "[0. 0. 0. ... 0. 0. 0.]");
 }
 

@@ -17,17 +17,17 @@ using Counter = std::array<std::uint32_t, 4>;
 using Key = std::array<std::uint32_t, 2>;
 
 // The known answers for philox4x32-10 in Random123's file kat_vectors.
-static_assert(attn::philox4x32({0, 0, 0, 0}, {0, 0}) ==
+static_assert(attn::detail::philox4x32({0, 0, 0, 0}, {0, 0}) ==
               Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
 
 TEST(Philox, KnownAnswers) {
   constexpr std::uint32_t ones = 0xffffffff;
-  EXPECT_EQ(attn::philox4x32(Counter{0, 0, 0, 0}, Key{0, 0}),
+  EXPECT_EQ(attn::detail::philox4x32(Counter{0, 0, 0, 0}, Key{0, 0}),
             (Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(attn::philox4x32(Counter{ones, ones, ones, ones}, Key{ones, ones}),
+  EXPECT_EQ(attn::detail::philox4x32(Counter{ones, ones, ones, ones}, Key{ones, ones}),
             (Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(attn::philox4x32(Counter{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-                             Key{0xa4093822, 0x299f31d0}),
+  EXPECT_EQ(attn::detail::philox4x32(Counter{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+                                     Key{0xa4093822, 0x299f31d0}),
             (Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
@@ -48,21 +48,23 @@ const Golden golden[] = {
     {42u, 1000000u, 0x12a2481b1417b95bu, 0x1.2a2481b1417b8p-4, 0x1.05cdfe459dd4ap+1},
 };
 
-TEST(Random, GoldenNumbers) {
+TEST(Random, GoldenValues) {
   for (const Golden& g : golden) {
     EXPECT_EQ((Random{g.seed, g.draw}.bits()), g.bits);
     EXPECT_EQ((Random{g.seed, g.draw}.uniform<double>()), g.uniform);
     EXPECT_EQ((Random{g.seed, g.draw}.uniform<float>()), std::floor(g.uniform * 0x1p24) * 0x1p-24)
-        << "cut off, not rounded";
+        << "truncated, not rounded";
     EXPECT_NEAR((Random{g.seed, g.draw}.normal<double>()), g.normal, std::abs(g.normal) * 0x1p-51);
     EXPECT_EQ((Random{g.seed, g.draw}.normal<float>()),
               static_cast<float>(Random{g.seed, g.draw}.normal<double>()));
   }
 }
 
-TEST(Random, EachDrawMovesTheCounterByOne) {
+TEST(Random, EachDrawIncrementsTheCounter) {
   Random random{7};
-  random.bits(), random.uniform<float>(), random.normal<double>();
+  random.bits();
+  random.uniform<float>();
+  random.normal<double>();
   EXPECT_EQ(random.counter, 3u);
   Random later{random.seed, random.counter};
   EXPECT_EQ(random.bits(), later.bits());
@@ -90,44 +92,44 @@ double error_in_ulp(double got, long double exact) {
 }
 
 TEST(Random, NormalIsWithinTwoUlp) {
-  if (LDBL_MANT_DIG < 64) GTEST_SKIP() << "long double is no more exact than double here";
+  if (LDBL_MANT_DIG < 64) GTEST_SKIP() << "long double has no more digits than double here";
   double worst = 0;
   Random words{2024};
   for (int i = 0; i < 2000000; ++i) {
     const std::uint64_t radius = words.bits(), angle = words.bits();
-    worst =
-        std::max(worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
+    worst = std::max(
+        worst, error_in_ulp(attn::detail::box_muller(radius, angle), exact_normal(radius, angle)));
   }
-  for (std::uint64_t octant = 0; octant < 8;
-       ++octant) {  // where the cosine is 0, and where u is near 0 and near 1
+  // Where the cosine is 0, and where u is near 0 and near 1.
+  for (std::uint64_t octant = 0; octant < 8; ++octant) {
     for (int i = 0; i < 100000; ++i) {
       const std::uint64_t small = words.bits() >> (8 + words.bits() % 56);
       for (const std::uint64_t angle : {(octant << 61) + small, (octant << 61) - small})
         for (const std::uint64_t radius : {words.bits(), small, ~small})
-          worst = std::max(
-              worst, error_in_ulp(attn::box_muller(radius, angle), exact_normal(radius, angle)));
+          worst = std::max(worst, error_in_ulp(attn::detail::box_muller(radius, angle),
+                                               exact_normal(radius, angle)));
     }
   }
   RecordProperty("worst_ulp", std::to_string(worst));
   EXPECT_LE(worst, 2.0);
-  EXPECT_GT(worst, 0.5) << "an error below the rounding's own is no measurement";
+  EXPECT_GT(worst, 0.5) << "an error below that of rounding means that nothing was measured";
 }
 
 TEST(Random, NormalIsAlwaysFinite) {
   const std::uint64_t ones = ~std::uint64_t{0};
-  EXPECT_NEAR(attn::box_muller(0, 0), std::sqrt(106 * std::numbers::ln2), 1e-14)
+  EXPECT_NEAR(attn::detail::box_muller(0, 0), std::sqrt(106 * std::numbers::ln2), 1e-14)
       << "the largest: u = 2⁻⁵³";
-  EXPECT_EQ(attn::box_muller(ones, 0), 0) << "u = 1";
-  EXPECT_EQ(attn::box_muller(0, std::uint64_t{1} << 62), 0) << "a quarter of a turn";
+  EXPECT_EQ(attn::detail::box_muller(ones, 0), 0) << "u = 1";
+  EXPECT_EQ(attn::detail::box_muller(0, std::uint64_t{1} << 62), 0) << "a quarter of a turn";
   for (const std::uint64_t radius :
        {std::uint64_t{0}, std::uint64_t{1}, ones, ones << 11, std::uint64_t{1} << 63})
     for (const std::uint64_t angle :
          {std::uint64_t{0}, ones, ones >> 1, std::uint64_t{1} << 61, std::uint64_t{1} << 63})
-      EXPECT_TRUE(std::isfinite(attn::box_muller(radius, angle)));
+      EXPECT_TRUE(std::isfinite(attn::detail::box_muller(radius, angle)));
 }
 
-// The largest distance between the numbers' distribution and the given one; above 1.95/√n once in a
-// thousand seeds.
+// The largest distance between the distribution of the values and the given one: above 1.95/√n for
+// one seed in a thousand.
 template <class Distribution>
 double kolmogorov_smirnov(std::vector<double> values, Distribution distribution) {
   std::sort(values.begin(), values.end());
@@ -151,7 +153,8 @@ TEST(Random, UniformIsUniform) {
     value = random.uniform<double>();
     ASSERT_GE(value, 0);
     ASSERT_LT(value, 1);
-    mean += value / samples, square += value * value / samples;
+    mean += value / samples;
+    square += value * value / samples;
   }
   EXPECT_NEAR(mean, 0.5, 4 * std::sqrt(1. / 12 / samples));
   EXPECT_NEAR(square, 1. / 3, 4 * std::sqrt(4. / 45 / samples));
@@ -175,7 +178,7 @@ TEST(Random, NormalIsNormal) {
       1.95 / std::sqrt(samples));
 }
 
-TEST(Random, NeighboursAreIndependent) {
+TEST(Random, NeighborsAreIndependent) {
   const auto correlation = [](auto next_pair) {
     double sum = 0;
     for (int i = 0; i < samples; ++i) {
@@ -188,7 +191,7 @@ TEST(Random, NeighboursAreIndependent) {
   Random one{1}, two{2}, high{1 | std::uint64_t{1} << 32}, alone{3};
   EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), two.normal<double>()); }), 0,
               bound)
-      << "neighbouring seeds";
+      << "neighboring seeds";
   one.counter = 0;
   EXPECT_NEAR(correlation([&] { return std::pair(one.normal<double>(), high.normal<double>()); }),
               0, bound)
@@ -198,22 +201,24 @@ TEST(Random, NeighboursAreIndependent) {
                 return std::pair(now, Random{alone}.normal<double>());
               }),
               0, bound)
-      << "neighbouring draws";
+      << "neighboring draws";
 }
 
-TEST(Random, EveryBitIsFairAndOneBitOfTheSeedTurnsHalfOfThem) {
-  std::array<int, 64> ones{}, turned{};
+TEST(Random, EveryBitIsFairAndOneBitOfTheSeedFlipsHalfOfThem) {
+  std::array<int, 64> ones{}, flipped{};
   const int n = 100000;
   for (int i = 0; i < n; ++i) {
     const auto draw = static_cast<std::uint64_t>(i);
     const std::uint64_t word = Random{5, draw}.bits(),
                         other = Random{5 ^ std::uint64_t{1} << (i % 64), draw}.bits();
-    for (std::size_t b = 0; b < 64; ++b)
-      ones[b] += (word >> b & 1) != 0, turned[b] += ((word ^ other) >> b & 1) != 0;
+    for (std::size_t b = 0; b < 64; ++b) {
+      ones[b] += (word >> b & 1) != 0;
+      flipped[b] += ((word ^ other) >> b & 1) != 0;
+    }
   }
   for (std::size_t b = 0; b < 64; ++b) {
     EXPECT_NEAR(ones[b], n / 2, 4.5 * std::sqrt(n) / 2) << b;
-    EXPECT_NEAR(turned[b], n / 2, 4.5 * std::sqrt(n) / 2) << b;
+    EXPECT_NEAR(flipped[b], n / 2, 4.5 * std::sqrt(n) / 2) << b;
   }
 }
 
@@ -223,8 +228,8 @@ TEST(Random, IndexIsUnbiased) {
   const int n = 700000;
   for (int i = 0; i < n; ++i) ++count.at(static_cast<std::size_t>(random.index(7)));
   for (const int c : count) EXPECT_NEAR(c, n / 7, 4.5 * std::sqrt(n * 6. / 49));
-  // Of a range of ¾ · 2⁶³, half of the words cut down by a plain remainder would fall into its
-  // first third, and no more.
+  // In a range of ¾ · 2⁶³, a plain remainder would be biased: half of all words would fall into the
+  // first third.
   const Index wide = (Index{1} << 62) + (Index{1} << 61);
   int first = 0;
   for (int i = 0; i < 100000; ++i) {
@@ -239,9 +244,9 @@ TEST(Random, IndexIsUnbiased) {
 TEST(Random, IndexNeedsARange) {
   Random random{1};
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(0); }),
-            "Random: index(0) needs at least 1 to choose from");
+            "Random::index: n = 0 must be at least 1");
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.index(-5); }),
-            "Random: index(-5) needs at least 1 to choose from");
+            "Random::index: n = -5 must be at least 1");
 }
 
 TEST(Random, FillsInRowMajorOrder) {
@@ -272,17 +277,20 @@ TEST(Random, FillsStridedViewsAndNothingElse) {
 TEST(Random, FloatAndDoubleTensorsOfOneSeedAgree) {
   Tensor<float, 1> f({1000});
   Tensor<double, 1> d({1000});
-  Random{9}.normal(f, 3, 0.02), Random{9}.normal(d, 3, 0.02);
+  Random{9}.normal(f, 3, 0.02);
+  Random{9}.normal(d, 3, 0.02);
   for (Index i = 0; i < 1000; ++i) EXPECT_EQ(f(i), static_cast<float>(d(i)));
-  Random{9}.uniform(f), Random{9}.uniform(d);
+  Random{9}.uniform(f);
+  Random{9}.uniform(d);
   for (Index i = 0; i < 1000; ++i) EXPECT_EQ(f(i), std::floor(d(i) * 0x1p24) * 0x1p-24);
-  Random{9}.uniform(f, -0.1, 0.1), Random{9}.uniform(d, -0.1, 0.1);
+  Random{9}.uniform(f, -0.1, 0.1);
+  Random{9}.uniform(d, -0.1, 0.1);
   for (Index i = 0; i < 1000; ++i) EXPECT_NEAR(static_cast<double>(f(i)), d(i), 2e-8);
 }
 
 TEST(Random, UniformStaysBelowItsEnd) {
   Tensor<float, 1> x({1 << 20});
-  Random{1}.uniform(x, 1, 1.0000005);  // four floats wide: the ends would be met often
+  Random{1}.uniform(x, 1, 1.0000005);  // four floats wide: the ends would be drawn often
   EXPECT_EQ(*std::min_element(x.data(), x.data() + x.size()), 1.0f);
   EXPECT_EQ(*std::max_element(x.data(), x.data() + x.size()),
             std::nextafter(static_cast<float>(1.0000005), 0.0f));
@@ -290,11 +298,16 @@ TEST(Random, UniformStaysBelowItsEnd) {
   EXPECT_TRUE((x.flat().array() == -2.0f).all());
 }
 
-TEST(Random, WrongOptions) {
+TEST(Random, RefusesWrongOptions) {
   Tensor<float, 1> x({3});
   Random random{1};
   const double nan = std::nan(""), inf = HUGE_VAL;
-  EXPECT_THROW(random.uniform(x, 1, 0), attn::OptionError);
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.uniform(x, 1, 0); }),
+            "Random::uniform: hi - lo = -1 must be finite and at least 0");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.normal(x, nan); }),
+            "Random::normal: mean = nan must be finite");
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { random.normal(x, 0, -1); }),
+            "Random::normal: standard_deviation = -1 must be finite and at least 0");
   EXPECT_THROW(random.uniform(x, nan, 1), attn::OptionError);
   EXPECT_THROW(random.uniform(x, 0, inf), attn::OptionError);
   EXPECT_THROW(random.uniform(x, -DBL_MAX, DBL_MAX), attn::OptionError);

@@ -47,7 +47,7 @@ TEST(StateDict, OwnsItsValues) {
   EXPECT_EQ(state.values("x")[0], 9);
 }
 
-TEST(StateDict, AnEntrySetAgainIsReplacedWhereItStands) {
+TEST(StateDict, SettingAnEntryAgainReplacesItInPlace) {
   StateDict<float> state = linear();
   state.set("weight", attn::tensor<float>({5}));
   EXPECT_EQ(state.names(), (Names{"weight", "bias"}));
@@ -55,7 +55,7 @@ TEST(StateDict, AnEntrySetAgainIsReplacedWhereItStands) {
   EXPECT_EQ(state.values("weight")[0], 5);
 }
 
-TEST(StateDict, ReadsConvertedToTheTypeAskedFor) {
+TEST(StateDict, ReadConvertsToTheRequestedType) {
   StateDict<double> state;
   state.set("x", attn::tensor<double>({0.1, 2}));
   std::vector<float> values(2);
@@ -63,18 +63,18 @@ TEST(StateDict, ReadsConvertedToTheTypeAskedFor) {
   EXPECT_EQ(values, (std::vector<float>{0.1f, 2}));
 }
 
-TEST(StateDict, ScalarsAndEmptyEntries) {
+TEST(StateDict, HoldsScalarsAndEmptyEntries) {
   StateDict<float> state;
   const float one = 1;
-  state.set("step", {}, std::span<const float>(&one, 1));
+  state.set("steps", {}, std::span<const float>(&one, 1));
   state.set("nothing", {3, 0}, {});
-  EXPECT_EQ(state.shape("step"), Extents{});
-  EXPECT_EQ(state.values("step").size(), 1u);
+  EXPECT_EQ(state.shape("steps"), Extents{});
+  EXPECT_EQ(state.values("steps").size(), 1u);
   EXPECT_EQ(state.shape("nothing"), (Extents{3, 0}));
   EXPECT_EQ(state.values("nothing").size(), 0u);
 }
 
-TEST(StateDict, Errors) {
+TEST(StateDict, ErrorsNameTheEntry) {
   StateDict<float> state = linear();
   std::vector<float> three(3);
   EXPECT_EQ(sentence_of<attn::Error>([&] { state.values("wait"); }),
@@ -88,7 +88,7 @@ TEST(StateDict, Errors) {
             }),
             "StateDict: bias has 3 values but shape (2, 2)");
   EXPECT_THROW(state.set("bias", {-3}, std::span<const float>(three)), attn::ShapeError);
-  EXPECT_EQ(state.values("bias")[1], 8) << "what failed changed nothing";
+  EXPECT_EQ(state.values("bias")[1], 8) << "a failed call changes nothing";
   EXPECT_EQ(state.names().size(), 2u);
 }
 

@@ -14,7 +14,7 @@ using attn::Shape;
 using attn::Tensor;
 using attn::TensorView;
 
-/// Every element says where it stands: 1000 b + 100 h + 10 l + e.
+/// Every element contains its indices: 1000 b + 100 h + 10 l + e.
 Tensor<double, 4> marked(const Shape<4>& shape) {
   Tensor<double, 4> x(shape);
   double* at = x.data();
@@ -26,7 +26,7 @@ Tensor<double, 4> marked(const Shape<4>& shape) {
   return x;
 }
 
-TEST(Tensor, IsZeroAlignedAndOfTheShapeAskedFor) {
+TEST(Tensor, IsZeroAlignedAndOfTheGivenShape) {
   const Tensor<float, 4> x({2, 3, 4, 5});
   EXPECT_EQ(x.shape(), (Shape<4>{2, 3, 4, 5}));
   EXPECT_EQ(x.size(), 120);
@@ -41,13 +41,13 @@ TEST(Tensor, WithoutAShapeIsEmpty) {
   EXPECT_EQ(x.data(), nullptr);
 }
 
-TEST(Tensor, IsMadeFromAShapeOnly) {
+TEST(Tensor, IsConstructedFromAShapeOnly) {
   static_assert(!std::is_convertible_v<Shape<2>, Tensor<float, 2>>);
   static_assert(!std::is_constructible_v<Tensor<float, 2>, int>);
-  EXPECT_EQ((Tensor<float, 2>({3, 4}).size()), 12) << "a shape of 3×4, not the numbers 3 and 4";
+  EXPECT_EQ((Tensor<float, 2>({3, 4}).size()), 12) << "a shape of 3×4, not the values 3 and 4";
 }
 
-TEST(Tensor, WrongShapes) {
+TEST(Tensor, RefusesWrongShapes) {
   EXPECT_EQ(sentence_of<attn::ShapeError>([] {
               Tensor<float, 2>({2, -3});
             }),
@@ -86,11 +86,12 @@ TEST(Tensor, CopiesAreDeep) {
   EXPECT_FALSE(x == y);
 }
 
-TEST(Tensor, AssignmentCopiesIntoTheMemoryThatIsThere) {
+TEST(Tensor, AssignmentReusesMemoryOfTheSameSize) {
   const Tensor<double, 4> x = marked({2, 3, 4, 5});
   Tensor<double, 4> same_size({5, 4, 3, 2}), other({1, 1, 1, 1});
   const double* const memory = same_size.data();
-  same_size = x, other = x;
+  same_size = x;
+  other = x;
   EXPECT_EQ(same_size.data(), memory);
   EXPECT_EQ(same_size, x);
   EXPECT_EQ(other, x);
@@ -117,7 +118,7 @@ TEST(Tensor, AMoveLeavesAnEmptyTensor) {
   expect_empty(y);
   Tensor<double, 4>& same = z;
   z = std::move(same);
-  EXPECT_EQ(z, original) << "moved to itself";
+  EXPECT_EQ(z, original) << "assigned to itself";
   static_assert(std::is_nothrow_move_constructible_v<Tensor<float, 4>> &&
                 std::is_nothrow_move_assignable_v<Tensor<float, 4>>);
 }
@@ -126,14 +127,14 @@ TEST(Tensor, ComparesShapeAndElements) {
   const Tensor<float, 2> x = attn::tensor<float>({{1, 2}, {3, 4}});
   EXPECT_TRUE(x == attn::tensor<float>({{1, 2}, {3, 4}}));
   EXPECT_FALSE(x == attn::tensor<float>({{1, 2}, {3, 5}}));
-  EXPECT_TRUE(x != attn::tensor<float>({{1, 2, 3, 4}})) << "the same numbers in another shape";
+  EXPECT_TRUE(x != attn::tensor<float>({{1, 2, 3, 4}})) << "the same values in another shape";
   EXPECT_TRUE(attn::tensor<float>({0.0f}) == attn::tensor<float>({-0.0f}));
   const Tensor<float, 1> nan = attn::tensor<float>({std::nanf("")});
   EXPECT_FALSE(nan == nan);
   EXPECT_FALSE((Tensor<float, 2>({0, 3}) == Tensor<float, 2>({3, 0})));
 }
 
-TEST(Tensor, ConstOnesOnlyRead) {
+TEST(Tensor, AConstTensorIsReadOnly) {
   using T = Tensor<float, 3>;
   static_assert(
       std::is_same_v<decltype(std::declval<const T&>().view()), TensorView<const float, 3>>);
@@ -168,7 +169,7 @@ TEST(Tensor, MatricesAreMapsOfTheMemory) {
   EXPECT_EQ(x.flat()(60), 1000);
 }
 
-// PyTorch: x.permute(…).contiguous(), element by element.
+// As PyTorch's x.permute(…).contiguous(), element by element.
 TEST(Tensor, PermuteMovesAxes) {
   const Tensor<double, 4> x = marked({2, 3, 4, 5});
   const Tensor<double, 4> y = x.permute({0, 2, 1, 3}), z = x.permute({3, 1, 0, 2});
@@ -208,12 +209,12 @@ TEST(Tensor, CopyBetweenStridesAndTypes) {
   attn::copy(y.view(), z.slice(2, 2, 4).slice(3, 0, 2));
   EXPECT_EQ(z(1, 2, 3, 1), 1223);
   EXPECT_EQ(z.flat().cwiseAbs().maxCoeff(), 1223);
-  EXPECT_EQ((z.flat().array() != 0).count(), 24) << "nothing else is written";
+  EXPECT_EQ((z.flat().array() != 0).count(), 24) << "no other element is written";
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { attn::copy(x.view(), y.view()); }),
             "copy: source (2, 3, 4, 5) must have the shape of the target (2, 3, 2, 2)");
 }
 
-TEST(Tensor, FromAndToEigen) {
+TEST(Tensor, ConvertsFromAndToEigen) {
   Eigen::MatrixXf column_major(2, 3);
   column_major << 1, 2, 3, 4, 5, 6;
   const Tensor<float, 2> x = attn::to_tensor(column_major);
@@ -234,7 +235,7 @@ TEST(Tensor, FromAndToEigen) {
   EXPECT_EQ(attn::to_tensor(Eigen::MatrixXf(0, 4)).shape(), (Shape<2>{0, 4}));
 }
 
-TEST(Tensor, EmptyExtents) {
+TEST(Tensor, ExtentsMayBeZero) {
   Tensor<float, 4> x({2, 3, 0, 5});
   EXPECT_EQ(x.size(), 0);
   EXPECT_EQ(x.matrix(1, 2).rows(), 0);

@@ -17,12 +17,12 @@ using attn::TensorView;
 using attn::view;
 
 std::vector<float> count_to(std::size_t n) {
-  std::vector<float> numbers(n);
-  std::iota(numbers.begin(), numbers.end(), 0.0f);
-  return numbers;
+  std::vector<float> values(n);
+  std::iota(values.begin(), values.end(), 0.0f);
+  return values;
 }
 
-TEST(TensorView, ShowsTheCallersMemory) {
+TEST(TensorView, RefersToTheCallersMemory) {
   std::vector<float> memory = count_to(24);
   const TensorView<float, 3> x = view(memory.data(), {2, 3, 4});
   EXPECT_EQ(x.data(), memory.data());
@@ -51,7 +51,7 @@ TEST(TensorView, GivesTheSameAccessWhetherConstOrNot) {
   static_assert(std::is_same_v<decltype(view(memory.data(), {2, 3})), TensorView<const float, 2>>);
 }
 
-TEST(TensorView, WithStridesOfItsOwn) {
+TEST(TensorView, HasAnyStrides) {
   std::vector<float> memory = count_to(40);
   // Two matrices of 3×2 that lie in rows of 10, the second 5 to the right of the first.
   const TensorView<float, 3> x(memory.data(), {2, 3, 2}, {5, 10, 1});
@@ -86,7 +86,7 @@ TEST(TensorView, WrongShapesAndStrides) {
                attn::ShapeError);
 }
 
-TEST(TensorView, IndexTakesTheFirstAxisAway) {
+TEST(TensorView, IndexingRemovesTheFirstAxis) {
   std::vector<float> memory = count_to(24);
   const auto x = view(memory.data(), {2, 3, 4});
   const TensorView<float, 2> second = x[1];
@@ -154,7 +154,8 @@ TEST(TensorView, Contiguity) {
   const auto x = view(memory.data(), {2, 3, 4});
   EXPECT_TRUE(x.is_contiguous());
   EXPECT_TRUE(x.slice(0, 1, 2).is_contiguous());
-  EXPECT_TRUE(x.slice(0, 1, 2).slice(1, 1, 3).is_contiguous()) << "an extent of 1 has no gaps";
+  EXPECT_TRUE(x.slice(0, 1, 2).slice(1, 1, 3).is_contiguous())
+      << "the stride of an extent of 1 does not matter";
   EXPECT_FALSE(x.slice(1, 0, 2).is_contiguous());
   EXPECT_FALSE(x.slice(2, 0, 3).is_contiguous());
   EXPECT_TRUE(x[1].slice(0, 1, 3).is_contiguous());
@@ -181,9 +182,8 @@ TEST(TensorView, RowsOfTheWhole) {
   expect_rows(x.slice(0, 2, 3).slice(1, 2, 3));
   expect_rows(x.slice(1, 2, 2));
   EXPECT_EQ(x[1].as_rows()(2, 0), 30);
-  EXPECT_EQ(
-      sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).as_rows(); }),
-      "TensorView: strides (20, 5, 1) of (3, 2, 5) must let the rows follow each other evenly");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).as_rows(); }),
+            "TensorView: strides (20, 5, 1) of (3, 2, 5) must let the rows be evenly spaced");
 }
 
 TEST(TensorView, ReshapeAndFlatKeepTheMemory) {
@@ -203,9 +203,9 @@ TEST(TensorView, ReshapeAndFlatKeepTheMemory) {
             }),
             "Tensor: shape (-4, -6) must have no negative extent");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(1, 0, 2).reshape({16}); }),
-            "TensorView: reshape needs a view without gaps, but (2, 2, 4) has strides (12, 4, 1)");
+            "TensorView: reshape needs a contiguous view, but (2, 2, 4) has strides (12, 4, 1)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { x.slice(2, 0, 2).flat(); }),
-            "TensorView: flat needs a view without gaps, but (2, 3, 2) has strides (12, 4, 1)");
+            "TensorView: flat needs a contiguous view, but (2, 3, 2) has strides (12, 4, 1)");
 }
 
 TEST(TensorView, ComparesElementsWhateverTheStrides) {
@@ -213,10 +213,10 @@ TEST(TensorView, ComparesElementsWhateverTheStrides) {
   const auto x = view(memory.data(), {2, 3, 4}), part = x.slice(2, 1, 3);
   const Tensor<float, 3> copy = part.copy();
   EXPECT_TRUE(part == copy.view());
-  EXPECT_TRUE(copy.view() == part) << "one writes, the other only reads";
+  EXPECT_TRUE(copy.view() == part) << "one is writable, the other read-only";
   memory[22] = -1;
   EXPECT_FALSE(part == copy.view());
-  EXPECT_FALSE(x == part) << "other shapes";
+  EXPECT_FALSE(x == part) << "the shapes differ";
   memory[22] = std::nanf("");
   EXPECT_FALSE(part == part) << "a NaN equals nothing";
   EXPECT_TRUE(x.slice(0, 0, 0) == x.slice(0, 1, 1));
@@ -231,6 +231,18 @@ TEST(TensorView, OfNothing) {
   EXPECT_EQ(x.copy().shape(), (Shape<3>{2, 0, 4}));
   EXPECT_EQ(x.permute({2, 0, 1}).shape(), (Shape<3>{4, 2, 0}));
   EXPECT_TRUE(x == x);
+}
+
+TEST(TensorView, LeadingAxesOfExtentOneCanBeAdded) {
+  std::vector<float> memory = count_to(24);
+  const auto x = view(memory.data(), {2, 3, 4}).slice(2, 1, 3);
+  const TensorView<float, 4> y = attn::detail::with_leading_axes<4>(x);
+  EXPECT_EQ(y.shape(), (Shape<4>{1, 2, 3, 2}));
+  EXPECT_EQ(&y(0, 1, 2, 1), &x(1, 2, 1));
+  EXPECT_EQ(y.as_rows().rows(), 6);
+  EXPECT_EQ(attn::detail::with_leading_axes<3>(x).data(), x.data()) << "or none";
+  EXPECT_EQ(attn::detail::with_leading_axes<3>(view(memory.data(), {5})).shape(),
+            (Shape<3>{1, 1, 5}));
 }
 
 #if !defined(NDEBUG) && GTEST_HAS_DEATH_TEST

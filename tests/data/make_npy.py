@@ -23,6 +23,9 @@ arrays = {
     "i2": np.array([-(2**15), -1, 0, 2**15 - 1], "int16"),
     "i4": np.array([-(2**31), -1, 0, 2**31 - 1], "int32"),
     "i8": np.array([-(2**63), -1, 2**53 + 1, 2**63 - 1], "int64"),
+    "u2": np.array([0, 256, 2**16 - 1], "uint16"),
+    "u4": np.array([0, 2**24 + 1, 2**32 - 1], "uint32"),
+    "u8": np.array([0, 2**53 + 1, 2**64 - 1], "uint64"),
     "f2": np.array([0x0000, 0x8000, 0x0001, 0x83FF, 0x3555, 0x7BFF, 0x7C00, 0x7E00], "uint16").view("float16").reshape(2, 4),
     "f4": np.array([0.0, -0.0, 1 / 3, 2.0**-149, 1e38, inf, -inf, nan], "float32").reshape(2, 1, 4),
     "f8": np.array([0.0, -0.0, 1 / 3, 5e-324, 1e300, inf, -inf, nan], "float64").reshape(2, 2, 2, 1),
@@ -48,5 +51,4 @@ np.save(folder / "objects.npy", np.array([{}, None], object), allow_pickle=True)
 np.save(folder / "structure.npy", np.zeros(2, [("x", "<f4"), ("y", "<i8")]))
 np.save(folder / "complex.npy", np.zeros(2, "complex64"))
 np.save(folder / "text.npy", np.array(["a", "bc"]))
-np.save(folder / "u2.npy", np.zeros(2, "uint16"))
 np.savez(folder / "zip.npz", a=np.zeros(1), b=np.ones(1))

@@ -14,13 +14,16 @@ namespace {
 const CharacterModelOptions small{
     .vocabulary = 3, .width = 16, .heads = 2, .layers = 1, .dropout = 0.1};
 
-/// Steps on "abcabc…", from places that are drawn.
+/// Steps on "abcabc…", from positions that are drawn.
 void learn(TrainingRun<CharacterModel>& run, int steps) {
   for (int i = 0; i < steps; ++i) {
     Tensor<Index, 2> in({4, 12}), out({4, 12});
     for (Index b = 0; b < 4; ++b) {
       const Index begin = run.random.index(3);
-      for (Index j = 0; j < 12; ++j) in(b, j) = (begin + j) % 3, out(b, j) = (begin + j + 1) % 3;
+      for (Index j = 0; j < 12; ++j) {
+        in(b, j) = (begin + j) % 3;
+        out(b, j) = (begin + j + 1) % 3;
+      }
     }
     run.learn([&](auto& tape) { return run.model(tape, in); }, out, 1e-2);
   }
@@ -28,35 +31,36 @@ void learn(TrainingRun<CharacterModel>& run, int steps) {
 
 }  // namespace
 
-TEST(Characters, AreThoseOfATextAndNoOthers) {
+TEST(Characters, AreThoseOfTheTextAlone) {
   const Characters characters(U"hé!\nhéé");
   EXPECT_EQ(characters.count(), 4);
   EXPECT_EQ(characters.decode(characters.encode(U"é!h\n")), "é!h\n");
   EXPECT_EQ(sentence_of<std::invalid_argument>([&] { characters.encode(U"häh"); }),
-            "the character \"ä\" must be one of the text that is learnt from");
+            "the character \"ä\" must occur in the training text");
 }
 
-TEST(CharacterModel, DoesNotLookAhead) {
+TEST(CharacterModel, AttendsToNoLaterCharacter) {
   attn::Random random{1};
   const CharacterModel model(small, random);
   Tensor<Index, 2> tokens({1, 5});
   for (Index i = 0; i < 5; ++i) tokens(0, i) = i % 3;
   const Tensor<float, 3> before = model(tokens);
-  tokens(0, 3) = 2, tokens(0, 4) = 0;
+  tokens(0, 3) = 2;
+  tokens(0, 4) = 0;
   const Tensor<float, 3> after = model(tokens);
   EXPECT_EQ(before.matrix(0).topRows(3), after.matrix(0).topRows(3));
   EXPECT_NE(before.matrix(0).row(3), after.matrix(0).row(3));
 }
 
-TEST(CharacterModel, LearnsATextAndGoesOnWithIt) {
+TEST(CharacterModel, LearnsATextAndContinuesIt) {
   TrainingRun<CharacterModel> run(small, 1);
   learn(run, 150);
   attn::Random random{2};
-  EXPECT_THAT(continued(run.model, {1}, 20, 12, 0, random),
+  EXPECT_THAT(continue_text(run.model, {1}, {.count = 20, .context = 12, .temperature = 0}, random),
               testing::ElementsAre(1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0));
 }
 
-TEST(CharacterModel, DrawsAsTheTemperatureSays) {
+TEST(CharacterModel, DrawsWithTheProbabilitiesOfTheTemperature) {
   const std::vector<float> logits{0, std::log(2.0f), std::log(5.0f)};
   attn::Random random{3};
   const auto counts = [&](double temperature) {
@@ -71,7 +75,7 @@ TEST(CharacterModel, DrawsAsTheTemperatureSays) {
                                               {8000.0 / 30, 8000.0 * 4 / 30, 8000.0 * 25 / 30}));
 }
 
-TEST(TrainingRun, ThatIsResumedEndsWithTheSameBits) {
+TEST(TrainingRun, ThatIsResumedEndsBitwiseIdentical) {
   const TemporaryFolder folder;
   TrainingRun<CharacterModel> whole(small, 1), first(small, 1), second(small, 99);
   learn(whole, 7);

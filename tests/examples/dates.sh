@@ -1,5 +1,5 @@
 #!/bin/sh
-# The programs attention (its date), train_dates and train_characters: what they refuse, and what they leave behind.
+# The programs attention (its date), train_dates and train_characters: what they refuse, and what they write.
 # usage: dates.sh ATTENTION TRAIN_DATES TRAIN_CHARACTERS
 attention=$1 train_dates=$2 train_characters=$3
 text=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
@@ -20,12 +20,12 @@ refuses 'cannot read "nothing"' "$train_characters" nothing
 refuses '--temperature = -1 must be at least 0' "$train_characters" "$text" --temperature -1
 
 "$train_dates" --steps 4 --batch 4 --output a.safetensors --plot a.png >a.log || fail "train_dates: status $?"
-grep -q 'of 2,000 unseen dates [0-9.]* % exactly right' a.log || fail "train_dates does not say how many dates were right: $(cat a.log)"
+grep -q 'of 2,000 held-out dates [0-9.]* % exactly right' a.log || fail "train_dates does not print how many dates were right: $(cat a.log)"
 [ "$(wc -c <a.safetensors)" -le 600000 ] || fail "train_dates: the model has $(wc -c <a.safetensors) bytes"
 is_png a.png
 "$train_dates" --resume a.safetensors >b.log 2>&1 && fail "train_dates resumed what is no checkpoint"
 
-# Ctrl-C saves, and says how to go on; what it says works.
+# Ctrl-C saves a checkpoint and prints the command that resumes the run; that command works.
 "$train_dates" --batch 2 --steps 1000000 >b.log 2>&1 &
 program=$!
 tries=0
@@ -34,7 +34,7 @@ kill -INT $program
 wait $program
 status=$?
 [ "$status" -eq 130 ] || fail "train_dates after Ctrl-C: status $status instead of 130"
-grep -q "^saved at step [0-9]*; to go on: $train_dates --batch 2 --steps 1000000 --resume dates.checkpoint\$" b.log || fail "train_dates after Ctrl-C said: $(cat b.log)"
+grep -q "^saved at step [0-9]*; to resume: $train_dates --batch 2 --steps 1000000 --resume dates.checkpoint\$" b.log || fail "train_dates after Ctrl-C said: $(cat b.log)"
 "$train_dates" --steps 1 --resume dates.checkpoint >b.log 2>&1 && fail "train_dates took a checkpoint that is further than it was to go"
 grep -q 'steps = 1 must be more than the [0-9]* that the checkpoint has done' b.log || fail "train_dates with too few steps said: $(cat b.log)"
 "$train_dates" --batch 2 --steps 1000000 --minutes 0.02 --resume dates.checkpoint --output b.safetensors --plot b.png >b.log || fail "train_dates did not resume: status $?"

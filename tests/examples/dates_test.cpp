@@ -61,8 +61,8 @@ TEST(Dates, AreWrittenInManyFormats) {
        {"1998-03-05", "Thursday, 5 March 1998", "Mar 5th 1998", "the 5th of March, 1998",
         "5/3/1998", "March the 5th, 1998", "05.03.1998", "Thu Mar 5 1998"})
     EXPECT_EQ(forms.count(form), 1u) << form;
-  EXPECT_EQ(written(date(2031, 9, 22), "%b. %d", {Letters::large, true}), "SEPT. 22");
-  EXPECT_EQ(written(date(2031, 9, 22), "%a %b", {Letters::small, false}), "mon sep");
+  EXPECT_EQ(written(date(2031, 9, 22), "%b. %d", {Letters::upper, true}), "SEPT. 22");
+  EXPECT_EQ(written(date(2031, 9, 22), "%a %b", {Letters::lower, false}), "mon sep");
   EXPECT_EQ(sentence_of<std::invalid_argument>([] { written(date(2031, 9, 22), "%d %x"); }),
             "written: the format \"%d %x\" must have one of Y B b m M d D o A a after each %");
 }
@@ -75,13 +75,13 @@ TEST(Dates, HaveOrdinals) {
   for (int day = 1; day <= 31; ++day) EXPECT_EQ(ordinal(day), expected[day - 1]);
 }
 
-TEST(Dates, OfWhicheverFormatAreNeverWrittenAlike) {
+TEST(Dates, HaveNoFormInCommon) {
   std::vector<std::pair<std::size_t, Index>> meant;  // a form's hash, and which date it is
   for (Index number = 0; number < number_of_dates; ++number)
     for (const auto format : date_formats)
       for (const bool sept : {false, true}) {
         if (sept && month_of(date_of(number)) != 9) continue;
-        const std::string form = written(date_of(number), format, {Letters::small, sept});
+        const std::string form = written(date_of(number), format, {Letters::lower, sept});
         meant.emplace_back(std::hash<std::string>{}(form), number);
         ASSERT_LE(form.size(), static_cast<std::size_t>(date_letters::longest)) << form;
         ASSERT_EQ(form.find_first_not_of(date_letters::letters), form.npos) << form;
@@ -104,7 +104,7 @@ TEST(Dates, AreReadBackByRules) {
   }
 }
 
-TEST(Dates, OfAPersonAreReadOrRefusedInOneSentence) {
+TEST(Dates, ThatAPersonWritesAreReadOrRefusedInOneSentence) {
   for (const char* text : {"12 June 2017", " 12  june\t2017 ", "12th of JUNE 2017",
                            "Monday, the 12th of June, 2017", "mon 12/06/2017", "2017/6/12",
                            "2017 June 12", "12.6.2017", "June 12 2017", "on June the 12th, 2017"})
@@ -133,20 +133,22 @@ TEST(Dates, OfAPersonAreReadOrRefusedInOneSentence) {
             "the date has bytes that are not UTF-8; it must be text in UTF-8");
 }
 
-TEST(Dates, AreTidiedOfSpaces) { EXPECT_EQ(tidied(" 12\t June\n 2017  "), "12 June 2017"); }
-
-TEST(Dates, ThatAreUnseenAreNeverLearntFrom) {
-  const DateSplit split;
-  std::set<Index> unseen, training;
-  for (const Date d : split.unseen) unseen.insert(number_of(d));
-  for (const Date d : split.training) training.insert(number_of(d));
-  EXPECT_EQ(unseen.size(), 2000u);
-  EXPECT_EQ(training.size(), 71049u);
-  for (const Index number : unseen) EXPECT_FALSE(training.contains(number));
-  EXPECT_EQ(DateSplit().unseen, split.unseen);
+TEST(Dates, HaveSingleSpacesOnceTidied) {
+  EXPECT_EQ(tidied(" 12\t June\n 2017  "), "12 June 2017");
 }
 
-TEST(DateLetters, AreTokensAndBack) {
+TEST(Dates, ThatAreHeldOutAreNotForTraining) {
+  const DateSplit split;
+  std::set<Index> held_out, training;
+  for (const Date d : split.held_out) held_out.insert(number_of(d));
+  for (const Date d : split.training) training.insert(number_of(d));
+  EXPECT_EQ(held_out.size(), 2000u);
+  EXPECT_EQ(training.size(), 71049u);
+  for (const Index number : held_out) EXPECT_FALSE(training.contains(number));
+  EXPECT_EQ(DateSplit().held_out, split.held_out);
+}
+
+TEST(DateLetters, AreEncodedAndDecoded) {
   const std::vector<Index> tokens = date_letters::encode("5 Mar");
   EXPECT_EQ(tokens.size(), 5u);
   EXPECT_EQ(date_letters::decode(tokens.data(), 5), "5 mar");

@@ -12,22 +12,24 @@ using attn::Index, attn::Tensor;
 
 namespace {
 
-/// The rows of `ids`, which lie there one after the other.
+/// The sentences of `ids`, which contains them one after another.
 std::vector<std::vector<Index>> batch_of(const attn::SafeTensors& file) {
   const std::vector<Index> ids = file.values<Index>("ids");
   std::vector<std::vector<Index>> batch;
   auto at = ids.begin();
-  for (const Index length : file.values<Index>("lengths"))
-    batch.emplace_back(at, at + length), at += length;
+  for (const Index length : file.values<Index>("lengths")) {
+    batch.emplace_back(at, at + length);
+    at += length;
+  }
   return batch;
 }
 
-/// How far two rows are apart, and the cosine of their angle; NaN stays NaN.
-struct Likeness {
+/// The distance of two rows, and the cosine of their angle. A NaN gives NaN.
+struct Similarity {
   double distance, cosine;
 };
 template <class A, class B>
-Likeness likeness(const Eigen::MatrixBase<A>& got, const Eigen::MatrixBase<B>& expected) {
+Similarity similarity(const Eigen::MatrixBase<A>& got, const Eigen::MatrixBase<B>& expected) {
   const Eigen::RowVectorXd a = got.template cast<double>(), b = expected;
   return {(a - b).norm(), a.dot(b) / (a.norm() * b.norm())};
 }
@@ -51,7 +53,7 @@ TEST(Bert, IsPyTorchsForAPaddedBatch) {
   EXPECT_LT((got.flat().cast<double>() - expected.flat()).norm(), 2e-6);
 }
 
-TEST(Bert, LooksWherePyTorchsLooks) {
+TEST(Bert, HasPyTorchsAttentionWeights) {
   const attn::SafeTensors file =
       attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
   const auto expected = file.get<double, 4>("attention");
@@ -63,17 +65,18 @@ TEST(Bert, LooksWherePyTorchsLooks) {
   }
 }
 
-TEST(Bert, ASentenceIsTheSameToTheBitInWhateverBatch) {
+TEST(Bert, ASentenceIsBitwiseIdenticalInEveryBatch) {
   const Bert bert = small_bert();
   const std::vector<Index> sentence{3, 1, 4, 1, 5}, longer{9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3};
-  const Tensor<float, 2> alone = bert.sentences(TokenBatch({sentence})),
-                         together = bert.sentences(TokenBatch({longer, sentence, {}, {2}}));
+  const Tensor<float, 2> alone = bert.sentences(TokenBatch({sentence}));
+  const Tensor<float, 2> together = bert.sentences(TokenBatch({longer, sentence, {}, {2}}));
   EXPECT_EQ(alone[0], together[1]);
 }
 
 TEST(Bert, NamesWhatAFileLacks) {
   BertOptions other = small;
-  other.num_hidden_layers = 3, other.vocab_size = 41;
+  other.num_hidden_layers = 3;
+  other.vocab_size = 41;
   const std::string sentence = sentence_of<attn::ShapeError>(
       [&] { load_bert(ATTN_TESTS_DATA "/minilm_small.safetensors", other); });
   EXPECT_THAT(sentence, testing::HasSubstr("missing: encoder.layers.2.self_attn.in_proj_weight"));
@@ -102,17 +105,18 @@ TEST(MiniLM, IsPyTorchsForEverySentence) {
   }
   const auto reference = file.get<double, 2>("embeddings");
   double lowest = 1, farthest = 0;
-  for (std::size_t begin = 0; begin < tokens.size();
-       begin += 8) {  // short and long ones together, but not all with the longest
-    const auto first = tokens.begin() + std::ptrdiff_t(begin),
-               last = tokens.begin() + std::ptrdiff_t(std::min(begin + 8, tokens.size()));
+  // Batches of 8 have short and long sentences, and few are padded to the longest of all.
+  for (std::size_t begin = 0; begin < tokens.size(); begin += 8) {
+    const auto first = tokens.begin() + std::ptrdiff_t(begin);
+    const auto last = tokens.begin() + std::ptrdiff_t(std::min(begin + 8, tokens.size()));
     const Tensor<float, 2> embeddings = bert.sentences(TokenBatch({first, last}));
     for (Index i = 0; i < embeddings.shape()[0]; ++i) {
       const auto [distance, cosine] =
-          likeness(embeddings.matrix().row(i), reference.matrix().row(Index(begin) + i));
+          similarity(embeddings.matrix().row(i), reference.matrix().row(Index(begin) + i));
       EXPECT_GE(cosine, 0.99999) << "sentence " << Index(begin) + i;
       EXPECT_LT(distance, 5e-6) << "sentence " << Index(begin) + i;
-      lowest = std::min(lowest, cosine), farthest = std::max(farthest, distance);
+      lowest = std::min(lowest, cosine);
+      farthest = std::max(farthest, distance);
     }
   }
   std::printf("%zu sentences, lowest cosine 1 - %.1e, largest distance %.1e\n", tokens.size(),

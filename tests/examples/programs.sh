@@ -1,4 +1,4 @@
-# What the tests of the programs share; to be read in by `.`. They run in a folder of their own, $folder, that is removed at the end.
+# What the tests of the programs share, read by `.`. They run in a temporary folder, $folder.
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder" "$folder.out"' EXIT
 cd "$folder" || exit 1

@@ -6,7 +6,7 @@
 
 #include "examples/interrupt.hpp"
 
-TEST(Progress, IsOneLineRewrittenOnATerminal) {
+TEST(Progress, IsOneLineThatIsOverwrittenOnATerminal) {
   std::ostringstream out;
   double now = 100;
   {
@@ -37,17 +37,20 @@ TEST(Progress, IsOneLineRewrittenOnATerminal) {
   EXPECT_EQ(out.str(), "\r\x1b[K");  // a program's next line does not stand behind the bar
 }
 
-TEST(Progress, IsPlainLinesNowAndThenElsewhere) {
+TEST(Progress, IsALineEveryTenSecondsElsewhere) {
   std::ostringstream out;
   double now = 0;
   Progress progress(out, false, [&] { return now; });
-  for (int i = 0; i <= 250; ++i) now = i * 0.1, progress.step(i / 1000.0, 1.0, 1.0, 100);
+  for (int i = 0; i <= 250; ++i) {
+    now = i * 0.1;
+    progress.step(i / 1000.0, 1.0, 1.0, 100);
+  }
   EXPECT_EQ(out.str(),
             "[=         ]  10 %  loss 1.0000  accuracy 100.0 %  1010 examples/s  1:30 left\n"
             "[==        ]  20 %  loss 1.0000  accuracy 100.0 %  1005 examples/s  1:20 left\n");
 }
 
-TEST(Progress, ForgetsOldLossesAndDoesNotCountWhatWasDoneBefore) {
+TEST(Progress, AveragesRecentLossesAndMeasuresThisRunAlone) {
   std::ostringstream out;
   double now = 0;
   Progress progress(out, false, [&] { return now; });
@@ -60,7 +63,7 @@ TEST(Progress, ForgetsOldLossesAndDoesNotCountWhatWasDoneBefore) {
   EXPECT_DOUBLE_EQ(progress.elapsed(), 20);
 }
 
-TEST(Progress, FitsALineOfEightyColumns) {
+TEST(Progress, FitsIntoEightyColumns) {
   std::ostringstream out;
   double now = 0;
   Progress progress(out, false, [&] { return now; });
@@ -70,7 +73,7 @@ TEST(Progress, FitsALineOfEightyColumns) {
   EXPECT_LE(out.str().size(), 81u) << out.str();
 }
 
-TEST(Progress, TellsTime) {
+TEST(Progress, WritesTimes) {
   EXPECT_EQ(clock_text(0), "0:00");
   EXPECT_EQ(clock_text(59.6), "1:00");
   EXPECT_EQ(clock_text(545), "9:05");
@@ -78,15 +81,15 @@ TEST(Progress, TellsTime) {
   EXPECT_EQ(clock_text(-5), "0:00");
 }
 
-TEST(Interrupt, IsAskedByCtrlCAndThenOutOfTheWay) {
+TEST(Interrupt, IsRequestedByCtrlCAndRestoresTheHandler) {
   const auto ignored = std::signal(SIGINT, SIG_IGN);
   {
     const Interrupt interrupt;
-    EXPECT_FALSE(interrupt.asked());
+    EXPECT_FALSE(interrupt.requested());
     std::raise(SIGINT);
-    EXPECT_TRUE(interrupt.asked());
+    EXPECT_TRUE(interrupt.requested());
   }
   EXPECT_EQ(std::signal(SIGINT, ignored), SIG_IGN);
   const Interrupt again;
-  EXPECT_FALSE(again.asked());
+  EXPECT_FALSE(again.requested());
 }

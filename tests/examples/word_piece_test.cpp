@@ -50,7 +50,7 @@ TEST(WordPiece, ReadsEveryCodePointAsTheReferenceTokenizer) {
     for (char32_t c = plane << 16; c < (plane + 1) << 16; ++c) {
       if (c >= 0xD800 && c < 0xE000) continue;
       for (const std::u32string& word : bert_words(std::u32string{U'a', c, U'b'}))
-        add(attn::plot::encode_utf8(word) + ' ');
+        add(attn::encode_utf8(word) + ' ');
       add("\n");
     }
     char text[17];
@@ -60,19 +60,19 @@ TEST(WordPiece, ReadsEveryCodePointAsTheReferenceTokenizer) {
   }
 }
 
-TEST(WordPiece, KeepsBothEndsHoweverFewPiecesMayStay) {
+TEST(WordPiece, KeepsBothEndsOfATextThatIsCut) {
   EXPECT_EQ(pieces("the cat sat", 5), "[CLS] the cat sat [SEP]");
   EXPECT_EQ(pieces("the cat sat", 4), "[CLS] the cat [SEP]");
   EXPECT_EQ(pieces("the cat sat", 2), "[CLS] [SEP]");
 }
 
-TEST(WordPiece, ReadsBytesThatAreNotUtf8AsNothing) {
+TEST(WordPiece, IgnoresBytesThatAreNotUtf8) {
   EXPECT_EQ(pieces("the c\xff"
                    "at \xed\xa0\x80sat"),
             "[CLS] the cat sat [SEP]");
 }
 
-TEST(WordPiece, NamesWhatItsVocabularyLacks) {
+TEST(WordPiece, NamesThePieceThatItsVocabularyLacks) {
   EXPECT_EQ(sentence_of<attn::FileError>([] {
               WordPiece({"[UNK]", "[SEP]", "a"});
             }),
@@ -86,7 +86,7 @@ TEST(WordPiece, NamesWhatItsVocabularyLacks) {
             "load_word_piece: \"" + path + "\" must have the piece [SEP]");
 }
 
-TEST(WordPiece, ReadsLinesWithEitherEnd) {
+TEST(WordPiece, ReadsLinesThatEndInEitherWay) {
   const TemporaryFolder folder;
   put(folder / "vocab.txt", "[UNK]\r\n[CLS]\r\n[SEP]\r\na\r\n##b");
   EXPECT_EQ(load_word_piece(folder / "vocab.txt")("AB c"), (std::vector<Index>{1, 3, 4, 0, 2}));

@@ -36,11 +36,11 @@ TEST_F(AtomicFile, WritesInPartsAndAnEmptyFile) {
   EXPECT_EQ(folder.count(), 2);
 }
 
-TEST_F(AtomicFile, TheOldFileStandsUntilCommit) {
+TEST_F(AtomicFile, TheOldFileStaysUntilCommit) {
   put(folder / "a", "old");
   {
     attn::AtomicFile file(folder / "a", "test");
-    file.write(bytes("new, but given up"));
+    file.write(bytes("new, but not committed"));
     EXPECT_EQ(content(folder / "a"), "old");
     EXPECT_EQ(folder.count(), 2);
   }
@@ -51,7 +51,7 @@ TEST_F(AtomicFile, TheOldFileStandsUntilCommit) {
   EXPECT_EQ(folder.count(), 1);
 }
 
-TEST_F(AtomicFile, TwoWritersDoNotMeet) {
+TEST_F(AtomicFile, TwoWritersDoNotInterfere) {
   attn::AtomicFile first(folder / "a", "test"), second(folder / "a", "test");
   first.write(bytes("first"));
   second.write(bytes("second"));
@@ -69,13 +69,17 @@ TEST_F(AtomicFile, AForeignTemporaryIsLeftAlone) {
   EXPECT_EQ(content(folder / ".attn-0.tmp"), "somebody else's");
 }
 
-TEST_F(AtomicFile, TakesANameOfTheGreatestLength) {
+TEST_F(AtomicFile, AcceptsTheLongestNameAndRefusesALongerOne) {
   const std::string name(255, 'x');
   attn::write_atomically(folder / name, "test", bytes("long"));
   EXPECT_EQ(content(folder / name), "long");
+  const auto path = folder / (name + "x");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::write_atomically(path, "save", {}); }),
+            "save: cannot write \"" + path.string() + "\": File name too long");
+  EXPECT_EQ(folder.count(), 1);
 }
 
-TEST_F(AtomicFile, KeepsPermissionsOfTheOldFileAndNewOnesAsTheUserHasThem) {
+TEST_F(AtomicFile, KeepsThePermissionsOfAnOldFileAndGivesANewOneTheUsual) {
   const mode_t mask = umask(0027);
   attn::write_atomically(folder / "new", "test", bytes("1"));
   umask(mask);
@@ -138,8 +142,8 @@ TEST_F(AtomicFile, AFailureInTheLastStepLeavesNothing) {
 TEST_F(AtomicFile, ADeviceIsWrittenDirectlyAndStaysADevice) {
   if (!fs::is_character_file("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
   const std::string text(100000, 'x');
-  for (const std::string_view part :
-       {std::string_view(text), std::string_view("x")})  // more than a stream buffers, and less
+  // More than a stream buffers, and less.
+  for (const std::string_view part : {std::string_view(text), std::string_view("x")})
     EXPECT_EQ(sentence_of<attn::FileError>(
                   [&] { attn::write_atomically("/dev/full", "save", bytes(part)); }),
               "save: cannot write \"/dev/full\": No space left on device");

@@ -19,7 +19,7 @@ namespace {
 
 using attn::Index;
 
-/// A run of training whose gradients are drawn.
+/// A training run with random gradients.
 template <class T, class Optimizer = attn::AdamW<T>>
 struct Run {
   attn::Random random{11};
@@ -34,21 +34,20 @@ struct Run {
     for (Index i = 0; i < steps; ++i) {
       optimizer.zero_grad();
       draw_gradients(model.parameters(), random);
-      if (step < 6)
-        model.inner.bias.gradient().clear();  // it is changed less often, and at first not at all
+      if (step < 6) model.inner.bias.gradient().clear();  // it has fewer steps, and at first none
       attn::clip_gradient_norm(model.parameters(), 2);
       optimizer.step(rate(++step));
       average.update();
     }
   }
-  /// All that the run is.
+  /// The whole state of the run, as values that can be compared.
   auto state() {
     std::vector<T> all = numbers_of(model),
                    averages = average.evaluate([&] { return numbers_of(model); });
     all.insert(all.end(), averages.begin(), averages.end());
-    const auto memory = optimizer.state_dict();
-    for (const std::string& name : memory.names()) {
-      const auto values = memory.values(name);
+    const auto optimizer_state = optimizer.state_dict();
+    for (const std::string& name : optimizer_state.names()) {
+      const auto values = optimizer_state.values(name);
       all.insert(all.end(), values.begin(), values.end());
     }
     return std::tuple(all, random.seed, random.counter, step);
@@ -62,7 +61,7 @@ struct Checkpoints : testing::Test {
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Checkpoints, Scalars);
 
-TYPED_TEST(Checkpoints, ARunThatIsResumedHasTheBitsOfOneThatWasNotStopped) {
+TYPED_TEST(Checkpoints, AResumedRunIsBitwiseIdenticalToOneThatWasNotStopped) {
   using T = TypeParam;
   Run<T> straight;
   straight.go(9);
@@ -72,7 +71,7 @@ TYPED_TEST(Checkpoints, ARunThatIsResumedHasTheBitsOfOneThatWasNotStopped) {
     attn::save_checkpoint(this->folder / "run", first.checkpoint());
     Run<T> second;
     second.random = attn::Random{99};
-    second.go(3);  // whatever it was before
+    second.go(3);  // its state before does not matter
     attn::load_checkpoint(this->folder / "run", second.checkpoint());
     EXPECT_EQ(second.state(), first.state()) << stop;
     second.go(9 - stop);
@@ -81,7 +80,7 @@ TYPED_TEST(Checkpoints, ARunThatIsResumedHasTheBitsOfOneThatWasNotStopped) {
   EXPECT_EQ(this->folder.count(), 1);
 }
 
-TYPED_TEST(Checkpoints, KeepAllBitsOfTheGeneratorAndTheStep) {
+TYPED_TEST(Checkpoints, KeepTheGeneratorAndTheStepExactly) {
   using T = TypeParam;
   SmallModel<T> model;
   attn::Random random{0xFEDCBA9876543210u, 0x8000000000000001u}, other;
@@ -93,11 +92,11 @@ TYPED_TEST(Checkpoints, KeepAllBitsOfTheGeneratorAndTheStep) {
   EXPECT_EQ(another, step);
 }
 
-TYPED_TEST(Checkpoints, AreSafetensorsFilesByNames) {
+TYPED_TEST(Checkpoints, AreSafetensorsFilesWithNamedEntries) {
   using T = TypeParam;
   Run<T> run;
   run.go(2);
-  const SmallModel<T>& model = run.model;  // one that is not to change can be saved
+  const SmallModel<T>& model = run.model;  // a const model can be saved
   attn::save_checkpoint(this->folder / "run",
                         attn::Checkpoint{model, run.optimizer, run.random, run.step});
   const attn::SafeTensors file = attn::load_safetensors(this->folder / "run");
@@ -114,11 +113,12 @@ TYPED_TEST(Checkpoints, AreSafetensorsFilesByNames) {
   EXPECT_TRUE(same_bits(numbers_of(copy), numbers_of(model)));
 }
 
-/// Each file is of another run, or no file; the run is as it was.
+/// Each file is of another run, or no checkpoint; the run stays as it was.
 TYPED_TEST(Checkpoints, AreLoadedWholeOrNotAtAll) {
   using T = TypeParam;
   Run<T> run, saved;
-  run.go(7), saved.go(2);
+  run.go(7);
+  saved.go(2);
   const auto before = run.state();
   const auto path = this->folder / "run";
   const std::string numbers = std::is_same_v<T, float> ? "F32" : "F64";
@@ -152,7 +152,7 @@ TYPED_TEST(Checkpoints, AreLoadedWholeOrNotAtAll) {
 
   SmallModel<T> larger(8);
   attn::AdamW<T> adamw(larger.parameters());
-  attn::MovingAverage<T> average(larger.parameters());
+  attn::MovingAverage<T> average(larger.parameters(), {.decay = 0.9});
   attn::save_checkpoint(path, attn::Checkpoint{larger, adamw, average, saved.random, saved.step});
   EXPECT_EQ(load(attn::ShapeError("")),
             where +
@@ -162,12 +162,13 @@ TYPED_TEST(Checkpoints, AreLoadedWholeOrNotAtAll) {
   EXPECT_EQ(run.state(), before);
 }
 
-/// A good file in which one entry is changed, each in turn: it is missing, of another shape or
-/// type, or there is one more.
+/// One entry of a good file is changed, each in turn: it is missing, has another shape or type, or
+/// there is one more.
 TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
   using T = TypeParam;
   Run<T> run, saved;
-  run.go(7), saved.go(8);
+  run.go(7);
+  saved.go(8);
   const auto before = run.state();
   attn::save_checkpoint(this->folder / "good", saved.checkpoint());
   const attn::SafeTensors good = attn::load_safetensors(this->folder / "good");
@@ -215,7 +216,7 @@ TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
       else if (name == entry) writer.add(name, attn::Tensor<std::int64_t, 1>({2}));
       return name == entry;
     });
-    refused(entry + " has a brother", [&](auto& writer, const std::string& name) {
+    refused(entry + " is followed by another", [&](auto& writer, const std::string& name) {
       if (name == entry) writer.add(name + "x", {}, std::span<const T>(number));
       return false;
     });
@@ -232,7 +233,8 @@ TYPED_TEST(Checkpoints, AreRefusedForEveryEntryThatIsWrong) {
 TYPED_TEST(Checkpoints, AreRefusedWhereverTheyAreCutOff) {
   using T = TypeParam;
   Run<T> run, saved;
-  run.go(3), saved.go(4);
+  run.go(3);
+  saved.go(4);
   const auto before = run.state();
   attn::save_checkpoint(this->folder / "run", saved.checkpoint());
   const std::string whole = content(this->folder / "run");
@@ -252,7 +254,8 @@ TYPED_TEST(Checkpoints, CannotBeWrittenWhereThereIsNoFolder) {
                 "\": No such file or directory");
 }
 
-/// Number k of its checkpoints is k in everything. It writes one after another until it is killed.
+/// Every value in its k-th checkpoint is k. A child process writes one after another until it is
+/// killed.
 struct Counting {
   SmallModel<float> model{4000};
   attn::Sgd<float> optimizer{model.parameters(), {.momentum = 0.5}};
@@ -261,9 +264,12 @@ struct Counting {
 
   auto checkpoint() { return attn::Checkpoint{model, optimizer, random, step}; }
   void next() {
-    ++step, ++random.counter;
-    for (const auto& p : model.parameters())
-      std::ranges::fill(p.edit(), float(step)), std::ranges::fill(p.grad.values(), float(step));
+    ++step;
+    ++random.counter;
+    for (const auto& p : model.parameters()) {
+      std::ranges::fill(p.edit(), float(step));
+      std::ranges::fill(p.grad.values(), float(step));
+    }
     optimizer.step(0);
   }
 };
@@ -284,8 +290,10 @@ TEST(CheckpointsOfAKilledProgram, AreWholeAtEveryMoment) {
       Clock::now() < begin + std::chrono::minutes(1)) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0)
-      for (;;) counting.next(), attn::save_checkpoint(folder / "run", counting.checkpoint());
+    while (child == 0) {
+      counting.next();
+      attn::save_checkpoint(folder / "run", counting.checkpoint());
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(random.index(15000 + 4 * one.count())));
     kill(child, SIGKILL);
     int status = 0;
@@ -296,15 +304,15 @@ TEST(CheckpointsOfAKilledProgram, AreWholeAtEveryMoment) {
     EXPECT_GE(counting.step, last);
     last = counting.step;
     EXPECT_EQ(counting.random.counter, std::uint64_t(last));
-    const auto memory = counting.optimizer.state_dict();
+    const auto state = counting.optimizer.state_dict();
     for (const auto& p : counting.model.parameters()) {
       for (const float x : p.value) ASSERT_EQ(x, float(last));
-      ASSERT_EQ(memory.values(p.name + ".step")[0], float(last));
-      for (const float x : memory.values(p.name + ".momentum_buffer"))
-        ASSERT_EQ(x, memory.values("weight.momentum_buffer")[0]);
+      ASSERT_EQ(state.values(p.name + ".step")[0], float(last));
+      for (const float x : state.values(p.name + ".momentum_buffer"))
+        ASSERT_EQ(x, state.values("weight.momentum_buffer")[0]);
     }
     for (const auto& file : std::filesystem::directory_iterator(folder.path))
-      if (file.path().extension() == ".tmp") ++interrupted, std::filesystem::remove(file.path());
+      if (file.path().extension() == ".tmp") interrupted += std::filesystem::remove(file.path());
   }
   attn::set_executor(attn::Pool{});
   EXPECT_GT(last, 10) << "checkpoints were written";

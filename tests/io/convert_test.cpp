@@ -5,9 +5,9 @@
 
 namespace {
 
-using attn::convert;
+using attn::detail::convert;
 
-/// IEEE 754 binary16 and its cousins, from the definition: sign, exponent, fraction.
+/// The value of an IEEE 754 binary16 or a bfloat16, computed from sign, exponent and fraction.
 double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
   const unsigned fraction = bits & ((1u << fraction_bits) - 1),
                  exponent = (bits >> fraction_bits) & ((1u << exponent_bits) - 1);
@@ -24,7 +24,7 @@ template <class T>
 T stored(unsigned bits) {
   const std::byte bytes[] = {static_cast<std::byte>(bits & 0xFF),
                              static_cast<std::byte>(bits >> 8)};
-  return attn::load_number<T>(bytes);
+  return attn::detail::load_value<T>(bytes);
 }
 
 bool same(double a, double b) {
@@ -44,7 +44,7 @@ TEST(Convert, EveryF16AndBF16IsItsValue) {
   }
 }
 
-TEST(Convert, FloatingNumbersAreRoundedButStayFinite) {
+TEST(Convert, FloatingPointValuesAreRoundedButStayFinite) {
   EXPECT_EQ(convert<float>(1.0 / 3), 1.0f / 3);
   EXPECT_EQ(convert<float>(1e-300), 0.0f);
   EXPECT_EQ(convert<float>(1e300), std::nullopt);
@@ -56,7 +56,7 @@ TEST(Convert, FloatingNumbersAreRoundedButStayFinite) {
   EXPECT_EQ(convert<double>(0.1f), static_cast<double>(0.1f));
 }
 
-TEST(Convert, IntegersKeepTheirValueInFloatingNumbers) {
+TEST(Convert, IntegersKeepTheirValueInFloatingPoint) {
   constexpr std::int64_t two53 = std::int64_t{1} << 53;
   EXPECT_EQ(convert<double>(two53), 9007199254740992.0);
   EXPECT_EQ(convert<double>(two53 + 1), std::nullopt);
@@ -70,7 +70,7 @@ TEST(Convert, IntegersKeepTheirValueInFloatingNumbers) {
   EXPECT_EQ(convert<float>(std::uint8_t{255}), 255.0f);
 }
 
-TEST(Convert, FloatingNumbersBecomeIntegersOnlyWhereTheyAreSome) {
+TEST(Convert, FloatingPointValuesBecomeIntegersOnlyWhereTheyAreIntegers) {
   EXPECT_EQ(convert<std::int64_t>(-3.0), -3);
   EXPECT_EQ(convert<std::int64_t>(2.5), std::nullopt);
   EXPECT_EQ(convert<std::int64_t>(-0.0), 0);
@@ -102,7 +102,24 @@ TEST(Convert, IntegersDoNotWrap) {
   EXPECT_EQ(convert<attn::Index>(std::int32_t{-5}), -5);
 }
 
-TEST(Convert, ABoolIsNotZeroInU8AndElseZeroOrOne) {
+TEST(Convert, UnsignedIntegersKeepTheirValue) {
+  constexpr std::uint64_t two63 = std::uint64_t{1} << 63;
+  EXPECT_EQ(convert<std::int64_t>(two63 - 1), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(convert<std::int64_t>(two63), std::nullopt);
+  EXPECT_EQ(convert<double>(two63), 0x1p63);
+  EXPECT_EQ(convert<double>(two63 + 1), std::nullopt);
+  EXPECT_EQ(convert<double>(std::numeric_limits<std::uint64_t>::max()), std::nullopt);
+  EXPECT_EQ(convert<float>(std::numeric_limits<std::uint32_t>::max()), std::nullopt);
+  EXPECT_EQ(convert<float>(std::uint16_t{65535}), 65535.0f);
+  EXPECT_EQ(convert<std::int16_t>(std::uint16_t{32768}), std::nullopt);
+  EXPECT_EQ(convert<std::uint32_t>(std::uint64_t{1} << 32), std::nullopt);
+  EXPECT_EQ(convert<std::uint64_t>(0x1p64), std::nullopt);
+  EXPECT_EQ(convert<std::uint64_t>(0x1p63), two63);
+  EXPECT_EQ(convert<bool>(std::uint16_t{2}), std::nullopt);
+  EXPECT_EQ(convert<bool>(std::uint32_t{1}), true);
+}
+
+TEST(Convert, ABoolIsAnyNonzeroU8AndOtherwiseZeroOrOne) {
   EXPECT_EQ(convert<bool>(std::uint8_t{0}), false);
   EXPECT_EQ(convert<bool>(std::uint8_t{1}), true);
   EXPECT_EQ(convert<bool>(std::uint8_t{200}), true);
@@ -116,23 +133,26 @@ TEST(Convert, ABoolIsNotZeroInU8AndElseZeroOrOne) {
   EXPECT_EQ(convert<double>(true), 1.0);
   EXPECT_EQ(convert<attn::Index>(true), 1);
   const std::byte two{2};
-  EXPECT_EQ(attn::load_number<bool>(&two), true);
+  EXPECT_EQ(attn::detail::load_value<bool>(&two), true);
 }
 
 TEST(Convert, NamesAndSizesOfTypes) {
   EXPECT_EQ(attn::to_string(attn::Dtype::bf16), "BF16");
-  EXPECT_EQ(attn::dtype_named("BOOL"), attn::Dtype::boolean);
-  EXPECT_EQ(attn::dtype_named("f32"), std::nullopt);
+  EXPECT_EQ(attn::detail::dtype_named("BOOL"), attn::Dtype::boolean);
+  EXPECT_EQ(attn::detail::dtype_named("f32"), std::nullopt);
   EXPECT_EQ(attn::dtype_of<attn::Index>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<long long>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<int>, attn::Dtype::i32);
-  static_assert(!attn::Storable<unsigned> && !attn::Storable<char> &&
-                !attn::Storable<std::uint64_t>);
-  const attn::Index sizes[] = {1, 1, 1, 2, 2, 2, 4, 4, 8, 8};
-  for (std::size_t i = 0; i < attn::dtype_names.size(); ++i) {
-    EXPECT_EQ(attn::size_of(static_cast<attn::Dtype>(i)), sizes[i]);
-    attn::with_type(static_cast<attn::Dtype>(i), [&]<class T>(T) {
-      EXPECT_EQ(attn::to_string(attn::dtype_of<T>), attn::dtype_names[i]);
+  EXPECT_EQ(attn::dtype_of<unsigned>, attn::Dtype::u32);
+  EXPECT_EQ(attn::dtype_of<std::size_t>, attn::Dtype::u64);
+  EXPECT_EQ(attn::dtype_of<unsigned long long>, attn::Dtype::u64);
+  static_assert(!attn::Storable<char> && !attn::Storable<wchar_t> && !attn::Storable<char16_t> &&
+                !attn::Storable<long double>);
+  const attn::Index sizes[] = {1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 8};
+  for (std::size_t i = 0; i < attn::detail::dtype_names.size(); ++i) {
+    EXPECT_EQ(attn::detail::size_of(static_cast<attn::Dtype>(i)), sizes[i]);
+    attn::detail::with_type(static_cast<attn::Dtype>(i), [&]<class T>(T) {
+      EXPECT_EQ(attn::to_string(attn::dtype_of<T>), attn::detail::dtype_names[i]);
     });
   }
 }

@@ -22,8 +22,8 @@ constexpr bool under_address_sanitizer =
     false;
 #endif
 
-/// A line of /proc/self/status in bytes: VmRSS is what is resident, VmHWM the most that ever was.
-/// -1 where there is no such line.
+/// A line of /proc/self/status in bytes: VmRSS is the resident memory, VmHWM its peak; -1 where
+/// there is no such line.
 Index status(const std::string& key) {
   std::ifstream in("/proc/self/status");
   for (std::string name, rest; in >> name && std::getline(in, rest);)
@@ -31,8 +31,8 @@ Index status(const std::string& key) {
   return -1;
 }
 
-/// By how many bytes `load` lets resident memory grow, at the highest, in a process that was never
-/// larger; -1 where nothing tells, -2 where it fails.
+/// By how many bytes `load` raises the peak of resident memory, in a new process; -1 where the
+/// system does not tell, -2 where it fails.
 template <class Load>
 Index growth(const Load& load) {
   int pipe_ends[2];
@@ -43,7 +43,7 @@ Index growth(const Load& load) {
     try {
       const Index before = status("VmRSS");
       if (load()) grown = status("VmHWM") - before;
-    } catch (...) {  // must not reach the tests that this process is not to run
+    } catch (...) {  // an exception must not leave the child process
     }
     _exit(write(pipe_ends[1], &grown, sizeof grown) == sizeof grown ? 0 : 1);
   }
@@ -55,8 +55,8 @@ Index growth(const Load& load) {
   return grown;
 }
 
-/// What is loaded takes `values` bytes, and `load` says whether it is right; meanwhile the `file`
-/// of so many may take three tenths of itself.
+/// What is loaded takes `values` bytes, and `load` returns whether it is right; meanwhile three
+/// tenths of the `file`, given by its size, may be in memory.
 template <class Load>
 void expect_growth(Index values, Index file, const Load& load) {
   const Index grown = growth(load);
@@ -69,7 +69,7 @@ void expect_growth(Index values, Index file, const Load& load) {
       << double(grown) / double(file) << " times the file";
 }
 
-/// A file of zeros, which take no room on the disk, between a start and an end.
+/// A sparse file of zeros between a start and an end.
 void put_zeros(const std::filesystem::path& path, const std::string& start, Index zeros,
                const std::string& end) {
   put(path, start);
@@ -87,7 +87,7 @@ std::string entry(const std::string& name, const std::string& dtype, const std::
          R"(,"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(end) + "]}";
 }
 
-TEST(Memory, ALayerIsLoadedWithoutTheFileBesideIt) {
+TEST(Memory, ALayerIsLoadedWithoutACopyOfTheFile) {
   const TemporaryFolder folder;
   constexpr Index n = 7000, size = 4 * n * n;
   const std::string bias = entry("bias", "F32", "[7000]", 0, 4 * n),
@@ -101,7 +101,7 @@ TEST(Memory, ALayerIsLoadedWithoutTheFileBesideIt) {
   });
 }
 
-TEST(Memory, NumbersAreConvertedWithoutTheFileBesideThem) {
+TEST(Memory, ValuesAreConvertedWithoutACopyOfTheFile) {
   const TemporaryFolder folder;
   constexpr Index count = 16'000'000;
   for (const std::string dtype : {"F16", "BF16"}) {
@@ -135,10 +135,10 @@ TEST(Memory, SmallTensorsInAnyOrderLeaveNothingBehind) {
   });
 }
 
-TEST(Memory, AnArrayOfNumPyIsLoadedWithoutTheFileBesideIt) {
+TEST(Memory, AnArrayOfNumPyIsLoadedWithoutACopyOfTheFile) {
   const TemporaryFolder folder;
   constexpr Index count = 12'000'000;
-  std::string header = attn::npy_start(">f8", std::vector<Index>{count});
+  std::string header = attn::detail::npy_start(">f8", std::vector<Index>{count});
   put_zeros(folder / "a", header, 8 * count - 8, std::string("\x3F\xF0\0\0\0\0\0\0", 8));
   expect_growth(8 * count, 8 * count, [&] {
     const auto tensor = attn::load_npy<double, 1>(folder / "a");

@@ -15,13 +15,13 @@ using Strings = vector<std::string>;
 static_assert(attn::StateSource<attn::MappedSource<attn::SafeTensors>, float> &&
               attn::StateSource<attn::MappedSource<attn::SafeTensors>, double>);
 
-/// A state of matrices (rows, 2), each filled with a number of its own: 0, 1, …
+/// A state of matrices (rows, 2), each filled with a value of its own: 0, 1, …
 attn::StateDict<float> state_of(const vector<std::pair<std::string, Index>>& entries) {
   attn::StateDict<float> result;
-  float number = 0;
+  float value = 0;
   for (const auto& [name, rows] : entries) {
     attn::Tensor<float, 2> tensor({rows, 2});
-    tensor.flat().setConstant(number++);
+    tensor.flat().setConstant(value++);
     result.set(name, tensor);
   }
   return result;
@@ -31,7 +31,7 @@ attn::StateDict<float> state(const Strings& names) {
   for (const std::string& name : names) entries.emplace_back(name, 1);
   return state_of(entries);
 }
-/// The name that a rule gives to a name.
+/// The name that a rule gives to another.
 std::string renamed(const std::string& name, const std::string& target, const std::string& source) {
   return attn::NameMap{{{target, {source}}}}(state({name})).names().front();
 }
@@ -68,7 +68,7 @@ TEST(NameMap, RenamesStacksKeepsAndLeavesOut) {
   EXPECT_TRUE(mapped.contains("embeddings.weight") && !mapped.contains("pooler.dense.weight"));
 }
 
-/// The layer computes what it computed before its weights went through another library's names.
+/// The layer has the weights that were saved under another library's names.
 TEST(NameMap, ALayerLoadsWhatAnotherLibrarySaved) {
   const TemporaryFolder folder;
   attn::Random random{1};
@@ -114,7 +114,7 @@ TEST(NameMap, AHoleIsAtLeastOneCharacterAndNoDotUnlessItEndsThePattern) {
   EXPECT_EQ(renamed("gamma.", "weight", "gamma"), "gamma.");
 }
 
-TEST(NameMap, HolesAreFilledInOrderAndTakeAsLittleAsWillDo) {
+TEST(NameMap, HolesAreFilledInOrderAndTakeAsLittleAsFits) {
   EXPECT_EQ(renamed("h.3.attn.c.bias", "{}_{}_{}", "h.{}.attn.{}.{}"), "3_c_bias");
   EXPECT_EQ(renamed("a_b_c", "{}|{}", "{}_{}"), "a|b_c");
   EXPECT_EQ(renamed("a_b_c.w", "{}|{}.w", "{}_{}.w"), "a|b_c.w");
@@ -141,7 +141,7 @@ TEST(NameMap, WithoutRulesNothingChanges) {
   EXPECT_EQ(attn::NameMap({})(scalar).shape("pi"), vector<Index>{});
 }
 
-TEST(NameMap, HoldsTemporariesAndWhatSharesAndRefersToOthers) {
+TEST(NameMap, MovesTemporariesCopiesSharedSourcesAndRefersToOthers) {
   const TemporaryFolder folder;
   attn::save_safetensors(folder / "a", state({"encoder.layer.0.attention.output.LayerNorm.bias"}));
   const auto of_temporary = bert(state({"pooler.x", "y"}));
@@ -164,7 +164,7 @@ TEST(NameMap, MapsMayFollowEachOther) {
   EXPECT_EQ(inner(outer(state({"bert.w"}))).names(), Strings{"b.w"});
 }
 
-TEST(NameMap, RefusesRulesThatCannotBe) {
+TEST(NameMap, RefusesMalformedRules) {
   const auto sentence = [](vector<attn::NameMap::Rule> rules, Strings left_out = {}) {
     return sentence_of<attn::OptionError>([&] { attn::NameMap(rules, left_out); });
   };
@@ -186,7 +186,7 @@ struct Endless {
   void read(const std::string&, std::span<float>) const {}
 };
 
-TEST(NameMap, RefusesContentsThatDoNotFit) {
+TEST(NameMap, RefusesSourcesThatDoNotFit) {
   const auto sentence = [](const attn::NameMap& map, const attn::StateDict<float>& source) {
     return sentence_of<attn::ShapeError>([&] { map(source); });
   };
@@ -207,7 +207,8 @@ TEST(NameMap, RefusesContentsThatDoNotFit) {
             "NameMap: to be stacked as \"qk.w\", \"k.w\" (2) must have the extents of \"q.w\" (1, "
             "2) after the first axis");
   const float one = 1;
-  shapes.set("q.w", {}, std::span(&one, 1)), shapes.set("k.w", {}, std::span(&one, 1));
+  shapes.set("q.w", {}, std::span(&one, 1));
+  shapes.set("k.w", {}, std::span(&one, 1));
   EXPECT_EQ(sentence(pair, shapes),
             "NameMap: to be stacked as \"qk.w\", \"k.w\" () must have the extents of \"q.w\" () "
             "after the first axis");

@@ -63,7 +63,7 @@ TEST(SafeTensors, ReadsEveryTypeOfThePythonPackage) {
   expect_same(file.values<double>("f64"), {0.0, -0.0, 1.0 / 3, 5e-324, 1e300, inf, -inf, nan});
 }
 
-TEST(SafeTensors, ReadsOddNamesScalarsAndNothing) {
+TEST(SafeTensors, ReadsOddNamesScalarsAndEmptyTensors) {
   const attn::SafeTensors file = attn::load_safetensors(data / "names.safetensors");
   EXPECT_EQ(file.metadata(), (std::map<std::string, std::string>{{"author \"Ä\"", "line\nbreak"}}));
   EXPECT_EQ(file.names(),
@@ -94,7 +94,7 @@ attn::SafeTensors one(const TemporaryFolder& folder, const std::string& dtype,
   return attn::load_safetensors(folder / "one");
 }
 
-TEST(SafeTensors, ReadsNumbersAtUnalignedAddresses) {
+TEST(SafeTensors, ReadsValuesAtUnalignedAddresses) {
   const TemporaryFolder folder;
   for (const std::string spaces : {"[2]", "[ 2]", "[  2]", "[   2]"}) {
     const auto file =
@@ -161,7 +161,7 @@ TEST(SafeTensors, RefusesAnotherNumberOfAxesOrValues) {
   EXPECT_EQ(right, (vector<double>{1, 2, 3, 4, 5, 6}));
 }
 
-TEST(SafeTensors, NamesWhatIsMissingAndWhatIsMeant) {
+TEST(SafeTensors, NamesWhatIsMissingAndWhatIsClosest) {
   const auto path = (data / "names.safetensors").string();
   const attn::SafeTensors file = attn::load_safetensors(path);
   const auto sentence = [&](const std::string& name) {

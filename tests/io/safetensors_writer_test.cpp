@@ -73,7 +73,7 @@ TEST(SafeTensorsWriter, DataBeginAtAMultipleOf8WhateverTheHeader) {
   }
 }
 
-TEST(SafeTensorsWriter, AStateDictComesBack) {
+TEST(SafeTensorsWriter, AStateDictIsReadBack) {
   const TemporaryFolder folder;
   attn::StateDict<float> state;
   state.set("linear.weight", attn::tensor<float>({{1, 2.5f}, {-3, 4}}));
@@ -117,7 +117,7 @@ TEST(SafeTensorsWriter, AFileMayBeReplacedWhileItIsRead) {
   EXPECT_EQ(folder.count(), 1);
 }
 
-TEST(SafeTensorsWriter, RefusesNamesThatTheFormatHasNot) {
+TEST(SafeTensorsWriter, RefusesNamesThatTheFormatDoesNotAllow) {
   const TemporaryFolder folder;
   attn::SafeTensorsWriter writer;
   const auto one = attn::tensor<float>({1});

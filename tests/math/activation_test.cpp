@@ -98,26 +98,4 @@ TYPED_TEST(Activations, HaveTheSameBitsWhereverAnElementLies) {
   }
 }
 
-TYPED_TEST(Activations, SumsAndProductsAreElementByElement) {
-  using T = TypeParam;
-  attn::Random random{5};
-  const auto a = normal<T, 2>(random, {7, 13}), b = normal<T, 2>(random, {7, 13});
-  EXPECT_EQ((a + b).matrix(), a.matrix() + b.matrix());
-  EXPECT_EQ((a.view() + b).matrix(), a.matrix() + b.matrix());
-  EXPECT_EQ((a * b).matrix(), a.matrix().cwiseProduct(b.matrix()));
-  auto c = a, d = b;
-  const T *left = c.data(), *right = d.data();
-  EXPECT_EQ((std::move(c) + b).data(), left) << "in the memory of what is given up";
-  EXPECT_EQ((a + std::move(d)).data(), right);
-  const auto before = normal<T, 3>(random, {2, 7, 13}), each = attn::add_to_each(before, a);
-  for (Index i = 0; i < 2; ++i) EXPECT_EQ(each.matrix(i), before.matrix(i) + a.matrix());
-  const Tensor<T, 2> narrow({7, 12});
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { (void)(a + narrow); }),
-            "operands (7, 13) and (7, 12) must have the same shape");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
-              (void)attn::add_to_each(Tensor<T, 3>({2, 7, 12}), a.view());
-            }),
-            "add_to_each: (7, 13) must be the shape of each part of (2, 7, 12)");
-}
-
 }  // namespace

@@ -18,6 +18,17 @@ class Norms : public testing::Test {
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Norms, Scalars);
 
+template <class T, int N>
+Tensor<T, N> layer_norm(const Tensor<T, N>& x, const Tensor<T, 1>& w,
+                        const std::type_identity_t<std::optional<attn::TensorView<const T, 1>>>& b,
+                        double eps) {
+  return attn::LayerNormalization{eps}.forward(x, w, b);
+}
+template <class T, int N>
+Tensor<T, N> rms_norm(const Tensor<T, N>& x, const Tensor<T, 1>& w, double eps) {
+  return attn::RmsNormalization{eps}.forward(x, w);
+}
+
 /// Both formulas in plain loops and long double.
 template <class T>
 Tensor<double, 3> plain_norm(const Tensor<T, 3>& x, const Tensor<T, 1>& w, const Tensor<T, 1>* b,
@@ -46,17 +57,17 @@ TYPED_TEST(Norms, AreTheirFormulas) {
       auto x = normal<T, 3>(this->random, {2, 3, D});
       const auto w = normal<T, 1>(this->random, {D}), b = normal<T, 1>(this->random, {D});
       x.flat().array() += T(3);
-      if (D > 1) {  // of one number nothing is left but b
+      if (D > 1) {  // of one element nothing is left but b
         EXPECT_LT(
-            largest_gap(attn::layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)),
+            largest_gap(layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)),
             10 * tolerance);
-        EXPECT_LT(largest_gap(attn::layer_norm(x, w, std::nullopt, eps),
+        EXPECT_LT(largest_gap(layer_norm(x, w, std::nullopt, eps),
                               plain_norm<T>(x, w, nullptr, eps, true)),
                   10 * tolerance);
       } else {
-        EXPECT_EQ(attn::layer_norm(x, w, b.view(), eps)(1, 2, 0), b(0));
+        EXPECT_EQ(layer_norm(x, w, b.view(), eps)(1, 2, 0), b(0));
       }
-      EXPECT_LT(largest_gap(attn::rms_norm(x, w, eps), plain_norm<T>(x, w, nullptr, eps, false)),
+      EXPECT_LT(largest_gap(rms_norm(x, w, eps), plain_norm<T>(x, w, nullptr, eps, false)),
                 10 * tolerance);
     }
 }
@@ -68,26 +79,26 @@ TYPED_TEST(Norms, KeepTheDigitsOfRowsFarFromZero) {
   x.flat().array() += T(4096);
   Tensor<T, 1> ones({64});
   ones.flat().setOnes();
-  const double gap = largest_gap(attn::layer_norm(x, ones, std::nullopt, 1e-5),
+  const double gap = largest_gap(layer_norm(x, ones, std::nullopt, 1e-5),
                                  plain_norm<T>(x, ones, nullptr, 1e-5, true));
   EXPECT_LT(gap, (std::is_same_v<T, double> ? 1e-11 : 2e-3));
 }
 
-TYPED_TEST(Norms, OfARowHaveTheSameBitsWhereverItLiesAndForAnyNumberOfThreads) {
+TYPED_TEST(Norms, OfARowAreBitwiseIdenticalWhereverItLiesAndForAnyNumberOfThreads) {
   using T = TypeParam;
   const auto x = normal<T, 3>(this->random, {70, 9, 65});
   const auto w = normal<T, 1>(this->random, {65}), b = normal<T, 1>(this->random, {65});
-  const Tensor<T, 3> all = attn::layer_norm(x, w, b.view(), 1e-5), rms = attn::rms_norm(x, w, 1e-5);
+  const Tensor<T, 3> all = layer_norm(x, w, b.view(), 1e-5), rms = rms_norm(x, w, 1e-5);
   attn::set_num_threads(3);
-  EXPECT_TRUE(same_bits(attn::layer_norm(x, w, b.view(), 1e-5), all));
+  EXPECT_TRUE(same_bits(layer_norm(x, w, b.view(), 1e-5), all));
   attn::set_executor(attn::Pool{});
   for (const Index i : {0, 33, 69}) {
-    EXPECT_TRUE(same_bits(attn::layer_norm(x[i].copy(), w, b.view(), 1e-5), all[i].copy()));
-    EXPECT_TRUE(same_bits(attn::rms_norm(x[i].copy(), w, 1e-5), rms[i].copy()));
+    EXPECT_TRUE(same_bits(layer_norm(x[i].copy(), w, b.view(), 1e-5), all[i].copy()));
+    EXPECT_TRUE(same_bits(rms_norm(x[i].copy(), w, 1e-5), rms[i].copy()));
   }
 }
 
-TYPED_TEST(Norms, WorkInPlaceOnATensorThatIsGivenUp) {
+TYPED_TEST(Norms, WorkInPlaceOnAnRvalue) {
   using T = TypeParam;
   auto x = normal<T, 2>(this->random, {5, 8});
   const T* memory = x.data();

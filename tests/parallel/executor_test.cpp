@@ -19,7 +19,7 @@ namespace {
 using attn::Index;
 using attn::Task;
 
-// What a host might bring: new threads for each loop, indices dealt out in turn.
+// A host's executor: new threads for each loop, and indices dealt out in turn.
 void threads_for_each_loop(Index count, Task task) {
   std::vector<std::thread> threads;
   for (Index t = 0; t < 3; ++t)
@@ -35,8 +35,8 @@ std::vector<int> calls_of_a_loop(Index count) {
   return {calls.begin(), calls.end()};
 }
 
-// Every test starts from the built-in pool, with workers even on a machine of one core, and leaves
-// the default behind.
+// Every test starts with the built-in pool, which has workers even on a machine of one core, and
+// restores the default.
 struct Executor : testing::Test {
   Executor() { attn::set_num_threads(4); }
   ~Executor() override { attn::set_executor(attn::Pool{}); }
@@ -47,21 +47,21 @@ TEST_F(Executor, CallsEachIndexOnce) {
     EXPECT_EQ(calls_of_a_loop(count), std::vector<int>(static_cast<std::size_t>(count), 1));
 }
 
-TEST_F(Executor, ResultsOfTasksAreSeenByTheCaller) {
+TEST_F(Executor, TheCallerSeesTheResultsOfTasks) {
   for (int loop = 0; loop < 2000; ++loop) {
-    std::vector<Index> squares(17, -1);  // plain memory: ThreadSanitizer watches
+    std::vector<Index> squares(17, -1);  // not atomic: ThreadSanitizer checks it
     attn::parallel_for(17, [&](Index i) { squares[static_cast<std::size_t>(i)] = i * i + loop; });
     for (Index i = 0; i < 17; ++i) ASSERT_EQ(squares[static_cast<std::size_t>(i)], i * i + loop);
   }
 }
 
 TEST_F(Executor, SeveralThreadsTakePart) {
-  std::atomic<int> arrived{0};
+  std::atomic<int> present{0};
   std::set<std::thread::id> ids;
   std::mutex mutex;
   attn::parallel_for(4, [&](Index) {
-    for (++arrived; arrived < 4;)
-      std::this_thread::yield();  // ends only if four threads are here at once
+    for (++present; present < 4;)
+      std::this_thread::yield();  // ends only if four threads are here at the same time
     const std::lock_guard lock(mutex);
     ids.insert(std::this_thread::get_id());
   });
@@ -71,17 +71,16 @@ TEST_F(Executor, SeveralThreadsTakePart) {
 
 TEST_F(Executor, SleepingWorkersWake) {
   for (int loop = 0; loop < 20; ++loop) {
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(3));  // far beyond the time that workers spin
-    std::atomic<int> arrived{0};
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));  // workers spin much shorter
+    std::atomic<int> present{0};
     attn::parallel_for(4, [&](Index) {
-      for (++arrived; arrived < 4;) std::this_thread::yield();
+      for (++present; present < 4;) std::this_thread::yield();
     });
-    EXPECT_EQ(arrived, 4);
+    EXPECT_EQ(present, 4);
   }
 }
 
-TEST_F(Executor, AnUnevenLoopIsWaitedFor) {
+TEST_F(Executor, ALoopReturnsAfterItsLastTask) {
   std::atomic<bool> done = false;
   attn::parallel_for(2, [&](Index i) {
     if (i == 0) return;
@@ -95,21 +94,23 @@ TEST_F(Executor, NestedLoopsRunOnTheirCaller) {
   std::atomic<int> inner{0}, elsewhere{0};
   attn::parallel_for(6, [&](Index) {
     const auto outer = std::this_thread::get_id();
-    attn::parallel_for(7,
-                       [&](Index) { ++inner, elsewhere += std::this_thread::get_id() != outer; });
+    attn::parallel_for(7, [&](Index) {
+      ++inner;
+      elsewhere += std::this_thread::get_id() != outer;
+    });
   });
   EXPECT_EQ(inner, 42);
   EXPECT_EQ(elsewhere, 0);
 }
 
-TEST_F(Executor, ALoopOfOneLeavesThePoolToTheLoopInIt) {
-  std::atomic<int> arrived{0};
+TEST_F(Executor, ALoopOfOneTaskLeavesThePoolToALoopWithinIt) {
+  std::atomic<int> present{0};
   attn::parallel_for(1, [&](Index) {
     attn::parallel_for(4, [&](Index) {
-      for (++arrived; arrived < 4;) std::this_thread::yield();
+      for (++present; present < 4;) std::this_thread::yield();
     });
   });
-  EXPECT_EQ(arrived, 4);
+  EXPECT_EQ(present, 4);
 }
 
 TEST_F(Executor, OneThreadAndSerialRunOnTheCallerInOrder) {
@@ -130,7 +131,7 @@ TEST_F(Executor, OneThreadAndSerialRunOnTheCallerInOrder) {
   expect_serial();
 }
 
-TEST_F(Executor, TheFirstExceptionReachesTheCallerAndTheRestIsSkipped) {
+TEST_F(Executor, TheFirstExceptionReachesTheCallerAndTheOtherTasksAreSkipped) {
   for (const bool host : {false, true}) {
     if (host) attn::set_executor(threads_for_each_loop);
     std::atomic<int> begun{0};
@@ -144,25 +145,25 @@ TEST_F(Executor, TheFirstExceptionReachesTheCallerAndTheRestIsSkipped) {
       EXPECT_STREQ(error.what(), "task 10");
     }
     EXPECT_LT(begun, 100000);
-    EXPECT_EQ(calls_of_a_loop(100), std::vector<int>(100, 1)) << "the executor works on";
+    EXPECT_EQ(calls_of_a_loop(100), std::vector<int>(100, 1)) << "the executor still works";
     EXPECT_THROW(attn::parallel_for(8, [](Index) { throw attn::ShapeError("all of them"); }),
                  attn::ShapeError);
   }
 }
 
-TEST_F(Executor, AfterAnExceptionLoopsAreSharedAgain) {
+TEST_F(Executor, AfterAnExceptionLoopsUseAllThreadsAgain) {
   EXPECT_THROW(attn::parallel_for(8, [](Index) { throw 1; }), int);
   EXPECT_THROW(
       attn::parallel_for(8, [](Index) { attn::parallel_for(2, [](Index) { throw 2.0; }); }),
       double);
-  std::atomic<int> arrived{0};
+  std::atomic<int> present{0};
   attn::parallel_for(4, [&](Index) {
-    for (++arrived; arrived < 4;) std::this_thread::yield();
+    for (++present; present < 4;) std::this_thread::yield();
   });
-  EXPECT_EQ(arrived, 4);
+  EXPECT_EQ(present, 4);
 }
 
-TEST_F(Executor, AHostsOwnThreadsAreUsed) {
+TEST_F(Executor, UsesTheThreadsOfAHost) {
   std::atomic<int> loops{0};
   attn::set_executor([&](Index count, Task task) {
     ++loops;
@@ -181,12 +182,12 @@ TEST_F(Executor, AHostsOwnThreadsAreUsed) {
   EXPECT_EQ(loops, 3);
 }
 
-TEST_F(Executor, AHostsErrorReachesTheCaller) {
+TEST_F(Executor, AnExceptionOfTheHostReachesTheCaller) {
   attn::set_executor([](Index, Task) { throw std::runtime_error("the host's pool is closed"); });
   EXPECT_THROW(attn::parallel_for(2, [](Index) {}), std::runtime_error);
 }
 
-TEST_F(Executor, ManyCallersAtOnce) {
+TEST_F(Executor, ServesManyCallersAtTheSameTime) {
   std::vector<std::thread> callers;
   std::atomic<Index> total{0};
   for (int c = 0; c < 6; ++c)
@@ -201,7 +202,7 @@ TEST_F(Executor, ManyCallersAtOnce) {
   EXPECT_EQ(total, 6 * 500 * 190);
 }
 
-TEST_F(Executor, MayBeExchangedWhileLoopsRun) {
+TEST_F(Executor, CanBeReplacedWhileLoopsRun) {
   std::atomic<bool> stop = false;
   std::vector<std::thread> callers;
   for (int c = 0; c < 3; ++c)
@@ -218,16 +219,16 @@ TEST_F(Executor, MayBeExchangedWhileLoopsRun) {
   for (std::thread& caller : callers) caller.join();
 }
 
-TEST_F(Executor, MayBeExchangedWithinATask) {
+TEST_F(Executor, CanBeReplacedWithinATask) {
   attn::parallel_for(4, [](Index) { attn::set_num_threads(3); });
   EXPECT_EQ(attn::num_threads(), 3);
   EXPECT_EQ(calls_of_a_loop(40), std::vector<int>(40, 1));
 }
 
-TEST_F(Executor, NumberOfThreads) {
+TEST_F(Executor, UsesTheCoresOfTheProcess) {
   EXPECT_EQ(attn::num_threads(), 4);
   attn::set_executor(attn::Pool{});
-  EXPECT_EQ(attn::num_threads(), attn::available_cores());
+  EXPECT_EQ(attn::num_threads(), attn::detail::available_cores());
   EXPECT_GE(attn::num_threads(), 1);
 #ifdef __linux__
   cpu_set_t all, first;
@@ -237,22 +238,22 @@ TEST_F(Executor, NumberOfThreads) {
     if (CPU_ISSET(core, &all)) CPU_SET(core, &first);
   ASSERT_EQ(sched_setaffinity(0, sizeof first, &first), 0);
   attn::set_executor(attn::Pool{});
-  EXPECT_EQ(attn::num_threads(), 1) << "a process that is held to one core";
+  EXPECT_EQ(attn::num_threads(), 1) << "the process is restricted to one core";
   ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
 #endif
 }
 
-TEST_F(Executor, WrongNumbersOfThreads) {
+TEST_F(Executor, RefusesWrongNumbersOfThreads) {
   EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(0); }),
-            "set_num_threads: the number of threads 0 must be at least 1");
+            "set_num_threads: n = 0 must be at least 1");
   EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_num_threads(-3); }),
-            "set_num_threads: the number of threads -3 must be at least 1");
+            "set_num_threads: n = -3 must be at least 1");
   EXPECT_EQ(sentence_of<attn::OptionError>([] { attn::set_executor(attn::Pool{-1}); }),
-            "set_executor: Pool's threads -1 must be at least 1, or 0 for one a core");
+            "set_executor: Pool::threads = -1 must be at least 1, or 0 for all cores");
   EXPECT_EQ(attn::num_threads(), 4);
 }
 
-TEST_F(Executor, ACallAllocatesNothing) {
+TEST_F(Executor, ALoopAllocatesNothing) {
   std::atomic<Index> sum{0};
   const auto loop = [&] {
     attn::parallel_for(64, [&, a = 1, b = 2, c = 3, d = 4](Index i) { sum += i + a + b + c + d; });
@@ -270,21 +271,22 @@ TEST_F(Executor, ATaskRefersToItsCallable) {
   Index sum = 0;
   auto counter = [&sum, calls = 0](Index i) mutable { sum += i * ++calls; };
   const Task task = counter, copy = task;
-  task(10), copy(100);
+  task(10);
+  copy(100);
   EXPECT_EQ(sum, 10 + 200) << "both call the same counter";
   const auto constant = [&](Index i) { sum = i; };
   Task{constant}(7);
   EXPECT_EQ(sum, 7);
 }
 
-// A child of fork has no worker threads: it runs its loops alone, and ends.
-TEST_F(Executor, AForkedChildWorksAndEnds) {
+// A forked child has no worker threads: it runs its loops alone, and ends.
+TEST_F(Executor, AForkedChildRunsItsLoopsAloneAndEnds) {
   EXPECT_EQ(calls_of_a_loop(100), std::vector<int>(100, 1));
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);
     const bool right = calls_of_a_loop(100) == std::vector<int>(100, 1);
-    attn::set_executor(attn::Serial{});  // gives up the parent's pool
+    attn::set_executor(attn::Serial{});  // releases the parent's pool
     std::_Exit(right ? 0 : 1);
   }
   int status = -1;

@@ -8,9 +8,9 @@
 namespace {
 
 using attn::plot::Color;
-using attn::plot::color_at;
 using attn::plot::ColorMap;
 using attn::plot::rgb;
+using attn::plot::detail::color_at;
 
 double luminance(Color color) {  // CIE lightness L*
   const auto linear = [](std::uint8_t channel) {
@@ -27,13 +27,13 @@ TEST(Color, ViridisIsMatplotlibs) {
   const std::pair<double, std::uint32_t> published[] = {
       {0, 0x440154},   {0.1, 0x482475},  {0.25, 0x3b528b}, {0.3, 0x355f8d}, {0.5, 0x21918c},
       {0.6, 0x22a884}, {0.75, 0x5ec962}, {0.9, 0xbddf26},  {1, 0xfde725}};
-  for (const auto& [share, hex] : published)
-    EXPECT_EQ(color_at(ColorMap::viridis, share), rgb(hex)) << share;
+  for (const auto& [fraction, hex] : published)
+    EXPECT_EQ(color_at(ColorMap::viridis, fraction), rgb(hex)) << fraction;
 }
 
 TEST(Color, ViridisGrowsInLightnessEvenly) {
-  const double low = luminance(color_at(ColorMap::viridis, 0)),
-               high = luminance(color_at(ColorMap::viridis, 1));
+  const double low = luminance(color_at(ColorMap::viridis, 0));
+  const double high = luminance(color_at(ColorMap::viridis, 1));
   for (int i = 0; i < 256; ++i)
     EXPECT_NEAR(luminance(color_at(ColorMap::viridis, i / 255.0)), low + (high - low) * i / 255,
                 2.0)
@@ -45,23 +45,24 @@ TEST(Color, CoolwarmIsMatplotlibs) {
   const std::pair<double, std::uint32_t> published[] = {
       {0, 0x3b4cc0},   {0.1, 0x5977e3},  {0.25, 0x8db0fe}, {0.5, 0xdddcdc},
       {0.6, 0xf2cbb7}, {0.75, 0xf4987a}, {1, 0xb40426}};
-  for (const auto& [share, hex] : published) {
-    const Color got = color_at(ColorMap::coolwarm, share), expected = rgb(hex);
-    EXPECT_NEAR(got.red, expected.red, 3) << share;
-    EXPECT_NEAR(got.green, expected.green, 3) << share;
-    EXPECT_NEAR(got.blue, expected.blue, 3) << share;
+  for (const auto& [fraction, hex] : published) {
+    const Color got = color_at(ColorMap::coolwarm, fraction), expected = rgb(hex);
+    EXPECT_NEAR(got.red, expected.red, 3) << fraction;
+    EXPECT_NEAR(got.green, expected.green, 3) << fraction;
+    EXPECT_NEAR(got.blue, expected.blue, 3) << fraction;
   }
   EXPECT_EQ(color_at(ColorMap::coolwarm, 0.5), rgb(0xdddddd));
 }
 
-TEST(Color, BeyondTheRangeCountsAsItsEndAndNanIsGrey) {
+TEST(Color, OutsideOfTheRangeIsItsNearerEndAndNanIsGray) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   for (const ColorMap map : {ColorMap::viridis, ColorMap::coolwarm}) {
     EXPECT_EQ(color_at(map, -infinity), color_at(map, 0));
     EXPECT_EQ(color_at(map, -0.1), color_at(map, 0));
     EXPECT_EQ(color_at(map, infinity), color_at(map, 1));
-    EXPECT_EQ(color_at(map, std::nan("")), attn::plot::ink::missing);
-    for (int i = 0; i <= 256; ++i) EXPECT_NE(color_at(map, i / 256.0), attn::plot::ink::missing);
+    EXPECT_EQ(color_at(map, std::nan("")), attn::plot::detail::ink::missing);
+    for (int i = 0; i <= 256; ++i)
+      EXPECT_NE(color_at(map, i / 256.0), attn::plot::detail::ink::missing);
   }
 }
 

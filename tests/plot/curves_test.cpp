@@ -10,8 +10,8 @@ namespace {
 
 using namespace attn::plot;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN(),
-                 infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 const std::vector<double> lengths{128, 256, 512, 1024, 2048, 4096};
 
@@ -25,7 +25,7 @@ Curves timing() {
                      {.name = "tiled", .x = lengths, .y = linear, .color = rgb(0x0000ff)}}};
 }
 
-TEST(Curves, ALineGoesThroughItsPoints) {
+TEST(Curves, ALinePassesThroughItsPoints) {
   const Curves plot{.x = {.range = Range{0, 10}},
                     .y = {.range = Range{-1, 1}},
                     .curves = {{.x = {0, 5, 10}, .y = {-0.5, 0.5, -0.5}, .color = rgb(0xff0000)}}};
@@ -73,7 +73,7 @@ TEST(Curves, LegendAndAxesAreNamed) {
     EXPECT_NE(std::find(texts.begin(), texts.end(), text), texts.end()) << text;
 }
 
-TEST(Curves, GapsAndOddNumbersAreHarmless) {
+TEST(Curves, MissingAndExtremeValuesAreHarmless) {
   for (const Scale scale : {Scale::linear, Scale::log10, Scale::log2}) {
     const Figure figure{
         .panels = {Curves{.x = {.scale = scale},
@@ -92,7 +92,7 @@ TEST(Curves, GapsAndOddNumbersAreHarmless) {
   }
 }
 
-TEST(Curves, AMissingPointIsAGap) {
+TEST(Curves, AMissingPointInterruptsTheLine) {
   const Curves plot{
       .x = {.range = Range{0, 4}},
       .y = {.range = Range{-1, 1}},
@@ -111,7 +111,7 @@ TEST(Curves, AMissingPointIsAGap) {
 }
 
 TEST(Curves, Errors) {
-  const auto lay = [](const Curves& plot) { return lay_out(plot, Font::built_in(), 1); };
+  const auto lay = [](const Curves& plot) { return detail::lay_out(plot, Font::built_in(), 1); };
   EXPECT_THROW(lay({.curves = {{.x = {1, 2}, .y = {1}}}}), attn::ShapeError);
   EXPECT_THROW(lay({.x = {.range = Range{2, 1}}}), attn::OptionError);
   EXPECT_THROW(lay({.y = {.scale = Scale::log10, .range = Range{0, 1}}}), attn::OptionError);

@@ -5,6 +5,8 @@
 #include <random>
 #include <sstream>
 
+#include "../support/expect_error.hpp"
+#include "../support/temporary_folder.hpp"
 #include "layout_checks.hpp"
 #include "png_reader.hpp"
 
@@ -34,8 +36,7 @@ Figure sentence_figure(std::size_t n, int heads, const Font& font) {
   const auto words = sentence(n);
   const auto L = static_cast<Index>(n);
   Figure figure{
-      .title =
-          "Attention in a sentence of some words, which is rather a long title for it and goes on",
+      .title = "Attention in a sentence of some words, which is rather a long title for it indeed",
       .font = font};
   const auto map = [&](const std::string& title) {
     figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(L, L).cwiseAbs(),
@@ -126,7 +127,7 @@ TEST(Figure, PngHasTheSizeAndPixelsOfTheLayout) {
     for (int x = 0; x < layout.width; ++x) ASSERT_EQ(picture.at(x, y), image.at(x, y));
 }
 
-TEST(Figure, InkIsWhereTheLayoutSaysAndNowhereElse) {
+TEST(Figure, InkLiesWhereTheLayoutSaysAndNowhereElse) {
   for (const Font& font : {Font::system(), Font::built_in()}) {
     const Figure figure = sentence_figure(9, 2, font);
     const Layout layout = figure.layout();
@@ -139,17 +140,18 @@ TEST(Figure, InkIsWhereTheLayoutSaysAndNowhereElse) {
     };
     for (const PanelLayout& panel : layout.panels)
       for (const Text& text : panel.texts) EXPECT_GT(dark(text.box), 0) << text.text;
-    for (const Text& text : layout.title) image.fill(text.box, ink::paper);
+    for (const Text& text : layout.title) image.fill(text.box, detail::ink::paper);
     for (const PanelLayout& panel : layout.panels) {
-      image.fill(panel.frame, ink::paper), image.fill(panel.bar, ink::paper);
-      for (const Text& text : panel.texts) image.fill(text.box, ink::paper);
-      for (const Stroke& stroke : panel.strokes) image.fill(stroke.area, ink::paper);
+      image.fill(panel.frame, detail::ink::paper);
+      image.fill(panel.bar, detail::ink::paper);
+      for (const Text& text : panel.texts) image.fill(text.box, detail::ink::paper);
+      for (const Stroke& stroke : panel.strokes) image.fill(stroke.area, detail::ink::paper);
     }
     EXPECT_EQ(dark({0, 0, image.width(), image.height()}), 0);
   }
 }
 
-TEST(Figure, GridHasTheColumnsAskedFor) {
+TEST(Figure, GridHasTheRequestedColumns) {
   Figure figure{.font = Font::built_in()};
   for (int i = 0; i < 6; ++i)
     figure.panels.push_back(HeatMap{.values = Eigen::MatrixXd::Random(4, 4)});
@@ -157,8 +159,8 @@ TEST(Figure, GridHasTheColumnsAskedFor) {
     figure.columns = columns;
     const Layout layout = figure.layout();
     for (std::size_t i = 0; i < 6; ++i) {
-      const Rect &frame = layout.panels[i].frame,
-                 &above = layout.panels[i % static_cast<std::size_t>(columns)].frame;
+      const Rect& frame = layout.panels[i].frame;
+      const Rect& above = layout.panels[i % static_cast<std::size_t>(columns)].frame;
       EXPECT_EQ(frame.x, above.x);
       EXPECT_EQ(frame.y, layout.panels[i - i % static_cast<std::size_t>(columns)].frame.y);
     }
@@ -179,16 +181,30 @@ TEST(Figure, LongTitlesAreWrapped) {
 }
 
 TEST(Figure, SavesTheWholeFileOrNothing) {
-  const fs::path folder =
-      fs::temp_directory_path() / ("attn_figure_test_" + std::to_string(std::random_device{}()));
-  fs::create_directory(folder);
+  const TemporaryFolder folder;
   const Figure figure{.panels = {HeatMap{.values = Eigen::MatrixXd::Random(3, 3)}}};
   figure.save(folder / "a.png");
-  EXPECT_EQ(fs::file_size(folder / "a.png"), figure.encode().size());
-  EXPECT_THROW(figure.save(folder / "missing" / "a.png"), attn::FileError);
+  const std::vector<std::uint8_t> bytes = figure.encode();
+  EXPECT_EQ(content(folder / "a.png"), std::string(bytes.begin(), bytes.end()));
   EXPECT_THROW((Figure{.panels = {HeatMap{}}}.save(folder / "b.png")), attn::ShapeError);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
-  fs::remove_all(folder);
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { figure.save(folder / "missing/a.png"); }),
+            "save: cannot write \"" + (folder / "missing/a.png").string() +
+                "\": No such file or directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { figure.save(folder.path); }),
+            "save: path \"" + folder.path.string() + "\" must name a file, but it is a directory");
+  EXPECT_EQ(folder.count(), 1);
+}
+
+TEST(Figure, SaveKeepsALinkAndThePermissionsOfTheOldFile) {
+  const TemporaryFolder folder;
+  put(folder / "real.png", "old");
+  fs::permissions(folder / "real.png", fs::perms(0604));
+  fs::create_symlink("real.png", folder / "link.png");
+  Figure{.panels = {HeatMap{.values = Eigen::MatrixXd::Random(3, 3)}}}.save(folder / "link.png");
+  EXPECT_TRUE(fs::is_symlink(folder / "link.png"));
+  EXPECT_TRUE(content(folder / "real.png").starts_with("\x89PNG"));
+  EXPECT_EQ(fs::status(folder / "real.png").permissions(), fs::perms(0604));
+  EXPECT_EQ(folder.count(), 2);
 }
 
 TEST(Figure, Errors) {

@@ -8,9 +8,9 @@
 
 namespace {
 
-using attn::plot::Bytes;
-using attn::plot::Coverage;
 using attn::plot::Font;
+using attn::plot::detail::Bytes;
+using attn::plot::detail::Coverage;
 namespace fs = std::filesystem;
 
 int ink(const Coverage& mask) {
@@ -18,7 +18,7 @@ int ink(const Coverage& mask) {
 }
 
 fs::path any_font() {
-  for (const fs::path& path : attn::plot::usual_fonts())
+  for (const fs::path& path : attn::plot::detail::usual_fonts())
     if (Font::load(path)) return path;
   return {};
 }
@@ -52,7 +52,7 @@ void check_letters(const Font& font) {
   }
 }
 
-TEST(Font, BuiltInLettersHaveTheSizeThatWasMeasured) {
+TEST(Font, BuiltInLettersHaveTheirMeasuredSize) {
   const Font font = Font::built_in();
   EXPECT_TRUE(font.is_built_in());
   check_letters(font);
@@ -66,8 +66,9 @@ TEST(Font, BuiltInLettersHaveTheSizeThatWasMeasured) {
 TEST(Font, BuiltInLettersAreNeverCut) {
   const Font font = Font::built_in();
   for (char letter = '!'; letter <= '~'; ++letter) {
-    const Coverage one = font.render(std::string(1, letter), 12),
-                   two = font.render(std::string(1, letter), 20);  // 1 and 2 pixels to the dot
+    // 1 and 2 pixels to the dot.
+    const Coverage one = font.render(std::string(1, letter), 12);
+    const Coverage two = font.render(std::string(1, letter), 20);
     EXPECT_EQ(4 * ink(one), ink(two)) << letter;
     int rows = 0;
     for (int x = 0; x < one.width; ++x) rows += one.at(x, one.height - 1);
@@ -75,7 +76,7 @@ TEST(Font, BuiltInLettersAreNeverCut) {
   }
 }
 
-TEST(Font, TrueTypeIsAntiAliasedAndKnowsAlphabets) {
+TEST(Font, TrueTypeIsAntiAliasedAndHasSeveralAlphabets) {
   const fs::path path = any_font();
   if (path.empty()) GTEST_SKIP() << "no TrueType font on this machine";
   const Font font = *Font::load(path);
@@ -100,7 +101,7 @@ TEST(Font, ShortenKeepsTheBeginning) {
     EXPECT_TRUE(brief.starts_with("Donau") && brief.ends_with("…")) << brief;
     EXPECT_EQ(font.shorten(word, 12, 0), "…");
     EXPECT_EQ(font.shorten("äöüäöüäöüäöü", 12, 40).find('\xff'), std::string::npos);
-    EXPECT_EQ(attn::plot::decode_utf8(font.shorten("äöüäöüäöüäöü", 12, 40)).find(U'\ufffd'),
+    EXPECT_EQ(attn::decode_utf8(font.shorten("äöüäöüäöüäöü", 12, 40)).find(U'\ufffd'),
               std::u32string::npos)
         << "cut inside a letter";
   }
@@ -114,7 +115,7 @@ TEST(Font, EnvironmentVariableChoosesTheFont) {
   const fs::path path = any_font();
   setenv("ATTN_FONT", "/no/such/font.ttf", 1);
   EXPECT_EQ(Font::system().is_built_in(), path.empty())
-      << "a font that is not there leaves the usual ones";
+      << "the usual fonts remain where that file does not exist";
   if (!path.empty()) {
     setenv("ATTN_FONT", path.c_str(), 1);
     EXPECT_FALSE(Font::system().is_built_in());
@@ -122,7 +123,7 @@ TEST(Font, EnvironmentVariableChoosesTheFont) {
   before ? setenv("ATTN_FONT", kept.c_str(), 1) : unsetenv("ATTN_FONT");
 }
 
-TEST(Font, FilesThatAreNoFontAreRefused) {
+TEST(Font, FilesThatAreNotFontsAreRefused) {
   const Folder folder;
   EXPECT_FALSE(Font::load(folder.path / "missing.ttf"));
   EXPECT_FALSE(Font::load(folder.path));
@@ -136,7 +137,7 @@ TEST(Font, FilesThatAreNoFontAreRefused) {
 TEST(Font, DamagedFontsAreRefusedOrHarmless) {
   const fs::path path = any_font();
   if (path.empty()) GTEST_SKIP() << "no TrueType font on this machine";
-  const Bytes whole = *attn::plot::read_file(path);
+  const Bytes whole = *attn::plot::detail::read_file(path);
   const Folder folder;
   std::mt19937 random(11);
   int refused = 0;
@@ -153,7 +154,7 @@ TEST(Font, DamagedFontsAreRefusedOrHarmless) {
   EXPECT_GT(refused, 60);
 }
 
-/// Sets the checksum of every table anew, so that only the structure tells that something is wrong.
+/// Sets the checksum of every table anew, so that only the structure shows the damage.
 void sign(Bytes& font) {
   const attn::plot::detail::FontReader read{font};
   for (std::size_t record = 12; record < 12 + 16 * read.u16(4); record += 16) {
@@ -171,7 +172,7 @@ void sign(Bytes& font) {
 TEST(Font, DamageUnderGoodChecksumsIsRefusedOrHarmless) {
   const fs::path path = any_font();
   if (path.empty()) GTEST_SKIP() << "no TrueType font on this machine";
-  const Bytes whole = *attn::plot::read_file(path);
+  const Bytes whole = *attn::plot::detail::read_file(path);
   const Folder folder;
   std::mt19937 random(3);
   int refused = 0, drawn = 0;
@@ -191,11 +192,11 @@ TEST(Font, DamageUnderGoodChecksumsIsRefusedOrHarmless) {
   EXPECT_GT(drawn, 10);
 }
 
-TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
+TEST(Font, GlyphsOutsideOfTheirTableAreRefused) {
   const fs::path path = any_font();
   if (path.empty()) GTEST_SKIP() << "no TrueType font on this machine";
-  const Bytes whole = *attn::plot::read_file(path);
-  ASSERT_TRUE(attn::plot::is_sound_truetype(whole));
+  const Bytes whole = *attn::plot::detail::read_file(path);
+  ASSERT_TRUE(attn::plot::detail::is_sound_truetype(whole));
   const auto damaged = [&](const char* tag, std::size_t at, std::uint8_t value) {
     Bytes bytes = whole;
     const auto table = attn::plot::detail::find_table(whole, tag);
@@ -203,16 +204,16 @@ TEST(Font, GlyphsThatLieOutsideTheirTableAreRefused) {
     sign(bytes);
     return bytes;
   };
-  EXPECT_TRUE(
-      attn::plot::is_sound_truetype(damaged("head", 8, 0x77)));  // the field that is left out
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("loca", 40, 0xf0)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("maxp", 4, 0xff)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("hhea", 34, 0xff)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("cmap", 8, 0x70)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 50, 9)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("head", 18, 0xff)));
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 0, 0x7f))) << "32512 contours";
-  EXPECT_FALSE(attn::plot::is_sound_truetype(damaged("glyf", 10, 0xff)))
+  // The checksum field itself is not part of the checksum.
+  EXPECT_TRUE(attn::plot::detail::is_sound_truetype(damaged("head", 8, 0x77)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("loca", 40, 0xf0)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("maxp", 4, 0xff)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("hhea", 34, 0xff)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("cmap", 8, 0x70)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("head", 50, 9)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("head", 18, 0xff)));
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("glyf", 0, 0x7f))) << "32512 contours";
+  EXPECT_FALSE(attn::plot::detail::is_sound_truetype(damaged("glyf", 10, 0xff)))
       << "a contour that ends at a point which is not there";
 }
 

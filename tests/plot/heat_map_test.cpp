@@ -12,8 +12,8 @@ namespace {
 using attn::Index;
 using namespace attn::plot;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN(),
-                 infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<std::string> words(Index n, const std::string& stem = "word") {
   std::vector<std::string> all;
@@ -23,7 +23,7 @@ std::vector<std::string> words(Index n, const std::string& stem = "word") {
 
 std::string what(const HeatMap& map) {
   try {
-    lay_out(map, Font::built_in(), 1);
+    detail::lay_out(map, Font::built_in(), 1);
   } catch (const attn::ShapeError& error) {
     return error.what();
   }
@@ -35,15 +35,15 @@ void expect_cells(const HeatMap& map, double scale = 1) {
   const Figure figure{.panels = {map}, .scale = scale, .font = Font::built_in()};
   const Image image = figure.draw();
   const Rect frame = figure.layout().panels[0].frame;
-  const Range range = color_range(map);
+  const Range range = detail::color_range(map);
   for (Index i = 0; i < map.values.rows(); ++i)
     for (Index j = 0; j < map.values.cols(); ++j) {
       const auto x = static_cast<int>(frame.x +
                                       (2 * j + 1) * frame.width / (2 * map.values.cols())),
                  y = static_cast<int>(frame.y +
                                       (2 * i + 1) * frame.height / (2 * map.values.rows()));
-      ASSERT_EQ(image.at(x, y),
-                color_at(map.color_map, (map.values(i, j) - range.low) / (range.high - range.low)))
+      ASSERT_EQ(image.at(x, y), detail::color_at(map.color_map, (map.values(i, j) - range.low) /
+                                                                    (range.high - range.low)))
           << i << " " << j;
     }
 }
@@ -68,17 +68,17 @@ TEST(HeatMap, TakesAnyMatrix) {
   EXPECT_EQ(Values(tensor.slice(1, 1, 3)).cols(), 2);
 }
 
-TEST(HeatMap, NanIsGreyAndInfinityTheEnd) {
+TEST(HeatMap, NanIsGrayAndAnInfinityIsTheEnd) {
   Eigen::Matrix2d values;
   values << nan, infinity, -infinity, 0.5;
   expect_cells({.values = values, .range = Range{0, 1}});
   expect_cells({.values = values});
-  EXPECT_EQ(color_range({.values = values}), (Range{0, 0.5}));
+  EXPECT_EQ(detail::color_range({.values = values}), (Range{0, 0.5}));
 }
 
 TEST(HeatMap, RangeIsThatOfTheFiniteValues) {
   const auto range = [](double a, double b, ColorMap map = ColorMap::viridis) {
-    return color_range({.values = Eigen::RowVector2d(a, b), .color_map = map});
+    return detail::color_range({.values = Eigen::RowVector2d(a, b), .color_map = map});
   };
   EXPECT_EQ(range(-2, 5), (Range{-2, 5}));
   EXPECT_EQ(range(-2, 5, ColorMap::coolwarm), (Range{-5, 5}));
@@ -88,10 +88,11 @@ TEST(HeatMap, RangeIsThatOfTheFiniteValues) {
   EXPECT_EQ(range(0, 0, ColorMap::coolwarm), (Range{-1, 1}));
   EXPECT_EQ(range(nan, nan), (Range{0, 1}));
   EXPECT_EQ(range(nan, infinity), (Range{0, 1}));
-  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{1, 1}}),
+  EXPECT_THROW(detail::color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{1, 1}}),
                attn::OptionError);
-  EXPECT_THROW(color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{0, infinity}}),
-               attn::OptionError);
+  EXPECT_THROW(
+      detail::color_range({.values = Eigen::Matrix2d::Zero(), .range = Range{0, infinity}}),
+      attn::OptionError);
 }
 
 TEST(HeatMap, ManyCellsToAPixelShowTheirMean) {
@@ -105,37 +106,40 @@ TEST(HeatMap, ManyCellsToAPixelShowTheirMean) {
   const Rect frame = figure.layout().panels[0].frame;
   ASSERT_LT(frame.width, 600);
   const Image image = figure.draw();
-  EXPECT_EQ(image.at(frame.x + 7, frame.y + frame.height / 4), color_at(ColorMap::viridis, 1));
+  EXPECT_EQ(image.at(frame.x + 7, frame.y + frame.height / 4),
+            detail::color_at(ColorMap::viridis, 1));
   double sum = 0;
   for (int x = 0; x < frame.width; ++x) {
     const Color color = image.at(frame.x + x, frame.y + 3 * frame.height / 4);
     sum += color.green;
-    EXPECT_NE(color, ink::missing);
+    EXPECT_NE(color, detail::ink::missing);
   }
-  EXPECT_NEAR(sum / frame.width, color_at(ColorMap::viridis, 0.5).green, 6);
+  EXPECT_NEAR(sum / frame.width, detail::color_at(ColorMap::viridis, 0.5).green, 6);
 }
 
 TEST(HeatMap, ExtremeValuesAreDrawn) {
   for (const double v : {DBL_MAX, 5e-324, 1e-30}) {
     Eigen::MatrixXd values = Eigen::MatrixXd::Constant(3, 3, v);
-    values(0, 0) = -v, values(1, 1) = 0;
+    values(0, 0) = -v;
+    values(1, 1) = 0;
     const Figure figure{.panels = {HeatMap{.values = values}}, .font = Font::built_in()};
     const Rect frame = figure.layout().panels[0].frame;
     const Image image = figure.draw();
-    EXPECT_EQ(image.at(frame.x + 2, frame.y + 2), color_at(ColorMap::viridis, 0)) << v;
-    EXPECT_EQ(image.at(frame.right() - 2, frame.y + 2), color_at(ColorMap::viridis, 1)) << v;
+    EXPECT_EQ(image.at(frame.x + 2, frame.y + 2), detail::color_at(ColorMap::viridis, 0)) << v;
+    EXPECT_EQ(image.at(frame.right() - 2, frame.y + 2), detail::color_at(ColorMap::viridis, 1))
+        << v;
     EXPECT_EQ(image.at(frame.x + frame.width / 2, frame.y + frame.height / 2),
-              color_at(ColorMap::viridis, 0.5))
+              detail::color_at(ColorMap::viridis, 0.5))
         << v;
   }
 }
 
 TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
   for (Index n = 1; n <= 60; ++n) {
-    const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
-                                               .row_labels = words(n),
-                                               .column_labels = words(n)},
-                                       Font::system(), 2);
+    const PanelLayout layout = detail::lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
+                                                       .row_labels = words(n),
+                                                       .column_labels = words(n)},
+                                               Font::system(), 2);
     EXPECT_EQ(layout.frame.width, layout.frame.height);
     EXPECT_EQ(layout.frame.width % n, 0);
     EXPECT_GE(layout.frame.width / n, 24);
@@ -151,12 +155,12 @@ TEST(HeatMap, CellsAreSquareLargeForFewWordsAndLegibleForMany) {
   }
 }
 
-TEST(HeatMap, LabelsStandAtTheirCells) {
+TEST(HeatMap, LabelsLieAtTheirCells) {
   const Index n = 30;
-  const PanelLayout layout = lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
-                                             .row_labels = words(n, "row"),
-                                             .column_labels = words(n, "col")},
-                                     Font::system(), 2);
+  const PanelLayout layout = detail::lay_out(HeatMap{.values = Eigen::MatrixXd::Identity(n, n),
+                                                     .row_labels = words(n, "row"),
+                                                     .column_labels = words(n, "col")},
+                                             Font::system(), 2);
   int seen = 0;
   for (const Text& text : layout.texts)
     for (Index i = 0; i < n; ++i) {
@@ -171,22 +175,22 @@ TEST(HeatMap, LabelsStandAtTheirCells) {
         ++seen;
         EXPECT_NEAR(text.box.x + text.box.width / 2, middle, 1);
         EXPECT_GT(text.box.y, layout.frame.bottom());
-        EXPECT_TRUE(text.turned);
+        EXPECT_TRUE(text.vertical);
       }
     }
   EXPECT_EQ(seen, 2 * n);
 }
 
-TEST(HeatMap, LettersStandUprightHoweverNarrowTheirCells) {
+TEST(HeatMap, SingleLettersAreUprightInNarrowCells) {
   for (const Index n : {5, 24, 36}) {
     std::vector<std::string> letters;
     for (Index i = 0; i < n; ++i) letters.emplace_back(1, "mW1i"[static_cast<std::size_t>(i % 4)]);
     const PanelLayout layout =
-        lay_out(HeatMap{.values = Eigen::MatrixXd::Ones(10, n), .column_labels = letters},
-                Font::system(), 2);
+        detail::lay_out(HeatMap{.values = Eigen::MatrixXd::Ones(10, n), .column_labels = letters},
+                        Font::system(), 2);
     Index shown = 0;
     for (const Text& text : layout.texts)
-      if (text.box.y > layout.frame.bottom() && text.text.size() == 1 && !text.turned) ++shown;
+      if (text.box.y > layout.frame.bottom() && text.text.size() == 1 && !text.vertical) ++shown;
     EXPECT_EQ(shown, n);
   }
 }
@@ -198,17 +202,18 @@ TEST(HeatMap, BarShowsTheRangeWithNumbers) {
   const PanelLayout panel = figure.layout().panels[0];
   const Image image = figure.draw();
   EXPECT_GT(panel.bar.x, panel.frame.right());
-  EXPECT_EQ(image.at(panel.bar.x + 3, panel.bar.y), color_at(ColorMap::viridis, 1));
-  EXPECT_EQ(image.at(panel.bar.x + 3, panel.bar.bottom() - 1), color_at(ColorMap::viridis, 0));
+  EXPECT_EQ(image.at(panel.bar.x + 3, panel.bar.y), detail::color_at(ColorMap::viridis, 1));
+  EXPECT_EQ(image.at(panel.bar.x + 3, panel.bar.bottom() - 1),
+            detail::color_at(ColorMap::viridis, 0));
   int numbers = 0;
   for (const Text& text : panel.texts)
     if (text.box.x > panel.bar.x) {
       ++numbers;
       const double value =
           std::stod(text.text.starts_with("−") ? "-" + text.text.substr(3) : text.text);
-      const double share =
+      const double fraction =
           1 - (text.box.y + text.box.height / 2.0 - panel.bar.y) / panel.bar.height;
-      EXPECT_NEAR(value, -1 + 2 * share, 0.01);
+      EXPECT_NEAR(value, -1 + 2 * fraction, 0.01);
     }
   EXPECT_GE(numbers, 5);
 }
@@ -216,7 +221,7 @@ TEST(HeatMap, BarShowsTheRangeWithNumbers) {
 TEST(HeatMap, EveryRangeGetsAtLeastTwoNumbers) {
   for (const double size : {1e-8, 0.37, 1.0, 42.0, 1e8}) {
     const PanelLayout panel =
-        lay_out(HeatMap{.values = Eigen::RowVector2d(-size, size)}, Font::system(), 2);
+        detail::lay_out(HeatMap{.values = Eigen::RowVector2d(-size, size)}, Font::system(), 2);
     EXPECT_GE(std::count_if(panel.texts.begin(), panel.texts.end(),
                             [&](const Text& text) { return text.box.x > panel.bar.x; }),
               2)

@@ -5,12 +5,12 @@
 
 namespace {
 
-using attn::plot::Coverage;
 using attn::plot::Image;
 using attn::plot::Rect;
 using attn::plot::rgb;
+using attn::plot::detail::Coverage;
 
-TEST(Image, RectanglesMeetOnlyWhereTheyShareAPixel) {
+TEST(Image, RectanglesOverlapWhereTheyHaveAPixelInCommon) {
   const Rect a{0, 0, 10, 5};
   EXPECT_FALSE(a.overlaps({10, 0, 3, 3}));
   EXPECT_FALSE(a.overlaps({0, 5, 3, 3}));
@@ -22,19 +22,21 @@ TEST(Image, RectanglesMeetOnlyWhereTheyShareAPixel) {
   EXPECT_EQ(unite(a, {90, 90, 0, 0}), a);
 }
 
-TEST(Image, FillsAndCutsAtTheBorder) {
+TEST(Image, FillsAndClipsAtTheBorder) {
   Image image(8, 6);
   image.fill({6, 4, 100, 100}, rgb(0x102030));
   image.fill({-5, -5, 6, 6}, rgb(0x405060));
   EXPECT_EQ(image.at(7, 5), rgb(0x102030));
-  EXPECT_EQ(image.at(5, 5), attn::plot::ink::paper);
+  EXPECT_EQ(image.at(5, 5), attn::plot::detail::ink::paper);
   EXPECT_EQ(image.at(0, 0), rgb(0x405060));
-  EXPECT_EQ(image.at(1, 0), attn::plot::ink::paper);
+  EXPECT_EQ(image.at(1, 0), attn::plot::detail::ink::paper);
 }
 
-TEST(Image, StampsInkAlongAndUpwards) {
+TEST(Image, StampsInkHorizontallyAndVertically) {
   Coverage mask{3, 2};
-  mask.ink(0, 0, 255), mask.ink(2, 1, 128), mask.ink(9, 9, 255);
+  mask.ink(0, 0, 255);
+  mask.ink(2, 1, 128);
+  mask.ink(9, 9, 255);
   Image along(5, 5), upwards(5, 5);
   along.stamp(mask, 1, 1, rgb(0x000000));
   EXPECT_EQ(along.at(1, 1), rgb(0x000000));
@@ -44,7 +46,7 @@ TEST(Image, StampsInkAlongAndUpwards) {
   EXPECT_EQ(upwards.at(2, 1), rgb(0x7f7f7f));
 }
 
-TEST(Image, PngIsReadBackPixelForPixel) {
+TEST(Image, PngIsReadBackPixelByPixel) {
   Image image(67, 41);
   for (int y = 0; y < 41; ++y)
     for (int x = 0; x < 67; ++x)
@@ -56,7 +58,7 @@ TEST(Image, PngIsReadBackPixelForPixel) {
     for (int x = 0; x < 67; ++x) ASSERT_EQ(picture.at(x, y), image.at(x, y)) << x << " " << y;
 }
 
-TEST(Image, SizesThatNoPictureHasAreErrors) {
+TEST(Image, ImpossibleSizesAreErrors) {
   EXPECT_THROW(Image(0, 5), attn::ShapeError);
   EXPECT_THROW(Image(5, -1), attn::ShapeError);
   EXPECT_THROW(Image(100000, 100000), attn::ShapeError);

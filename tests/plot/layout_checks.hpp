@@ -8,8 +8,8 @@
 
 namespace attn_test {
 
-/// What must be true of any layout: everything lies on the page, and no text meets a text, a cell
-/// or a colour bar.
+/// What holds for every layout: all parts lie on the page, and no text meets another text, a cell
+/// or a color bar.
 inline void expect_tidy(const attn::plot::Layout& layout, const std::string& what) {
   using attn::plot::Rect;
   const Rect page{0, 0, layout.width, layout.height};

@@ -15,7 +15,7 @@
 
 namespace attn_test {
 
-/// A PNG as a reader that knows nothing of the writer sees it.
+/// A PNG file, decoded by a reader that is independent of the writer.
 struct Picture {
   int width = 0, height = 0;
   std::vector<std::uint8_t> rgb{};

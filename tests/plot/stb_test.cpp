@@ -21,7 +21,7 @@ TEST(Stb, AProgramsOwnCopyStaysItsOwn) {
   stbtt_fontinfo info{};
   EXPECT_NE(sizeof info, 0u);
   EXPECT_NE(reinterpret_cast<void*>(&stbi_write_png_to_func),
-            reinterpret_cast<void*>(&attn::plot::stb::stbi_write_png_to_func));
+            reinterpret_cast<void*>(&attn::plot::detail::stb::stbi_write_png_to_func));
 #ifdef STB_IMAGE_WRITE_STATIC
   FAIL() << "a setting of the library was left behind";
 #endif

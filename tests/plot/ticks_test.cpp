@@ -7,10 +7,11 @@
 
 namespace {
 
-using attn::plot::linear_ticks;
-using attn::plot::log_ticks;
 using attn::plot::Range;
-using attn::plot::Tick;
+using attn::plot::detail::fraction_of;
+using attn::plot::detail::linear_ticks;
+using attn::plot::detail::log_ticks;
+using attn::plot::detail::Tick;
 
 std::vector<std::string> labels(const std::vector<Tick>& ticks) {
   std::vector<std::string> all;
@@ -70,11 +71,16 @@ TEST(Ticks, LogarithmicOnesArePowers) {
   EXPECT_LT(log_ticks({1e-300, 1e300}, 10, 8).size(), 12u);
 }
 
-TEST(Ticks, ShareOfARange) {
-  EXPECT_EQ(attn::plot::share_of({2, 4}, 3), 0.5);
-  EXPECT_EQ(attn::plot::share_of({-DBL_MAX, DBL_MAX}, 0), 0.5);
-  EXPECT_EQ(attn::plot::share_of({-DBL_MAX, DBL_MAX}, DBL_MAX), 1);
-  EXPECT_EQ(attn::plot::share_of({0, 5e-324}, 5e-324), 1);
+TEST(Ticks, ANarrowLogarithmicRangeHasLinearOnes) {
+  EXPECT_EQ(labels(log_ticks({2.9, 5.3}, 10, 6)), (Labels{"3.0", "3.5", "4.0", "4.5", "5.0"}));
+  EXPECT_EQ(labels(log_ticks({130, 250}, 2, 5)), (Labels{"150", "200", "250"}));
+}
+
+TEST(Ticks, FractionOfARange) {
+  EXPECT_EQ(fraction_of({2, 4}, 3), 0.5);
+  EXPECT_EQ(fraction_of({-DBL_MAX, DBL_MAX}, 0), 0.5);
+  EXPECT_EQ(fraction_of({-DBL_MAX, DBL_MAX}, DBL_MAX), 1);
+  EXPECT_EQ(fraction_of({0, 5e-324}, 5e-324), 1);
 }
 
 }  // namespace

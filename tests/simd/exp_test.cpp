@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
-#include <attn/simd/exp.hpp>
 
+#include <attn/simd/exp.hpp>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -23,8 +23,8 @@ std::vector<T> exp_of(const std::vector<T>& x) {
   return y;
 }
 
-// The trap: Eigen's vectorised exp(−inf) is 2.9e-39 in SIMD lanes. Every lane of rows of 1 to 4
-// packets, and their tails.
+// Eigen's vectorized exp(−inf) is 2.9e-39 in SIMD lanes. The test covers every lane of rows of 1 to
+// 4 packets, and their tails.
 TYPED_TEST(Exp, OfMinusInfinityIsExactlyZeroAtEveryPosition) {
   using T = TypeParam;
   const std::size_t packet = std::size_t(attn::simd::lanes<T>);
@@ -80,7 +80,7 @@ TYPED_TEST(Exp, OfBaseTwoIsExactlyZeroOrNormal) {
     EXPECT_TRUE(exp2_of(x) == T(0) || exp2_of(x) >= smallest) << x;
   EXPECT_GT(exp2_of(lowest + 1), T(0));
   for (T n = lowest + 1; n <= 0; n += 1)
-    EXPECT_EQ(exp2_of(n), std::exp2(n)) << "a whole power is exact";
+    EXPECT_EQ(exp2_of(n), std::exp2(n)) << "integer powers are exact";
 }
 
 TYPED_TEST(Exp, OfBaseTwoIsWithinTwoUlp) {
@@ -118,11 +118,11 @@ TYPED_TEST(Exp, TanhIsWithinFourUlp) {
   EXPECT_TRUE(std::isnan(tanh_of(std::numeric_limits<T>::quiet_NaN())));
 }
 
-TYPED_TEST(Exp, OfASingleNumberIsThatOfALane) {
+TYPED_TEST(Exp, OfASingleAgreesWithThatOfALane) {
   using T = TypeParam;
   using Single = attn::simd::Single<T>;
   const double tolerance =
-      4 * double(std::numeric_limits<T>::epsilon());  // a single number is not fused
+      4 * double(std::numeric_limits<T>::epsilon());  // a Single uses no fused multiply-add
   for (T x = -30; x < 0; x += T(0.37)) {
     EXPECT_NEAR(double(exp2(Single(x)).first() / exp2_of(x)), 1, tolerance);
     EXPECT_NEAR(double(exp(Single(x)).first() / attn::exp(x)), 1, tolerance);
@@ -139,7 +139,7 @@ TEST(ExpAccuracy, FloatIsWithinTwoUlpEverywhere) {
     worst = std::max(worst, std::abs(double(attn::exp(x)) - exact) / ulp);
   }
   EXPECT_LT(worst, 2);
-  EXPECT_GT(worst, 0.4);  // it was measured at all
+  EXPECT_GT(worst, 0.4) << "the error was not measured";
 }
 
 TEST(ExpAccuracy, DoubleIsWithinTwoUlpEverywhere) {

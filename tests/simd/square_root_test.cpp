@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
-#include <attn/simd/square_root.hpp>
 
+#include <attn/simd/square_root.hpp>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -10,26 +10,26 @@ namespace {
 using attn::Index;
 namespace simd = attn::simd;
 
-/// As std::sqrt, to the bit: also of what is below the normal numbers, of 0 and of infinity.
+/// The root is bitwise identical to std::sqrt, also for subnormal values, 0 and infinity.
 template <class T>
 void expect_rounded_once() {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> numbers{0,
-                         1,
-                         2,
-                         Limits::infinity(),
-                         Limits::max(),
-                         Limits::min(),
-                         Limits::denorm_min(),
-                         Limits::min() / 3};
-  for (T x = Limits::min(); x < Limits::max() / 8; x *= T(7.3)) numbers.push_back(x);
-  std::vector<T> roots(numbers.size());
-  simd::for_each_packet<T>(static_cast<Index>(numbers.size()), [&](Index i, Index n) {
-    simd::store(roots.data() + i, n, sqrt(simd::load<simd::Vector<T>>(numbers.data() + i, n, 0)));
+  std::vector<T> values{0,
+                        1,
+                        2,
+                        Limits::infinity(),
+                        Limits::max(),
+                        Limits::min(),
+                        Limits::denorm_min(),
+                        Limits::min() / 3};
+  for (T x = Limits::min(); x < Limits::max() / 8; x *= T(7.3)) values.push_back(x);
+  std::vector<T> roots(values.size());
+  simd::for_each_packet<T>(static_cast<Index>(values.size()), [&](Index i, Index n) {
+    simd::store(roots.data() + i, n, sqrt(simd::load<simd::Vector<T>>(values.data() + i, n, 0)));
   });
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    EXPECT_EQ(roots[i], std::sqrt(numbers[i])) << numbers[i];
-    EXPECT_EQ(T(sqrt(simd::Single<T>(numbers[i]))), std::sqrt(numbers[i]));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(roots[i], std::sqrt(values[i])) << values[i];
+    EXPECT_EQ(T(sqrt(simd::Single<T>(values[i]))), std::sqrt(values[i]));
   }
   EXPECT_TRUE(std::isnan(sqrt(simd::Vector<T>(-1)).first()));
 }

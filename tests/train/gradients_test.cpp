@@ -51,7 +51,7 @@ TYPED_TEST(Gradients, OfASmallNormAreScaledByPyTorchsFactor) {
   model.bias.gradient().sum()(1) = T(2e-6);
   EXPECT_NEAR(attn::clip_gradient_norm(model.parameters(), 1.5e-6), 2e-6, 1e-12);
   EXPECT_NEAR(double(model.bias.gradient().sum()(1)), 1e-6, 1e-12);
-  EXPECT_TRUE(model.weight.gradient().empty()) << "what has not arrived stays so";
+  EXPECT_TRUE(model.weight.gradient().empty()) << "what is empty stays empty";
   model.bias.gradient().clear();
   EXPECT_EQ(attn::clip_gradient_norm(model.parameters(), 1), 0);
 }
@@ -76,7 +76,7 @@ TYPED_TEST(Gradients, AreSummedInDouble) {
   EXPECT_NEAR(attn::gradient_norm(model.parameters()) / 1e30, std::sqrt(35), 1e-6);
 }
 
-/// The mean over two batches is half of what they added up to.
+/// The mean over two batches is half of their sum.
 TYPED_TEST(Gradients, AreScaled) {
   using T = TypeParam;
   SmallModel<T> model(5003);

@@ -6,9 +6,8 @@ namespace {
 
 using attn::Index, attn::Tensor;
 
-/// A small model on two threads, with dropout: to write three letters of five backwards, from
-/// nothing.
-TEST(TrainingThreads, LearnToWriteBackwards) {
+/// A small model on two threads, with dropout, learns to reverse three letters out of five.
+TEST(TrainingThreads, LearnToReverse) {
   constexpr Index start = 0, letters = 5, vocabulary = letters + 1, length = 3, batch = 32;
   attn::set_num_threads(2);
   attn::Random random{1};
@@ -23,20 +22,21 @@ TEST(TrainingThreads, LearnToWriteBackwards) {
       random);
   attn::Adam<float> adam(model.parameters(), {.beta2 = 0.98});
   const attn::ConstantSchedule rate{.peak = 5e-3, .warmup_steps = 20};
-  Tensor<Index, 2> source({batch, length}), target({batch, length}), backwards({batch, length});
+  Tensor<Index, 2> source({batch, length}), target({batch, length}), reversed({batch, length});
   const auto draw = [&] {
     for (Index b = 0; b < batch; ++b) {
       for (Index i = 0; i < length; ++i) source(b, i) = 1 + random.index(letters);
-      for (Index i = 0; i < length; ++i)
-        backwards(b, i) = source(b, length - 1 - i),
-                     target(b, i) = i == 0 ? start : backwards(b, i - 1);
+      for (Index i = 0; i < length; ++i) {
+        reversed(b, i) = source(b, length - 1 - i);
+        target(b, i) = i == 0 ? start : reversed(b, i - 1);
+      }
     }
   };
   float first = 0, last = 0;
   for (Index step = 1; step <= 300; ++step) {
     draw();
     attn::Tape<float> tape{random};
-    const auto loss = attn::cross_entropy(model(tape, source, target), backwards);
+    const auto loss = attn::cross_entropy(model(tape, source, target), reversed);
     adam.zero_grad();
     tape.backward(loss);
     attn::clip_gradient_norm(model.parameters(), 1.0);
@@ -47,7 +47,7 @@ TEST(TrainingThreads, LearnToWriteBackwards) {
   draw();
   const Tensor<Index, 2> written =
       model.generate(source, {.start = start, .end = 0, .max_length = length});
-  const Index right = (written.flat().array() == backwards.flat().array()).count();
+  const Index right = (written.flat().array() == reversed.flat().array()).count();
   EXPECT_GT(first, 1.5f);
   EXPECT_LT(last, 0.2f);
   EXPECT_GE(right, 90);  // of 96

@@ -16,7 +16,7 @@ class MovingAverage : public testing::Test {};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(MovingAverage, Scalars);
 
-TYPED_TEST(MovingAverage, IsTheFormulaFromTheFirstValuesOn) {
+TYPED_TEST(MovingAverage, IsTheFormulaFromTheFirstStepOn) {
   using T = TypeParam;
   SmallModel<T> model(attn::Random{1}, 5003);
   attn::MovingAverage<T> average(model.parameters(), {.decay = 0.75});
@@ -37,7 +37,7 @@ TYPED_TEST(MovingAverage, IsTheFormulaFromTheFirstValuesOn) {
     ASSERT_NEAR(double(got[i]), expected[i], (std::is_same_v<T, float> ? 1e-6 : 1e-15)) << i;
 }
 
-TYPED_TEST(MovingAverage, StandsInTheModelWhileItIsEvaluated) {
+TYPED_TEST(MovingAverage, ReplacesTheWeightsWhileItIsEvaluated) {
   using T = TypeParam;
   SmallModel<T> model(attn::Random{1}), second;
   attn::MovingAverage<T> average(model.parameters());
@@ -47,7 +47,7 @@ TYPED_TEST(MovingAverage, StandsInTheModelWhileItIsEvaluated) {
   const attn::Stamp before = model.bias.stamp();
   EXPECT_TRUE(same_bits(average.evaluate([&] { return numbers_of(model); }), first));
   EXPECT_TRUE(same_bits(numbers_of(model), trained));
-  EXPECT_NE(model.bias.stamp(), before) << "what was packed from it is packed anew";
+  EXPECT_NE(model.bias.stamp(), before) << "what was packed from it is packed again";
   EXPECT_THROW(average.evaluate([&]() -> int { throw std::runtime_error("of the caller's"); }),
                std::runtime_error);
   EXPECT_TRUE(same_bits(numbers_of(model), trained)) << "also if it throws";

@@ -19,7 +19,7 @@ class Optimizers : public testing::Test {};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Optimizers, Scalars);
 
-/// The numbers of "name=value" in a case's description, 0 or what is said where there is none.
+/// The values of "name=value" in a case's description, or a default where there is none.
 struct Words {
   std::map<std::string, std::string> words;
   explicit Words(const std::string& text) {
@@ -32,8 +32,8 @@ struct Words {
   }
 };
 
-/// The same gradients for every step as PyTorch had, clipped and with the paper's learning rate;
-/// the same parameters after every one.
+/// With PyTorch's gradients at every step, clipped, and the paper's learning rate, the parameters
+/// are PyTorch's after every step.
 template <class T, class Optimizer>
 void follow(const attn::SafeTensors& file, const std::string& name,
             const typename Optimizer::Options& options, double factor) {
@@ -53,7 +53,7 @@ void follow(const attn::SafeTensors& file, const std::string& name,
                                 .factor = factor};
 
   Optimizer optimizer(parameters, options);
-  double gap = 0;
+  double difference = 0;
   ASSERT_EQ(norms.size(), 20u);
   for (Index step = 1; step <= 20; ++step) {
     optimizer.zero_grad();
@@ -63,9 +63,10 @@ void follow(const attn::SafeTensors& file, const std::string& name,
     optimizer.step(rate(step));
     const auto now = numbers_of(model);
     for (std::size_t i = 0; i < now.size(); ++i)
-      gap = std::max(gap, std::abs(double(now[i]) - values[std::size_t(step - 1) * 56 + i]));
+      difference =
+          std::max(difference, std::abs(double(now[i]) - values[std::size_t(step - 1) * 56 + i]));
   }
-  EXPECT_LT(gap, (std::is_same_v<T, float> ? 3e-6 : 1e-14)) << file.metadata().at(name);
+  EXPECT_LT(difference, (std::is_same_v<T, float> ? 3e-6 : 1e-14)) << file.metadata().at(name);
 }
 
 TYPED_TEST(Optimizers, ArePyTorchsForTwentySteps) {
@@ -105,8 +106,8 @@ TYPED_TEST(Optimizers, ArePyTorchsForTwentySteps) {
   EXPECT_EQ(cases, 9);
 }
 
-/// A vector that is not full, many parts, and one thread or several.
-TYPED_TEST(Optimizers, GiveTheSameBitsForAnyNumberOfThreads) {
+/// Packets that are not full, many parts, and one thread or several.
+TYPED_TEST(Optimizers, AreBitwiseIdenticalForAnyNumberOfThreads) {
   using T = TypeParam;
   const auto train = [](Index threads) {
     attn::set_num_threads(threads);
@@ -118,7 +119,8 @@ TYPED_TEST(Optimizers, GiveTheSameBitsForAnyNumberOfThreads) {
     for (int step = 0; step < 3; ++step) {
       draw_gradients(model.parameters(), random);
       norms.push_back(attn::clip_gradient_norm(model.parameters(), 1));
-      adamw.step(1e-2), sgd.step(1e-2);
+      adamw.step(1e-2);
+      sgd.step(1e-2);
     }
     attn::set_executor(attn::Pool{});
     return std::pair(numbers_of(model), norms);
@@ -130,8 +132,8 @@ TYPED_TEST(Optimizers, GiveTheSameBitsForAnyNumberOfThreads) {
         << threads;
 }
 
-/// Every number is treated alike, wherever it lies.
-TYPED_TEST(Optimizers, AreTheFormulaForEveryNumber) {
+/// Every element is updated alike, wherever it lies.
+TYPED_TEST(Optimizers, ApplyTheFormulaToEveryElement) {
   using T = TypeParam;
   SmallModel<T> model(attn::Random{5}, 7001);
   const std::vector<T> before = numbers_of(model);
@@ -156,7 +158,8 @@ TYPED_TEST(Optimizers, LeaveAParameterWithoutAGradientAsItIs) {
   attn::Sgd<T> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 0.5});
   const auto before = model.state_dict();
   model.bias.gradient().sum()(2) = 3;
-  adamw.step(0.1), sgd.step(0.1);
+  adamw.step(0.1);
+  sgd.step(0.1);
   const auto after = model.state_dict();
   for (const std::string& name : before.names())
     EXPECT_EQ(std::ranges::equal(before.values(name), after.values(name)), name != "bias") << name;
@@ -191,21 +194,48 @@ TYPED_TEST(Optimizers, TakeGroupsWithOptionsOfTheirOwn) {
     }
 }
 
-TYPED_TEST(Optimizers, GoOnFromALoadedStateWithTheSameBits) {
+TYPED_TEST(Optimizers, NameTheirGroupsAndOptions) {
+  using T = TypeParam;
+  SmallModel<T> model;
+  const auto [matrices, vectors] = attn::split_by_axes(model.parameters());
+  attn::Sgd<T> sgd(matrices, {.momentum = 0.5, .nesterov = true});
+  sgd.add_group(vectors, {.dampening = 0.25, .weight_decay = 0.125, .lr_factor = 2});
+  const std::vector<attn::ParameterGroup> groups = sgd.parameter_groups();
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].parameters, (std::vector<std::string>{"weight", "inner.weight"}));
+  EXPECT_EQ(groups[1].parameters, (std::vector<std::string>{"bias", "inner.bias"}));
+  using Options = std::map<std::string, attn::OptionValue>;
+  EXPECT_EQ(groups[0].options, (Options{{"momentum", 0.5},
+                                        {"dampening", 0.0},
+                                        {"weight_decay", 0.0},
+                                        {"nesterov", true},
+                                        {"lr_factor", 1.0}}));
+  EXPECT_EQ(groups[1].options, (Options{{"momentum", 0.0},
+                                        {"dampening", 0.25},
+                                        {"weight_decay", 0.125},
+                                        {"nesterov", false},
+                                        {"lr_factor", 2.0}}));
+}
+
+TYPED_TEST(Optimizers, ContinueBitwiseIdenticallyFromALoadedState) {
   using T = TypeParam;
   const auto check = [](auto make) {
     SmallModel<T> straight(attn::Random{1}), second;
     auto one = make(straight);
     attn::Random random{2};
-    for (int step = 0; step < 3; ++step)
-      draw_gradients(straight.parameters(), random), one.step(0.01);
+    for (int step = 0; step < 3; ++step) {
+      draw_gradients(straight.parameters(), random);
+      one.step(0.01);
+    }
     second.load_state_dict(straight.state_dict());
     auto two = make(second);
     two.load_state_dict(one.state_dict());
     attn::Random again = random;
     for (int step = 0; step < 3; ++step) {
-      draw_gradients(straight.parameters(), random), one.step(0.01);
-      draw_gradients(second.parameters(), again), two.step(0.01);
+      draw_gradients(straight.parameters(), random);
+      one.step(0.01);
+      draw_gradients(second.parameters(), again);
+      two.step(0.01);
     }
     EXPECT_TRUE(same_bits(numbers_of(straight), numbers_of(second)));
   };
@@ -220,7 +250,8 @@ TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
   SmallModel<T> model(attn::Random{1});
   attn::Random random{2};
   attn::Adam<T> adam(model.parameters());
-  draw_gradients(model.parameters(), random), adam.step(0.01);
+  draw_gradients(model.parameters(), random);
+  adam.step(0.01);
   const auto state = adam.state_dict();
   const auto unchanged = [&] {
     const auto now = adam.state_dict();
@@ -246,7 +277,7 @@ TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
   attn::StateDict<T> half = state;
   half.set("bias.step", {}, std::vector<T>{T(0.5)});
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { adam.load_state_dict(half); }),
-            "Adam: bias.step = 0.500000 must be a whole number of steps");
+            "Adam: bias.step = 0.5 must be an integer from 0 to 2^53");
   half.set("bias.step", {1}, std::vector<T>{T(1)});
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { adam.load_state_dict(half); }),
             "Adam: bias.step (1) must be a scalar, of shape ()");
@@ -258,8 +289,8 @@ TYPED_TEST(Optimizers, LoadTheWholeStateOrNothing) {
   EXPECT_TRUE(unchanged());
 }
 
-/// 1e-30 squared is below the normal floats: what is lost there is nothing beside ε, and no NaN or
-/// infinity comes of it.
+/// 1e-30 squared is below the normal floats. What is lost there is negligible beside ε, and the
+/// result has no NaN or infinity.
 TYPED_TEST(Optimizers, StayFiniteForGradientsOfAnySize) {
   using T = TypeParam;
   for (const double size : {0.0, 1e-44, 1e-38, 1e-30, 1e-19, 1e15, 1e25, 1e38}) {

@@ -8,7 +8,7 @@ namespace {
 
 using attn::Index, attn::Tensor;
 
-/// All parameters of a model after some steps of training, with dropout, from a seed.
+/// All parameters of a model that was trained for some steps, with dropout, from a seed.
 template <class T>
 Tensor<T, 1> trained(std::uint64_t seed, Index threads) {
   attn::set_num_threads(threads);
@@ -48,7 +48,7 @@ class ReproducibleThreads : public testing::Test {};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(ReproducibleThreads, Scalars);
 
-TYPED_TEST(ReproducibleThreads, GiveTheSameBitsWithOneSeed) {
+TYPED_TEST(ReproducibleThreads, TrainBitwiseIdenticalModelsFromOneSeed) {
   const auto one = trained<TypeParam>(7, 1);
   EXPECT_TRUE(same_bits(trained<TypeParam>(7, 1), one));
   for (const Index threads : {2, 3})

@@ -46,9 +46,9 @@ struct Cases {
   }
 };
 
-/// 20 steps on one batch: losses and norms within `tolerance` of what PyTorch had, parameters not
-/// further than `far` from it. (The gradient of a key's bias is 0 but for rounding, as softmax does
-/// not see it. Adam makes a step of full length of that, in float.)
+/// 20 steps on one batch: losses and norms are within `tolerance` of PyTorch's, parameters within
+/// `far`. (The gradient of a key's bias is 0 but for rounding, as softmax does not depend on it.
+/// Adam makes a step of full length of that, in float.)
 template <class T, class Optimizer>
 void train_as_pytorch(const std::string& name, const typename Optimizer::Options& options,
                       double tolerance, double far) {
@@ -81,12 +81,13 @@ void train_as_pytorch(const std::string& name, const typename Optimizer::Options
                 norms[std::size_t(step - 1)], 10 * tolerance)
         << step;
     optimizer.step(rate(step));
-    double gap = 0;
+    double difference = 0;
     Index at = 0;
     for (const auto& p : model.parameters())
-      for (const T x : p.value) gap = std::max(gap, std::abs(double(x) - values(step - 1, at++)));
+      for (const T x : p.value)
+        difference = std::max(difference, std::abs(double(x) - values(step - 1, at++)));
     ASSERT_EQ(at, values.shape()[1]);
-    EXPECT_LT(gap, far) << step;
+    EXPECT_LT(difference, far) << step;
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <attn/attention/weight_mask.hpp>
+#include <attn/core/range.hpp>
 #include <attn/core/tensor.hpp>
-#include <attn/parallel/scratch.hpp>
+#include <attn/parallel/task_memory.hpp>
 #include <attn/rules/rule.hpp>
 
 namespace attn {
@@ -18,12 +19,6 @@ struct HeadInput {
   T scale;
   Index batch, head, row;
   const WeightMask<T>* mask;  ///< of the weights that are dropped; null where none are
-};
-
-/// Rows, of queries or of keys, from `begin` up to but without `end`.
-struct Range {
-  Index begin = 0, end = 0;
-  Index size() const { return end - begin; }
 };
 
 /// Where a kernel writes: O (Br×Ev), and where they are asked for the weights P (Br×S) and the Br

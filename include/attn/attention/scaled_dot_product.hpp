@@ -2,6 +2,7 @@
 
 #include <attn/attention/learn.hpp>
 #include <attn/attention/operand.hpp>
+#include <attn/attention/operation.hpp>
 #include <attn/attention/reference.hpp>
 #include <attn/attention/tiled.hpp>
 #include <attn/rules/rules.hpp>
@@ -58,23 +59,10 @@ class ScaledDotProductAttention {
   explicit ScaledDotProductAttention(AttentionOptions the_options = {}, Kernel the_kernel = {})
       : options(the_options), kernel(the_kernel) {}
 
+  /// Operands may be variables: the call is then recorded on their tape.
   template <class Q, class K, class V, Rule R = NoMask>
-    requires Operands<Q, K, V>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    static_assert(!Bound<R>::learns,
-                  "a rule that learns needs variables beside it: tape.variable(query), or "
-                  "tape.constant(query)");
-    const Call<Q, K, V> call(*this, query, key, value);
-    auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
-    call.run(rule, output.view());
-    return Operand<Q>::finish(std::move(output));
-  }
-
-  /// Operands of which some are variables: recorded, as whoever knows them says.
-  template <class Q, class K, class V, Rule R = NoMask>
-    requires(!Operands<Q, K, V>)
-  auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    return attend(*this, query, key, value, rule);
+    return detail::attend(*this, detail::SeparateHeads{}, rule, std::tie(query, key, value));
   }
 
   /// Writes where the caller says, without another copy where that is row-major. `output` must not
@@ -141,6 +129,15 @@ class ScaledDotProductAttention {
   }
 
  private:
+  friend struct detail::SeparateHeads;
+  template <class Q, class K, class V, Rule R>
+  auto compute(const Q& query, const K& key, const V& value, const R& rule) const {
+    const Call<Q, K, V> call(*this, query, key, value);
+    auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
+    call.run(rule, output.view());
+    return Operand<Q>::finish(std::move(output));
+  }
+
   /// The operands of one call, as heads that fit each other.
   template <class Q, class K, class V>
   struct Call {
@@ -165,9 +162,7 @@ class ScaledDotProductAttention {
       heads.check();
       heads.scale =
           static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
-      if (const double p = a.options.dropout; !(p >= 0 && p < 1))
-        throw OptionError("ScaledDotProductAttention: dropout = " + std::to_string(p) +
-                          " must be at least 0 and below 1");
+      detail::expect_probability(a.options.dropout, "ScaledDotProductAttention");
       if (!std::isfinite(heads.scale))
         throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) +
                           " must be finite");

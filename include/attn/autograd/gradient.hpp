@@ -6,16 +6,16 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The gradient of something, whatever its number of axes.
+/// The gradient of a tensor of any rank.
 template <class T>
 class AnyGradient {
  public:
   virtual ~AnyGradient() = default;
-  /// Whether nothing has arrived: then it is 0.
+  /// True if nothing has been accumulated; the gradient is then zero.
   virtual bool empty() const = 0;
-  /// The numbers in row-major order; of an empty gradient, zeros that are made now.
+  /// The elements in row-major order. An empty gradient is filled with zeros first.
   virtual std::span<T> values() = 0;
-  /// Nothing has arrived. The memory is kept for what will.
+  /// Resets the gradient to empty. Its memory is kept for the next backward pass.
   virtual void clear() = 0;
 
  protected:
@@ -24,8 +24,16 @@ class AnyGradient {
   AnyGradient& operator=(const AnyGradient&) = default;
 };
 
-/// dL/dx of a tensor x: what a number L changes by with each of x's elements. What arrives is
-/// added; before the first it has no memory.
+/// Where a backward pass writes a gradient: `to`, which is added to if `add` is true, and of which
+/// every element is to be overwritten otherwise.
+template <class T, int N>
+struct GradientTarget {
+  TensorView<T, N> to;
+  bool add;
+};
+
+/// dL/dx of a tensor x: the derivative of a scalar L by each element of x. Contributions are
+/// accumulated. No memory is allocated before the first of them.
 template <class T, int N>
 class Gradient final : public AnyGradient<T> {
  public:
@@ -33,33 +41,34 @@ class Gradient final : public AnyGradient<T> {
   explicit Gradient(const Shape<N>& shape) : shape_(shape) {}
 
   const Shape<N>& shape() const { return shape_; }
-  bool empty() const override { return !arrived_; }
-  void clear() override { arrived_ = false; }
+  bool empty() const override { return empty_; }
+  void clear() override { empty_ = true; }
   std::span<T> values() override {
     Tensor<T, N>& all = sum();
     return {all.data(), static_cast<std::size_t>(all.size())};
   }
 
-  /// What has arrived, to be added to in place.
+  /// The accumulated gradient, which may be added to in place.
   Tensor<T, N>& sum() {
-    if (!arrived_) overwrite().flat().setZero();
+    if (empty_) overwrite().flat().setZero();
     return value_;
   }
-  /// Memory for who writes every number of it, whatever had arrived.
+  /// Memory whose every element the caller overwrites. What was accumulated is discarded.
   Tensor<T, N>& overwrite() {
     if (value_.shape() != shape_) value_ = Tensor<T, N>::for_overwrite(shape_);
-    arrived_ = true;
+    empty_ = false;
     return value_;
   }
-  /// Errors: ShapeError for another shape than that of x.
+  /// Adds dx. Errors: ShapeError if its shape is not that of x.
   void add(Tensor<T, N> dx) {
     if (dx.shape() != shape_)
-      throw ShapeError("Gradient: what is added " + to_string(dx.shape()) +
-                       " must have the shape of what it is the gradient of, " + to_string(shape_));
-    if (empty()) value_ = std::move(dx), arrived_ = true;
+      throw ShapeError("Gradient: the gradient " + to_string(dx.shape()) +
+                       " must have the shape of its tensor, " + to_string(shape_));
+    if (empty_) value_ = std::move(dx);
     else value_.flat() += dx.flat();
+    empty_ = false;
   }
-  /// What has arrived, given away.
+  /// Moves the accumulated gradient out, and leaves it empty.
   Tensor<T, N> take() {
     Tensor<T, N> dx = std::move(sum());
     clear();
@@ -69,7 +78,7 @@ class Gradient final : public AnyGradient<T> {
  private:
   Shape<N> shape_{};
   Tensor<T, N> value_;
-  bool arrived_ = false;
+  bool empty_ = true;
 };
 
 }  // namespace ATTN_ABI

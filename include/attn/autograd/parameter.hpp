@@ -1,44 +1,44 @@
 #pragma once
 
-#include <atomic>
 #include <attn/autograd/gradient.hpp>
-#include <cstdint>
-#include <memory>
-#include <mutex>
-#include <vector>
+#include <attn/autograd/packed_rows.hpp>
+#include <optional>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Stands for a value of a parameter: no other value has had it, and none will.
-class Stamp {
- public:
-  void renew() { number_ = last.fetch_add(1, std::memory_order_relaxed) + 1; }
-  friend bool operator==(const Stamp&, const Stamp&) = default;
+template <class U>
+class NamedParameter;
 
- private:
-  static inline std::atomic<std::uint64_t> last = 0;
-  std::uint64_t number_ = 0;
-};
-
-/// A tensor that a layer learns, and its gradient, which has no memory before it is needed. After
-/// each change its stamp is another, so that what is made from the value, such as packed weights,
-/// is made anew when it is used next.
+/// A tensor that a layer learns, its gradient, and for matrices the packed form in which products
+/// read it. The gradient and the packed form have no memory before they are needed. Each change
+/// gives the parameter a new version, so that a packed form of an old value is never used.
 template <class T, int N>
 class Parameter {
  public:
+  using Scalar = T;
+  static constexpr int axes = N;
+
   Parameter() = default;
-  explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { stamp_.renew(); }
+  explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { version_.renew(); }
 
   const Tensor<T, N>& value() const { return value_; }
-  /// The value, to be changed now. Call it again for a later change: one through a reference that
-  /// was kept is not noticed.
+  const Shape<N>& shape() const { return value_.shape(); }
+  /// The value, to be changed at once. Call `edit` again for a later change: a change through a
+  /// reference that was kept goes unnoticed.
   Tensor<T, N>& edit() {
-    stamp_.renew();
+    version_.renew();
     return value_;
   }
-  const Stamp& stamp() const { return stamp_; }
+  const Version& version() const { return version_; }
   Gradient<T, N>& gradient() { return gradient_; }
+
+  /// The transpose of some rows of a weight (out, in), packed. Valid until the weight changes.
+  const PackedMatrix<T>& packed(Range rows) const
+    requires(N == 2)
+  {
+    return packed_.get(value_, version_, rows);
+  }
 
  private:
   template <class>
@@ -46,101 +46,54 @@ class Parameter {
 
   Tensor<T, N> value_;
   Gradient<T, N> gradient_;
-  Stamp stamp_;
+  Version version_;
+  [[no_unique_address]] std::conditional_t<N == 2, detail::PackedRows<T>, detail::NotPacked>
+      packed_;
 };
 
-/// What is made from a parameter and kept until the parameter changes. A const layer that several
-/// threads use makes it once.
-template <class Made>
-class MadeFrom {
- public:
-  MadeFrom() = default;
-  MadeFrom(const MadeFrom& other) { *this = other; }
-  MadeFrom& operator=(const MadeFrom& other) {
-    if (this == &other) return *this;
-    const std::scoped_lock lock(mutex_, other.mutex_);
-    made_ = other.made_, stamp_ = other.stamp_;
-    return *this;
-  }
-  ~MadeFrom() = default;
+template <class P>
+inline constexpr bool is_parameter = false;
+template <class T, int N>
+inline constexpr bool is_parameter<Parameter<T, N>> = true;
+/// A Parameter, const or not.
+template <class P>
+concept IsParameter = is_parameter<std::remove_cvref_t<P>>;
 
-  /// `make()`, or what it gave when the parameter had the same stamp. It must not wait for other
-  /// threads.
-  template <class Make>
-  std::shared_ptr<const Made> get(const Stamp& stamp, Make&& make) const {
-    const std::lock_guard lock(mutex_);
-    if (!made_ || stamp_ != stamp) {
-      made_.reset();  // before the new one needs its memory
-      made_ = std::make_shared<const Made>(make()), stamp_ = stamp;
-    }
-    return made_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  mutable std::shared_ptr<const Made> made_;
-  mutable Stamp stamp_;
+/// Rows of a parameter, or of one that a layer may be without, as an input of an operation.
+template <class P>
+struct ParameterRows {
+  P& parameter;
+  Range range;
+};
+/// The same rows of a weight, as the right factor of a product: packed where nothing is recorded.
+template <class P>
+struct WeightRows {
+  P& parameter;
+  Range range;
 };
 
-/// A parameter's gradient, under its name: a range of as many numbers as the parameter has, zeros
-/// where nothing has arrived.
-template <class T>
-class NamedGradient {
- public:
-  explicit NamedGradient(AnyGradient<T>& gradient) : gradient_(&gradient) {}
-
-  /// Whether nothing has arrived since it was made or cleared.
-  bool empty() const { return gradient_->empty(); }
-  void clear() const { gradient_->clear(); }
-  std::span<T> values() const { return gradient_->values(); }
-  operator std::span<const T>() const { return values(); }
-
- private:
-  AnyGradient<T>* gradient_;
-};
-struct NoGradient {};
-
-/// A parameter under its full name, "self_attn.in_proj_weight", whatever its number of axes; valid
-/// as long as the layer. U is T where the layer may be changed, const T where not.
-template <class U>
-class NamedParameter {
-  using T = std::remove_const_t<U>;
-  static constexpr bool changeable = !std::is_const_v<U>;
-
- public:
-  std::string name;
-  std::vector<Index> shape;
-  std::span<const T> value;
-  /// Of a layer that may be changed.
-  [[no_unique_address]] std::conditional_t<changeable, NamedGradient<T>, NoGradient> grad;
-
-  template <class P>
-  NamedParameter(std::string full_name, P& parameter)
-      : name(std::move(full_name)),
-        shape(parameter.value().shape().begin(), parameter.value().shape().end()),
-        value(parameter.value_.data(), static_cast<std::size_t>(parameter.value_.size())),
-        grad(gradient_of(parameter)),
-        data_(parameter.value_.data()),
-        stamp_(&parameter.stamp_) {}
-
-  /// The value, to be changed now, as Parameter::edit gives it.
-  std::span<T> edit() const
-    requires changeable
-  {
-    stamp_->renew();
-    return {data_, value.size()};
-  }
-
- private:
-  template <class P>
-  static auto gradient_of(P& parameter) {
-    if constexpr (changeable) return NamedGradient<T>(parameter.gradient());
-    else return NoGradient{};
-  }
-
-  U* data_;
-  std::conditional_t<changeable, Stamp, const Stamp>* stamp_;
-};
+template <IsParameter P>
+ParameterRows<P> rows(P& parameter, Index begin, Index end) {
+  return {parameter, {begin, end}};
+}
+template <IsParameter P>
+ParameterRows<std::optional<P>> rows(std::optional<P>& parameter, Index begin, Index end) {
+  return {parameter, {begin, end}};
+}
+template <IsParameter P>
+ParameterRows<const std::optional<P>> rows(const std::optional<P>& parameter, Index begin,
+                                           Index end) {
+  return {parameter, {begin, end}};
+}
+template <IsParameter P>
+WeightRows<P> weight_rows(P& weight, Index begin, Index end) {
+  return {weight, {begin, end}};
+}
+/// All rows.
+template <IsParameter P>
+WeightRows<P> weight_rows(P& weight) {
+  return {weight, {0, weight.shape()[0]}};
+}
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,29 +1,21 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/core/config.hpp>
+#include <attn/core/workspace.hpp>
 #include <memory>
-#include <new>
 #include <type_traits>
 #include <utility>
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// `size` numbers at a 64-byte boundary, a cache line and the widest vector, zero at the start
-/// unless they are to be overwritten anyway. Copies are deep. Large ones ask the system for huge
-/// pages, of which far fewer have to be brought in.
+/// `size` elements at a 64-byte boundary, initialized to zero unless they are to be overwritten
+/// anyway. Copies are deep. Within a Workspace, memory is recycled.
 template <class T>
 class Buffer {
-  static_assert(std::is_trivially_copyable_v<T>, "a buffer holds plain numbers");
+  static_assert(std::is_trivially_copyable_v<T>, "a buffer holds plain values");
 
  public:
-  static constexpr std::align_val_t alignment{64};
-
   Buffer() = default;
   explicit Buffer(Index size) : Buffer(size, ForOverwrite{}) { std::fill_n(data(), size, T{}); }
   static Buffer for_overwrite(Index size) { return {size, ForOverwrite{}}; }
@@ -32,15 +24,16 @@ class Buffer {
   }
   Buffer(Buffer&& other) noexcept
       : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  /// Copies into the memory that is there if the sizes are equal: a tensor that is assigned in a
+  /// loop allocates nothing.
   Buffer& operator=(const Buffer& other) {
     if (size_ != other.size_) return *this = Buffer(other);
-    std::copy_n(
-        other.data(), size_,
-        data());  // into the memory that is there: a tensor assigned in a loop allocates nothing
+    std::copy_n(other.data(), size_, data());
     return *this;
   }
   Buffer& operator=(Buffer&& other) noexcept {
-    data_ = std::move(other.data_), size_ = std::exchange(other.size_, 0);
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
     return *this;
   }
   ~Buffer() = default;
@@ -53,22 +46,15 @@ class Buffer {
   struct ForOverwrite {};
   Buffer(Index size, ForOverwrite) : data_(allocate(size)), size_(size) {}
 
-  struct Delete {
-    std::align_val_t alignment{};
-    void operator()(T* data) const { ::operator delete(data, alignment); }
+  struct Free {
+    std::size_t block_size = 0;
+    void operator()(T* data) const { detail::free_block(data, block_size); }
   };
-  using Pointer = std::unique_ptr<T, Delete>;
+  using Pointer = std::unique_ptr<T, Free>;
   static Pointer allocate(Index size) {
     if (size == 0) return nullptr;
-    constexpr std::size_t huge_page = std::size_t{1} << 21;
-    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
-    const Delete how{bytes < 2 * huge_page ? alignment : std::align_val_t{huge_page}};
-    T* const data = static_cast<T*>(::operator new(bytes, how.alignment));
-#ifdef MADV_HUGEPAGE
-    if (how.alignment != alignment)
-      madvise(data, bytes, MADV_HUGEPAGE);  // a wish: whether it is granted does not matter
-#endif
-    return Pointer(data, how);
+    const std::size_t block_size = detail::block_size(static_cast<std::size_t>(size) * sizeof(T));
+    return Pointer(static_cast<T*>(detail::allocate_block(block_size)), Free{block_size});
   }
 
   Pointer data_;

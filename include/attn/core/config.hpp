@@ -3,16 +3,16 @@
 #include <Eigen/Core>
 #include <cassert>
 
-// A masked score is −∞ and its weight exactly 0; rounding is done by adding and subtracting a large
-// number.
+// A masked score is −∞ and its weight exactly 0, and values are rounded by adding and subtracting a
+// large constant: -ffast-math breaks both. Compile the files that include attn without -ffast-math,
+// -Ofast, -ffinite-math-only, -funsafe-math-optimizations and -fassociative-math.
 #if (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) || \
     defined(__ASSOCIATIVE_MATH__)
-#error \
-    "attn: -ffast-math lets the compiler assume that there are no infinities, which masks are made of; compile the files that include attn without it (without -Ofast, -ffinite-math-only, -funsafe-math-optimizations and -fassociative-math too)"
+#error "attn: -ffast-math lets the compiler drop the infinities of masks; see attn/core/config.hpp"
 #endif
 
 /// Checks of the library's own invariants and of element indices. Define it before the first
-/// include to route it elsewhere; like `assert`, it is gone under NDEBUG. Shapes, options and files
+/// include to replace it; like `assert`, it has no effect under NDEBUG. Shapes, options and files
 /// are always checked, by exceptions.
 #ifdef ATTN_ASSERT
 #define ATTN_ABI_ASSERT custom
@@ -27,12 +27,15 @@
 
 // Two translation units of one program may be compiled for different instruction sets, or with
 // assertions on and off. The same inline function then has two bodies, and a linker keeps either.
-// An inline namespace named after both facts keeps them apart: attn::Tensor is
+// An inline namespace that is named after both facts keeps them apart: attn::Tensor is
 // attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in the other.
+
+// 1. The instruction set: what Eigen's packets are made of, the widest first.
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(EIGEN_VECTORIZE_AVX512DQ)
 #define ATTN_ABI_PACKETS avx512dq
 #elif defined(EIGEN_VECTORIZE_AVX512)
 #define ATTN_ABI_PACKETS avx512
+
 #elif defined(EIGEN_VECTORIZE_AVX2) && defined(EIGEN_VECTORIZE_FMA)
 #define ATTN_ABI_PACKETS avx2_fma
 #elif defined(EIGEN_VECTORIZE_AVX2)
@@ -41,6 +44,7 @@
 #define ATTN_ABI_PACKETS avx_fma
 #elif defined(EIGEN_VECTORIZE_AVX)
 #define ATTN_ABI_PACKETS avx
+
 #elif defined(EIGEN_VECTORIZE_SSE4_2)
 #define ATTN_ABI_PACKETS sse4_2
 #elif defined(EIGEN_VECTORIZE_SSE4_1)
@@ -49,6 +53,7 @@
 #define ATTN_ABI_PACKETS sse3
 #elif defined(EIGEN_VECTORIZE_SSE)
 #define ATTN_ABI_PACKETS sse2
+
 #elif defined(EIGEN_VECTORIZE_NEON)
 #define ATTN_ABI_PACKETS neon
 #elif defined(EIGEN_VECTORIZE)
@@ -56,14 +61,16 @@
 #else
 #define ATTN_ABI_PACKETS scalar
 #endif
-#define ATTN_ABI_JOIN_(a, b) a##_##b
-#define ATTN_ABI_JOIN(a, b) ATTN_ABI_JOIN_(a, b)
+
+// 2. The name: <instruction set>_<assertions>. Two macros, so that the arguments are expanded.
+#define ATTN_ABI_JOIN_(packets, assertions) packets##_##assertions
+#define ATTN_ABI_JOIN(packets, assertions) ATTN_ABI_JOIN_(packets, assertions)
 #define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_ABI_ASSERT)
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Sizes and offsets: 64 bits, signed, everywhere.
+/// The type of all sizes and offsets: 64 bits, signed.
 using Index = Eigen::Index;
 
 }  // namespace ATTN_ABI

@@ -6,13 +6,14 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A tensor as one of Eigen's, over the same memory: `tensor_map(q).shuffle(…)`. Not part of
-/// `attn.hpp`: Eigen's tensors are unsupported, and large. Errors: ShapeError if a view has gaps.
+/// A tensor as an Eigen::TensorMap of the same memory: `tensor_map(q).shuffle(…)`. This header is
+/// not part of `attn.hpp`, because Eigen's tensors are unsupported, and large to compile.
+/// Errors: ShapeError if a view is not contiguous.
 template <class T, int N>
 auto tensor_map(const TensorView<T, N>& tensor) {
   using Plain = Eigen::Tensor<std::remove_const_t<T>, N, Eigen::RowMajor>;
   if (!tensor.is_contiguous())
-    throw ShapeError("tensor_map: a view must be without gaps, but " + to_string(tensor.shape()) +
+    throw ShapeError("tensor_map: a view must be contiguous, but " + to_string(tensor.shape()) +
                      " has strides " + to_string(tensor.strides()));
   return Eigen::TensorMap<std::conditional_t<std::is_const_v<T>, const Plain, Plain>>(
       tensor.data(), tensor.shape());

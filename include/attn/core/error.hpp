@@ -3,17 +3,17 @@
 #include <attn/core/config.hpp>
 #include <stdexcept>
 
-// Outside of ATTN_ABI on purpose: what one part of a program throws, another part compiled for
-// other instructions can catch.
+// Outside of ATTN_ABI on purpose: what one part of a program throws, a part that is compiled for
+// another instruction set can catch.
 namespace attn {
 
-/// What this library throws. `what()` is one sentence that names the function, the argument, what
-/// it got and what it expected.
+/// The base of all exceptions of this library. `what()` is one sentence that names the function,
+/// the argument, what it got and what it expected.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Extents that do not fit each other.
+/// Extents that do not fit each other, or that cannot be extents.
 struct ShapeError : Error {
   using Error::Error;
 };
@@ -23,7 +23,7 @@ struct OptionError : Error {
   using Error::Error;
 };
 
-/// A file that cannot be read or written, or that is not what its format says.
+/// A file that cannot be read or written, or that violates its format.
 struct FileError : Error {
   using Error::Error;
 };

@@ -2,15 +2,16 @@
 
 #include <attn/core/error.hpp>
 #include <sstream>
-#include <string>
+#include <string_view>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Errors: OptionError "Layer: option = value must be rule." where the value is not good.
+/// Checks an option of a layer or function. Errors: OptionError "Layer: option = value must be
+/// rule" where the value is not good.
 template <class Value>
-void expect_option(bool good, const char* layer, const char* option, Value value,
-                   const std::string& rule) {
+void expect_option(bool good, const char* layer, const char* option, const Value& value,
+                   std::string_view rule) {
   if (good) return;
   std::ostringstream sentence;
   sentence << layer << ": " << option << " = " << value << " must be " << rule;

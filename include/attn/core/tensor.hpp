@@ -7,22 +7,23 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Owns one contiguous row-major block of N axes, 64-byte aligned; copies are deep. `Tensor<float,
-/// 4>({B, H, L, E})` is zero. Everything that a view can do, a tensor does through its view. A
-/// tensor given up by a move is empty.
+/// Owns one contiguous row-major block of N axes, 64-byte aligned. `Tensor<float, 4>({B, H, L, E})`
+/// is initialized to zero. Copies are deep; a tensor that was moved from is empty. Everything that
+/// a view can do, a tensor does through its view.
 template <class T, int N>
 class Tensor {
   static constexpr std::size_t rank = static_cast<std::size_t>(N);
 
  public:
   using Scalar = T;
+  static constexpr int axes = N;
   using View = TensorView<T, N>;
   using ConstView = TensorView<const T, N>;
 
   Tensor() = default;
   /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
   explicit Tensor(const Shape<N>& shape) : buffer_(checked_size(shape, sizeof(T))), shape_(shape) {}
-  /// Not zero but anything: for who writes every element before it is read.
+  /// Uninitialized, for code that writes every element before it reads one.
   static Tensor for_overwrite(const Shape<N>& shape) {
     return {Buffer<T>::for_overwrite(checked_size(shape, sizeof(T))), shape};
   }
@@ -38,10 +39,10 @@ class Tensor {
   ~Tensor() = default;
 
   View view() {
-    return {typename View::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)};
+    return {detail::Checked{}, buffer_.data(), shape_, detail::row_major_strides(shape_)};
   }
   ConstView view() const {
-    return {typename ConstView::Checked{}, buffer_.data(), shape_, row_major_strides(shape_)};
+    return {detail::Checked{}, buffer_.data(), shape_, detail::row_major_strides(shape_)};
   }
   operator View() { return view(); }
   operator ConstView() const { return view(); }
@@ -78,7 +79,7 @@ class Tensor {
   auto as_rows() const { return view().as_rows(); }
   auto flat() { return view().flat(); }
   auto flat() const { return view().flat(); }
-  /// A view with other extents; of a tensor that is given up, a tensor that takes over its memory.
+  /// A view with other extents; of an rvalue, a tensor that takes over its memory.
   template <std::size_t M>
   auto reshape(const Index (&shape)[M]) & {
     return view().reshape(shape);
@@ -102,7 +103,8 @@ class Tensor {
   friend class Tensor;
   Tensor(Buffer<T>&& buffer, const Shape<N>& shape) : buffer_(std::move(buffer)), shape_(shape) {}
 
-  Buffer<T> buffer_;  // before the shape: a copy that finds no memory changes neither
+  // The buffer comes first: a copy that fails to allocate changes neither.
+  Buffer<T> buffer_;
   Shape<N> shape_{};
 };
 
@@ -120,16 +122,16 @@ bool operator==(const Tensor<T, N>& a, const Tensor<T, N>& b) {
   return a.view() == b.view();
 }
 
-/// Element by element, between equal shapes; no memory may be shared.
+/// Copies element by element, between equal shapes; source and target must not overlap.
 template <class T, class U, int N>
-void copy(const TensorView<T, N>& from, const TensorView<U, N>& to) {
-  if (from.shape() != to.shape())
-    throw ShapeError("copy: source " + to_string(from.shape()) +
-                     " must have the shape of the target " + to_string(to.shape()));
+void copy(const TensorView<T, N>& source, const TensorView<U, N>& target) {
+  if (source.shape() != target.shape())
+    throw ShapeError("copy: source " + to_string(source.shape()) +
+                     " must have the shape of the target " + to_string(target.shape()));
   if constexpr (N == 1) {
-    std::copy_n(from.data(), from.size(), to.data());
+    std::copy_n(source.data(), source.size(), target.data());
   } else {
-    for (Index i = 0; i < from.shape()[0]; ++i) copy(from[i], to[i]);
+    for (Index i = 0; i < source.shape()[0]; ++i) copy(source[i], target[i]);
   }
 }
 
@@ -149,20 +151,21 @@ auto TensorView<T, N>::permute(const std::array<int, rank>& order) const -> Tens
     if (order[a] < 0 || order[a] >= N || std::exchange(seen[axis], true))
       throw ShapeError("permute: the order of axes must name each axis of " + to_string(shape_) +
                        " once");
-    shape[a] = shape_[axis], strides[a] = strides_[axis];
+    shape[a] = shape_[axis];
+    strides[a] = strides_[axis];
   }
   Tensor<Scalar, N> result(shape);
   Shape<N> at{};
   for (Index i = 0; i < result.size(); ++i) {
-    Index from = 0;
-    for (std::size_t a = 0; a < rank; ++a) from += at[a] * strides[a];
-    result.data()[i] = data_[from];
-    for (std::size_t a = rank; a-- > 0 && ++at[a] == shape[a];) at[a] = 0;
+    Index source = 0;
+    for (std::size_t a = 0; a < rank; ++a) source += at[a] * strides[a];
+    result.data()[i] = data_[source];
+    for (std::size_t a = rank; a-- > 0 && ++at[a] == shape[a];) at[a] = 0;  // the next index
   }
   return result;
 }
 
-/// A view's elements as a tensor of their own; a tensor as it is, given up or not.
+/// A copy of a view; a tensor itself, as the lvalue or rvalue that it is.
 template <class T, int N>
 auto to_tensor(const TensorView<T, N>& view) {
   return view.copy();
@@ -175,7 +178,7 @@ template <class T, int N>
 Tensor<T, N>&& to_tensor(Tensor<T, N>&& tensor) {
   return std::move(tensor);
 }
-/// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the way back.
+/// An Eigen expression as a tensor of two axes, row-major; `tensor.matrix()` is the inverse.
 template <class Derived>
 Tensor<typename Derived::Scalar, 2> to_tensor(const Eigen::MatrixBase<Derived>& matrix) {
   Tensor<typename Derived::Scalar, 2> result({matrix.rows(), matrix.cols()});

@@ -4,6 +4,7 @@
 #include <attn/core/shape.hpp>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -11,11 +12,16 @@ inline namespace ATTN_ABI {
 template <class T, int N>
 class Tensor;
 
-/// N axes over memory that somebody else owns: a pointer, extents, and the distance between
-/// neighbours on each axis. Neighbours on the last axis always lie side by side, so that every
-/// matrix of the view is an `Eigen::Map`; the other axes may have any stride, so that slices and
-/// the heads of a projection are views too. A view of const T only reads. Like a pointer it is
-/// copied freely, must not outlive the memory, and gives the same access whether const or not.
+namespace detail {
+/// Says that shape and strides come from a tensor or a view, and need not be checked again.
+struct Checked {};
+}  // namespace detail
+
+/// N axes over memory that somebody else owns: a pointer, and an extent and a stride for each axis.
+/// The last axis always has stride 1, so that every matrix of the view is an `Eigen::Map`; the
+/// other axes may have any stride, so that slices and the heads of a projection are views too. A
+/// view of const T is read-only. Like a pointer, a view is copied freely, must not outlive the
+/// memory, and gives the same access whether it is const or not.
 /// Errors: ShapeError from `slice`, `[]`, `reshape`, `flat`, `as_rows`; element indices are checked
 /// by ATTN_ASSERT.
 template <class T, int N>
@@ -33,22 +39,21 @@ class TensorView {
   using MatrixMap = Eigen::Map<Readable<Matrix>, Eigen::Unaligned, Eigen::OuterStride<>>;
   using VectorMap = Eigen::Map<Readable<Vector>>;
 
-  /// Row-major and without gaps.
+  /// Row-major and contiguous.
   TensorView(T* data, const Shape<N>& shape)
-      : TensorView(Checked{}, data, shape,
-                   (checked_size(shape, sizeof(T)), row_major_strides(shape))) {}
+      : TensorView(detail::Checked{}, data, shape, checked_strides(shape)) {}
   /// With a stride for each axis, in elements; the last must be 1.
   TensorView(T* data, const Shape<N>& shape, const Shape<N>& strides)
-      : TensorView(Checked{}, data, shape, strides) {
+      : TensorView(detail::Checked{}, data, shape, strides) {
     checked_size(shape, sizeof(T));
     if (strides.back() != 1)
       throw ShapeError("TensorView: the last of the strides " + to_string(strides) + " must be 1");
   }
-  /// A view that may write is also one that only reads.
+  /// A view that may write converts to a read-only one.
   operator TensorView<const T, N>() const
     requires(!std::is_const_v<T>)
   {
-    return {typename TensorView<const T, N>::Checked{}, data_, shape_, strides_};
+    return {detail::Checked{}, data_, shape_, strides_};
   }
 
   T* data() const { return data_; }
@@ -62,9 +67,9 @@ class TensorView {
   }
   bool is_contiguous() const {
     if (size() == 0) return true;
-    Index step = 1;
-    for (std::size_t axis = rank; axis-- > 0; step *= shape_[axis])
-      if (shape_[axis] > 1 && strides_[axis] != step) return false;
+    Index stride = 1;
+    for (std::size_t axis = rank; axis-- > 0; stride *= shape_[axis])
+      if (shape_[axis] > 1 && strides_[axis] != stride) return false;
     return true;
   }
 
@@ -85,10 +90,10 @@ class TensorView {
     Shape<N - 1> shape, strides;
     std::copy(shape_.begin() + 1, shape_.end(), shape.begin());
     std::copy(strides_.begin() + 1, strides_.end(), strides.begin());
-    return {typename TensorView<T, N - 1>::Checked{}, data_ + i * strides_[0], shape, strides};
+    return {detail::Checked{}, data_ + i * strides_[0], shape, strides};
   }
 
-  /// The part from `begin` up to but without `end` of one axis.
+  /// The indices from `begin` up to but without `end` of one axis.
   TensorView slice(int axis, Index begin, Index end) const {
     if (axis < 0 || axis >= N)
       throw ShapeError("TensorView: slice axis " + std::to_string(axis) +
@@ -113,37 +118,39 @@ class TensorView {
             Eigen::OuterStride<>(strides_[rank - 2])};
   }
 
-  /// The whole as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The rows must
-  /// follow each other evenly.
+  /// All elements as one matrix, whose rows are the last axis: (B, L, D) as (B·L)×D. The rows must
+  /// be evenly spaced.
   MatrixMap as_rows() const
     requires(N >= 2)
   {
     const std::optional<MatrixMap> rows = even_rows();
     if (!rows)
       throw ShapeError("TensorView: strides " + to_string(strides_) + " of " + to_string(shape_) +
-                       " must let the rows follow each other evenly");
+                       " must let the rows be evenly spaced");
     return *rows;
   }
-  /// The same, or nothing where they do not: of a part of each sequence of a batch.
+  /// The same, or nothing where the rows are not evenly spaced, as in a slice of each sequence of a
+  /// batch.
   std::optional<MatrixMap> even_rows() const
     requires(N >= 2)
   {
-    Index rows = 1, step = strides_[rank - 2];
+    Index rows = 1;
+    Index stride = strides_[rank - 2];
     for (std::size_t axis = rank - 1; axis-- > 0; rows *= shape_[axis]) {
-      if (rows == 1 && shape_[axis] > 1)
-        step = strides_[axis];  // axes of extent 1 have no neighbours to be apart from
-      if (shape_[axis] > 1 && strides_[axis] != rows * step && size() > 0) return std::nullopt;
+      if (shape_[axis] <= 1) continue;  // the stride of such an axis has no meaning
+      if (rows == 1) stride = strides_[axis];
+      if (strides_[axis] != rows * stride && size() > 0) return std::nullopt;
     }
-    return MatrixMap(data_, rows, shape_[rank - 1], Eigen::OuterStride<>(step));
+    return MatrixMap(data_, rows, shape_[rank - 1], Eigen::OuterStride<>(stride));
   }
 
-  /// The whole as one vector. The view must be without gaps.
+  /// All elements as one vector. The view must be contiguous.
   VectorMap flat() const {
     require_contiguous("flat");
     return {data_, size()};
   }
 
-  /// The same elements in the same order under other extents. The view must be without gaps.
+  /// The same elements in the same order with other extents. The view must be contiguous.
   template <std::size_t M>
   TensorView<T, static_cast<int>(M)> reshape(const Index (&shape)[M]) const {
     require_contiguous("reshape");
@@ -157,7 +164,7 @@ class TensorView {
   /// A copy whose axis a is this view's axis `order[a]`, as PyTorch's `permute(...).contiguous()`.
   Tensor<Scalar, N> permute(const std::array<int, rank>& order) const;
 
-  /// A copy without gaps.
+  /// A contiguous copy.
   Tensor<Scalar, N> copy() const;
 
  private:
@@ -165,23 +172,29 @@ class TensorView {
   friend class TensorView;
   template <class, int>
   friend class Tensor;
-  struct Checked {
-  };  // shape and strides come from a tensor or a view: element access must not check them again
-  TensorView(Checked, T* data, const Shape<N>& shape, const Shape<N>& strides)
+  TensorView(detail::Checked, T* data, const Shape<N>& shape, const Shape<N>& strides)
       : data_(data), shape_(shape), strides_(strides) {}
 
+  static Shape<N> checked_strides(const Shape<N>& shape) {
+    checked_size(shape, sizeof(T));
+    return detail::row_major_strides(shape);
+  }
+  /// The distance of an element from the first, by an index for each of the leading axes.
   template <class... I>
   Index offset(I... index) const {
-    std::size_t axis = 0;
-    Index sum = 0;
-    ((ATTN_ASSERT(Index(index) >= 0 && Index(index) < shape_[axis]),
-      sum += Index(index) * strides_[axis++]),
-     ...);
-    return sum;
+    return offset_of(std::index_sequence_for<I...>(), static_cast<Index>(index)...);
+  }
+  template <std::size_t... axis, class... I>
+  Index offset_of(std::index_sequence<axis...>, I... index) const {
+    return (Index{0} + ... + distance(axis, index));
+  }
+  Index distance(std::size_t axis, Index index) const {
+    ATTN_ASSERT(index >= 0 && index < shape_[axis]);
+    return index * strides_[axis];
   }
   void require_contiguous(const char* function) const {
     if (!is_contiguous())
-      throw ShapeError(std::string("TensorView: ") + function + " needs a view without gaps, but " +
+      throw ShapeError(std::string("TensorView: ") + function + " needs a contiguous view, but " +
                        to_string(shape_) + " has strides " + to_string(strides_));
   }
 
@@ -199,6 +212,21 @@ template <class T, int N>
 TensorView<T, N> view(const TensorView<T, N>& tensor) {
   return tensor;
 }
+
+namespace detail {
+
+/// A view with M axes of the same elements: the axes that N lacks come first and have extent 1.
+template <int M, class T, int N>
+  requires(N <= M)
+TensorView<T, M> with_leading_axes(const TensorView<T, N>& view) {
+  Shape<M> shape, strides{};
+  shape.fill(1);
+  std::copy(view.shape().begin(), view.shape().end(), shape.end() - N);
+  std::copy(view.strides().begin(), view.strides().end(), strides.end() - N);
+  return {view.data(), shape, strides};
+}
+
+}  // namespace detail
 
 /// Equal shapes and equal elements, whatever the strides.
 template <class T, class U, int N>

@@ -1,29 +1,19 @@
 #pragma once
 
-#include <attn/core/error.hpp>
-#include <cerrno>
+#include <attn/files/file_handle.hpp>
 #include <cstddef>
-#include <cstdio>
-#include <filesystem>
-#include <memory>
 #include <span>
-#include <string>
-#include <system_error>
 #include <utility>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <unistd.h>
-#endif
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A file that appears whole or not at all: what is written goes to a temporary file in the same
-/// folder, and `commit` puts it in the place of `path`. Without a commit, whatever the reason, the
-/// temporary is removed and the old file is as it was. The permissions of an old file are kept, and
-/// a symbolic link to one stays. A device or pipe (/dev/stdout) is written directly.
-/// Errors: FileError, one sentence that begins with `function`, the caller whose argument `path`
-/// is.
+/// A file that appears whole or not at all. Bytes are written to a temporary file in the same
+/// folder, and `commit` renames that to `path`. Without a commit, whatever the reason, the
+/// temporary file is removed and the old file is as it was. An existing file keeps its permissions,
+/// and a symbolic link to one stays a link. A device or pipe (/dev/stdout) is written directly.
+/// Errors: FileError, one sentence that begins with `function`, the caller that has the argument
+/// `path`.
 class AtomicFile {
  public:
   AtomicFile(std::filesystem::path path, std::string function)
@@ -36,20 +26,8 @@ class AtomicFile {
     if (is_directory(old))
       throw FileError(function_ + ": path \"" + path_.string() +
                       "\" must name a file, but it is a directory");
-    target_ = exists(old) ? canonical(path_, ignored) : path_;
-    if (target_.empty()) target_ = path_;
-    if (exists(old) && !is_regular_file(old)) {
-      file_.reset(std::fopen(path_.string().c_str(), "wb"));
-      if (!file_) fail();
-      return;
-    }
-    for (unsigned n = 0; !file_; ++n) {
-      temporary_ = target_.parent_path() / (".attn-" + std::to_string(n) + ".tmp");
-      file_.reset(std::fopen(temporary_.string().c_str(),
-                             "wbx"));  // x: fails where the file exists, so that it is ours alone
-      if (!file_ && errno != EEXIST) fail();
-    }
-    if (exists(old)) permissions(temporary_, old.permissions(), ignored);
+    if (exists(old) && !is_regular_file(old)) open_directly();
+    else open_temporary(old);
   }
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -60,41 +38,54 @@ class AtomicFile {
   }
 
   void write(std::span<const std::byte> bytes) {
-    if (bytes.empty()) return;  // fwrite may not be given the null pointer of an empty span
-    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail();
+    if (bytes.empty()) return;  // fwrite must not be given the null pointer of an empty span
+    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail(errno);
   }
 
-  /// The last of the calls. Cost: waits until the bytes are on the disk.
+  /// The last of the calls: the file appears under its name.
+  /// Cost: waits until the bytes are on the disk.
   void commit() {
-    if (std::fflush(file_.get()) != 0) fail();
-#if defined(__unix__) || defined(__APPLE__)
-    if (!temporary_.empty() && fsync(fileno(file_.get())) != 0) fail();
-#endif
-    if (std::fclose(file_.release()) != 0) fail();
+    const bool is_direct = temporary_.empty();
+    const bool is_written =
+        is_direct ? std::fflush(file_.get()) == 0 : detail::flush_to_disk(file_.get());
+    if (!is_written) fail(errno);
+    if (std::fclose(file_.release()) != 0) fail(errno);
+    if (is_direct) return;
     std::error_code error;
-    if (!temporary_.empty()) rename(temporary_, target_, error);
+    rename(temporary_, target_, error);
     if (error) fail(error.value());
     temporary_.clear();
   }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  [[noreturn]] void fail() const { fail(errno); }
+  void open_directly() {
+    file_ = detail::open_file(path_, "wb");
+    if (!file_) fail(errno);
+  }
+  void open_temporary(const std::filesystem::file_status& old) {
+    std::error_code ignored;
+    target_ = exists(old) ? canonical(path_, ignored) : path_;
+    if (target_.empty()) target_ = path_;
+    for (unsigned n = 0; !file_; ++n) {
+      temporary_ = target_.parent_path() / (".attn-" + std::to_string(n) + ".tmp");
+      file_ = detail::open_file(temporary_, "wbx");  // x: only a file that did not exist
+      if (!file_ && errno != EEXIST) fail(errno);
+    }
+    if (exists(old)) permissions(temporary_, old.permissions(), ignored);
+  }
   [[noreturn]] void fail(int reason) const {
-    throw FileError(function_ + ": cannot write \"" + path_.string() +
-                    "\": " + std::generic_category().message(reason));
+    detail::throw_file_error(function_ + ": cannot write", path_, reason);
   }
 
   std::filesystem::path path_;
   std::string function_;
-  std::filesystem::path target_, temporary_;  // the latter is empty if there is none
-  std::unique_ptr<std::FILE, Close> file_;
+  std::filesystem::path target_;     ///< `path_`, or where the link that it is points to
+  std::filesystem::path temporary_;  ///< empty if there is none
+  detail::FileHandle file_;
 };
 
-/// `bytes` as the whole of a file, which appears at once or not at all. Errors: FileError, as
-/// AtomicFile's.
+/// Writes `bytes` as the whole of a file, which appears at once or not at all.
+/// Errors: FileError, as AtomicFile's.
 inline void write_atomically(const std::filesystem::path& path, const std::string& function,
                              std::span<const std::byte> bytes) {
   AtomicFile file(path, function);

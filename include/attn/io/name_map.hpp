@@ -10,14 +10,16 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// The texts that the {} of a pattern stand for in a name, or nothing where it is not such a name.
+/// The texts that the {} of a pattern stand for in a name, or nothing where the name does not fit.
 inline std::optional<std::vector<std::string>> match_name(std::string_view pattern,
                                                           std::string_view name) {
   std::vector<std::string> texts;
   for (std::size_t hole; (hole = pattern.find("{}")) != pattern.npos;) {
     if (!name.starts_with(pattern.substr(0, hole))) return std::nullopt;
-    name.remove_prefix(hole), pattern.remove_prefix(hole + 2);
+    name.remove_prefix(hole);
+    pattern.remove_prefix(hole + 2);
     const std::string_view next = pattern.substr(0, pattern.find("{}"));
     std::size_t length = name.find(next, 1);
     if (next.size() == pattern.size())
@@ -41,7 +43,9 @@ inline std::string fill_name(std::string_view pattern, const std::vector<std::st
   return name.append(pattern);
 }
 
-/// The tensors of a source by other names, as a NameMap gives them; itself a source of them.
+}  // namespace detail
+
+/// The tensors of a source under the names that a NameMap gives them; itself a source of them.
 template <class Source>
 class MappedSource {
  public:
@@ -82,50 +86,54 @@ class MappedSource {
 
   MappedSource(Source source, const std::map<std::string, std::vector<std::string>>& parts_of)
       : source_(std::forward<Source>(source)) {
-    for (const auto& [name, parts] : parts_of) {
-      const std::vector<Index> first = source_.shape(parts.front());
-      std::vector<Index> shape = first;
-      for (std::size_t i = 1; i < parts.size(); ++i) {
-        const std::vector<Index> next = source_.shape(parts[i]);
-        if (first.empty() || next.size() != first.size() ||
-            !std::equal(next.begin() + 1, next.end(), first.begin() + 1))
-          throw ShapeError("NameMap: to be stacked as " + in_quotes(name) + ", " +
-                           in_quotes(parts[i]) + " " + to_string(next) +
-                           " must have the extents of " + in_quotes(parts.front()) + " " +
-                           to_string(first) + " after the first axis");
-        if (next[0] > std::numeric_limits<Index>::max() - shape[0])
-          throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than 64 bits can count");
-        shape[0] += next[0];
-      }
-      entries_.emplace(name, Entry{parts, std::move(shape)});
+    for (const auto& [name, parts] : parts_of)
+      entries_.emplace(name, Entry{parts, stacked_shape(name, parts)});
+  }
+  /// The shape of the parts, stacked along the first axis.
+  std::vector<Index> stacked_shape(const std::string& name,
+                                   const std::vector<std::string>& parts) const {
+    const std::vector<Index> first = source_.shape(parts.front());
+    std::vector<Index> shape = first;
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      const std::vector<Index> next = source_.shape(parts[i]);
+      if (first.empty() || next.size() != first.size() ||
+          !std::equal(next.begin() + 1, next.end(), first.begin() + 1))
+        throw ShapeError("NameMap: to be stacked as " + in_quotes(name) + ", " +
+                         in_quotes(parts[i]) + " " + to_string(next) +
+                         " must have the extents of " + in_quotes(parts.front()) + " " +
+                         to_string(first) + " after the first axis");
+      if (next[0] > std::numeric_limits<Index>::max() - shape[0])
+        throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than 64 bits can count");
+      shape[0] += next[0];
     }
+    return shape;
   }
   const Entry& find(const std::string& name) const {
     if (const auto at = entries_.find(name); at != entries_.end()) return at->second;
-    const std::string meant = closest(name, names());
     throw ShapeError("NameMap: there is no entry " + in_quotes(name) +
-                     (meant.empty() ? "" : "; the closest is " + in_quotes(meant)));
+                     detail::suggestion(name, names()));
   }
 
   Source source_;
   std::map<std::string, Entry> entries_;
 };
 
-/// Loads what another library saved, by this library's names:
+/// Loads what another library saved, under this library's names:
 ///
-///   const NameMap bert{{{"layers.{}.self_attn.in_proj_{}", {"layer.{}.query.{}",
-///   "layer.{}.key.{}", "layer.{}.value.{}"}},
-///                       {"layers.{}.norm1.{}", {"layer.{}.LayerNorm.{}"}}},
-///                      {"pooler.{}"}};  // is left out
-///   encoder.load_state_dict(bert(load_safetensors(path)));
+///   const attn::NameMap bert{
+///       {{"layers.{}.self_attn.in_proj_{}",
+///         {"layer.{}.query.{}", "layer.{}.key.{}", "layer.{}.value.{}"}},
+///        {"layers.{}.norm1.{}", {"layer.{}.LayerNorm.{}"}}},
+///       {"pooler.{}"}};  // is left out
+///   encoder.load_state_dict(bert(attn::load_safetensors(path)));
 ///
 /// A tensor whose name fits a source of a rule gets the rule's target as its name, with the same
 /// texts for {} in the same order; it is stacked along the first axis with those that fit the
 /// rule's other sources by the same texts, in the order of the sources. The first rule that fits
-/// counts. A name that fits none stays, or the tensor is left out where its name fits one of these
-/// patterns. {} stands for one or more characters, as few as will do, and none is a dot, except of
-/// a {} that ends the pattern: "pooler.{}" fits "pooler.dense.weight", "layer.{}.weight" does not
-/// fit "layer.norm.1.weight", and "{}" fits every name.
+/// counts. A name that fits no rule stays as it is, or the tensor is left out where its name fits a
+/// pattern of `left_out`. {} stands for one or more characters, as few as fit, and none is a dot,
+/// except for a {} that ends the pattern: "pooler.{}" fits "pooler.dense.weight", "layer.{}.weight"
+/// does not fit "layer.norm.1.weight", and "{}" fits every name.
 class NameMap {
  public:
   struct Rule {
@@ -133,8 +141,8 @@ class NameMap {
     std::vector<std::string> sources;
   };
 
-  /// Errors: OptionError if a rule has no sources, one with another number of {} than its target,
-  /// or a pattern has other braces than {}.
+  /// Errors: OptionError if a rule has no sources, a source has another number of {} than its
+  /// target, or a pattern has other braces than {}.
   NameMap(std::vector<Rule> rules, std::vector<std::string> left_out = {})
       : rules_(std::move(rules)), left_out_(std::move(left_out)) {
     for (const std::string& pattern : left_out_) count_holes(pattern);
@@ -150,9 +158,9 @@ class NameMap {
     }
   }
 
-  /// The source by this library's names. A temporary is taken over, and one whose copies share what
-  /// they hold (which cannot fail: those of SafeTensors) is copied; any other is referred to and
-  /// must live on.
+  /// The source under this library's names. A temporary is moved from, and a source that can be
+  /// copied without failing, because copies share what they hold (SafeTensors), is copied; any
+  /// other is referred to and must outlive the result.
   /// Errors: ShapeError if two tensors get one name, one of several that make a tensor is missing,
   /// or their shapes do not stack.
   template <class Source>
@@ -170,11 +178,12 @@ class NameMap {
  private:
   static std::size_t count_holes(std::string_view pattern) {
     std::size_t count = 0;
-    for (std::size_t at = 0; (at = pattern.find_first_of("{}", at)) != pattern.npos;
-         at += 2, ++count)
+    for (std::size_t at = 0; (at = pattern.find_first_of("{}", at)) != pattern.npos; at += 2) {
       if (pattern.substr(at, 2) != "{}")
         throw OptionError("NameMap: the braces of " + in_quotes(pattern) +
                           " must be {}, with nothing between them");
+      ++count;
+    }
     return count;
   }
 
@@ -182,14 +191,14 @@ class NameMap {
   std::pair<std::string, std::vector<std::string>> target_of(const std::string& name) const {
     for (const Rule& rule : rules_)
       for (const std::string& source : rule.sources)
-        if (const auto texts = match_name(source, name)) {
+        if (const auto texts = detail::match_name(source, name)) {
           std::vector<std::string> parts;
           for (const std::string& sibling : rule.sources)
-            parts.push_back(fill_name(sibling, *texts));
-          return {fill_name(rule.target, *texts), std::move(parts)};
+            parts.push_back(detail::fill_name(sibling, *texts));
+          return {detail::fill_name(rule.target, *texts), std::move(parts)};
         }
     for (const std::string& pattern : left_out_)
-      if (match_name(pattern, name)) return {};
+      if (detail::match_name(pattern, name)) return {};
     return {name, {name}};
   }
   std::map<std::string, std::vector<std::string>> parts_of(

@@ -2,8 +2,8 @@
 
 #include <attn/core/tensor.hpp>
 #include <attn/files/atomic_file.hpp>
+#include <attn/io/file_values.hpp>
 #include <attn/io/npy_header.hpp>
-#include <attn/io/numbers.hpp>
 #include <numeric>
 
 namespace attn {
@@ -11,16 +11,16 @@ inline namespace ATTN_ABI {
 
 /// The array of NumPy's .npy file
 /// [https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html], converted to T by
-/// `convert`: `load_npy<float, 2>("weight.npy")`. Versions 1.0, 2.0 and 3.0, either order of bytes
-/// and of axes, types b1 u1 i1 i2 i4 i8 f2 f4 f8.
-/// Cost: of an array in Fortran's order, its memory twice.
+/// `detail::convert`: `load_npy<float, 2>("weight.npy")`. It reads versions 1.0, 2.0 and 3.0,
+/// either order of bytes and of axes, and the types b1 u1 u2 u4 u8 i1 i2 i4 i8 f2 f4 f8.
+/// Cost: an array in Fortran's order takes its memory twice.
 /// Errors: FileError if the file is not one such array or a value is lost by conversion, ShapeError
 /// if the number of axes is another.
 template <class T, int N>
 Tensor<T, N> load_npy(const std::filesystem::path& path) {
   const std::string where = "load_npy: \"" + path.string() + "\"";
-  const FileBytes file(path, "load_npy");
-  const auto [header, data] = split_npy(file.bytes(), where);
+  const MappedFile file(path, "load_npy");
+  const auto [header, data] = detail::split_npy(file.bytes(), where);
   if (header.shape.size() != static_cast<std::size_t>(N))
     throw ShapeError(where + " must have the number of axes that is asked for, " +
                      std::to_string(N) + ", but has the shape " + to_string(header.shape));
@@ -28,38 +28,42 @@ Tensor<T, N> load_npy(const std::filesystem::path& path) {
   std::copy(header.shape.begin(), header.shape.end(), shape.begin());
   if (header.fortran_order) std::reverse(shape.begin(), shape.end());
   auto result = Tensor<T, N>::for_overwrite(shape);
-  FileNumbers{file, data, header.dtype, header.order}.read(
+  detail::FileValues{file, data, header.dtype, header.order}.read(
       std::span<T>(result.data(), static_cast<std::size_t>(result.size())), where);
   if (!header.fortran_order) return result;
-  std::array<int, static_cast<std::size_t>(N)> backwards;
-  std::iota(backwards.rbegin(), backwards.rend(), 0);
-  return result.permute(backwards);
+  std::array<int, static_cast<std::size_t>(N)> reversed;
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  return result.permute(reversed);
 }
 
-/// The numbers of a view in row-major order.
+namespace detail {
+
+/// Writes the elements of a view in row-major order.
 template <class T, int N>
-void write_numbers(AtomicFile& file, const TensorView<T, N>& view) {
+void write_elements(AtomicFile& file, const TensorView<T, N>& view) {
   if (view.is_contiguous())
     return file.write(std::as_bytes(std::span(view.data(), static_cast<std::size_t>(view.size()))));
   if constexpr (N > 1)
-    for (Index i = 0; i < view.shape()[0]; ++i) write_numbers(file, view[i]);
+    for (Index i = 0; i < view.shape()[0]; ++i) write_elements(file, view[i]);
 }
 
-/// Writes the file that numpy.save writes, byte for byte. Types: bool, std::uint8_t, signed
-/// integers, Eigen::half, float, double.
+}  // namespace detail
+
+/// Writes the file that numpy.save writes, byte for byte. Types: bool, integers, Eigen::half, float
+/// and double.
 /// Errors: FileError; an old file is then as it was.
 template <class T, int N>
 void save_npy(const std::filesystem::path& path, const TensorView<T, N>& tensor) {
-  constexpr std::string_view type = npy_name<std::remove_const_t<T>>();
+  constexpr std::string_view type = detail::npy_name<std::remove_const_t<T>>();
   static_assert(!type.empty(),
-                "NumPy has no such numbers, or they are not supported (bfloat16 it has not: save "
-                "float, or a safetensors file)");
+                "NumPy has no such type, or it is not supported (it has no bfloat16: save float, "
+                "or a safetensors file)");
   static_assert(N <= 64, "NumPy's arrays have at most 64 axes");
   const char* order = sizeof(T) == 1 ? "|" : std::endian::native == std::endian::little ? "<" : ">";
-  const std::string start = npy_start(order + std::string(type), tensor.shape());
+  const std::string start = detail::npy_start(order + std::string(type), tensor.shape());
   AtomicFile file(path, "save_npy");
   file.write(std::as_bytes(std::span(start)));
-  write_numbers(file, tensor);
+  detail::write_elements(file, tensor);
   file.commit();
 }
 template <class T, int N>

@@ -10,12 +10,13 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// NumPy's names of every Dtype, in the same order. Of bfloat16 it has none.
-inline constexpr std::array<std::string_view, 10> npy_names{"b1", "u1", "i1", "i2", "f2",
-                                                            "",   "i4", "f4", "f8", "i8"};
+/// NumPy's name of every Dtype, in the same order. NumPy has no bfloat16.
+inline constexpr std::array<std::string_view, 13> npy_names{"b1", "u1", "i1", "i2", "u2", "f2", "",
+                                                            "i4", "u4", "f4", "f8", "i8", "u8"};
 
-/// NumPy's name of a C++ number's type; empty where it has none.
+/// NumPy's name of a C++ type; empty where it has none.
 template <class T>
 constexpr std::string_view npy_name() {
   constexpr std::optional<Dtype> dtype = dtype_if_any<T>();
@@ -30,8 +31,8 @@ struct NpyHeader {
   std::vector<Index> shape;
 };
 
-/// Reads a header, which is a Python dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (2,
-/// 3), }`.
+/// Reads a header, which is a Python dict:
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
 /// Errors: FileError, a sentence that begins with `where`.
 class NpyHeaderReader {
  public:
@@ -43,7 +44,8 @@ class NpyHeaderReader {
     const auto has = [&](std::string_view key) {
       return std::find(keys.begin(), keys.end(), key) != keys.end();
     };
-    for (expect("{"); !take("}");) {
+    expect("{");
+    while (!take("}")) {
       const std::string_view key = quoted();
       if (has(key)) fail("the header has two keys " + in_quotes(key));
       keys.push_back(key);
@@ -58,7 +60,8 @@ class NpyHeaderReader {
       expect("}");
       break;
     }
-    if (take(""), at_ != text_.size()) no_dict();
+    skip_spaces();
+    if (at_ != text_.size()) no_dict();
     for (const char* key : {"descr", "fortran_order", "shape"})
       if (!has(key)) fail(std::string("the header has no ") + key);
     return std::move(header_);
@@ -73,9 +76,10 @@ class NpyHeaderReader {
         std::to_string(at_ + 1));
   }
 
-  /// Goes over spaces, and over a word if it follows.
+  void skip_spaces() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
+  /// Skips spaces, and the word if it follows.
   bool take(std::string_view word) {
-    at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
+    skip_spaces();
     const bool follows = text_.substr(at_).starts_with(word);
     at_ += follows ? word.size() : 0;
     return follows;
@@ -84,7 +88,8 @@ class NpyHeaderReader {
     if (!take(word)) no_dict();
   }
   std::string_view quoted() {
-    const char* mark = take("'") ? "'" : (expect("\""), "\"");
+    const char mark = take("'") ? '\'' : '"';
+    if (mark == '"') expect("\"");
     const std::size_t length = text_.substr(at_).find(mark);
     if (length == text_.npos) no_dict();
     return text_.substr(std::exchange(at_, at_ + length + 1), length);
@@ -97,18 +102,22 @@ class NpyHeaderReader {
     if (descr.ends_with('O'))
       fail("the descr " + in_quotes(descr) +
            " is of Python objects, kept as a pickle, which is a program and is not run");
+    const auto name = std::find(npy_names.begin(), npy_names.end(),
+                                descr.substr(std::min<std::size_t>(1, descr.size())));
+    const auto dtype = static_cast<Dtype>(name - npy_names.begin());
+    const bool is_known = descr.size() == 3 && name != npy_names.end();
+    const std::string_view orders = is_known && size_of(dtype) == 1 ? "|<>" : "<>";
+    if (!is_known || orders.find(descr[0]) == orders.npos)
+      fail("the descr " + in_quotes(descr) +
+           " is not supported; these are, after < or >: " + known_names());
+    header_.dtype = dtype;
+    header_.order = descr[0] == '>' ? std::endian::big : std::endian::little;
+  }
+  static std::string known_names() {
     std::string known;
-    for (std::size_t i = 0; i < npy_names.size(); ++i) {
-      const auto dtype = static_cast<Dtype>(i);
-      const std::string_view name = npy_names[i], orders = size_of(dtype) == 1 ? "|<>" : "<>";
+    for (const std::string_view name : npy_names)
       if (!name.empty()) known += (known.empty() ? "" : ", ") + std::string(name);
-      if (descr.size() != 3 || descr.substr(1) != name || orders.find(descr[0]) == orders.npos)
-        continue;
-      header_.dtype = dtype,
-      header_.order = descr[0] == '>' ? std::endian::big : std::endian::little;
-      return;
-    }
-    fail("the descr " + in_quotes(descr) + " is not supported; these are, after < or >: " + known);
+    return known;
   }
   void read_fortran_order() {
     header_.fortran_order = take("True");
@@ -119,8 +128,8 @@ class NpyHeaderReader {
         "the shape must be a tuple of non-negative integers, such as (2, 3) or (2,)";
     if (!take("(")) fail(rule);
     while (!take(")")) {
-      const std::string_view rest = text_.substr(at_),
-                             digits = rest.substr(0, rest.find_first_not_of("0123456789"));
+      const std::string_view rest = text_.substr(at_);
+      const std::string_view digits = rest.substr(0, rest.find_first_not_of("0123456789"));
       if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) fail(rule);
       Index extent = 0;
       if (std::from_chars(digits.data(), digits.data() + digits.size(), extent).ec != std::errc())
@@ -184,8 +193,8 @@ inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<cons
   return {std::move(header), data};
 }
 
-/// The start of a .npy file of version 1.0, as numpy.save writes it: with room for the first extent
-/// to grow to 21 digits, and with spaces so that the numbers begin at a multiple of 64.
+/// The start of a .npy file of version 1.0, as numpy.save writes it: with spaces after which the
+/// first extent could grow to 21 digits, and more so that the data begin at a multiple of 64.
 inline std::string npy_start(std::string_view type, std::span<const Index> shape) {
   std::string extents = to_string(shape);
   if (shape.size() == 1) extents.insert(extents.size() - 1, ",");
@@ -198,5 +207,6 @@ inline std::string npy_start(std::string_view type, std::span<const Index> shape
          static_cast<char>(header.size() >> 8) + header;
 }
 
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

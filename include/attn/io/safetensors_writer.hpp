@@ -2,7 +2,7 @@
 
 #include <attn/core/state_dict.hpp>
 #include <attn/files/atomic_file.hpp>
-#include <attn/io/safetensors_header.hpp>
+#include <attn/io/safetensors_header_text.hpp>
 #include <bit>
 #include <map>
 #include <memory>
@@ -11,12 +11,12 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// Tensors of any types, to be written into one file: `SafeTensorsWriter{}.add("weight",
-/// weight).add("ids", ids).save(path)`. Types: bool, std::uint8_t, signed integers, float, double,
-/// Eigen::half and Eigen::bfloat16.
+/// weight).add("ids", ids).save(path)`. Types: bool, integers, float, double, Eigen::half and
+/// Eigen::bfloat16.
 /// Errors: FileError, one sentence; the file is written whole or not at all, as AtomicFile does.
 class SafeTensorsWriter {
  public:
-  /// Copies the tensor, or takes over one that is given up.
+  /// Copies the tensor, or moves from an rvalue.
   template <Storable T, int N>
   SafeTensorsWriter& add(const std::string& name, Tensor<T, N> tensor) {
     const auto kept = std::make_shared<const Tensor<T, N>>(std::move(tensor));
@@ -30,12 +30,12 @@ class SafeTensorsWriter {
   SafeTensorsWriter& add(const std::string& name, const TensorView<T, N>& view) {
     return add(name, view.copy());
   }
-  /// Of any number of axes; the values are not copied and must live until they are saved.
+  /// Adds values of any number of axes; they are not copied and must live until they are saved.
   template <Storable T>
   SafeTensorsWriter& add(const std::string& name, std::vector<Index> shape,
                          std::span<const T> values) {
     static_assert(std::endian::native == std::endian::little && sizeof(bool) == 1,
-                  "the format's numbers are little-endian, and so are taken as they lie");
+                  "the format is little-endian, and values are written as they lie in memory");
     if (checked_size(shape, sizeof(T)) != static_cast<Index>(values.size()))
       throw ShapeError("SafeTensorsWriter: " + in_quotes(name) + " has " +
                        std::to_string(values.size()) + " values but shape " + to_string(shape));
@@ -43,15 +43,14 @@ class SafeTensorsWriter {
       throw FileError(
           "SafeTensorsWriter: the name \"__metadata__\" must not be a tensor's, the format keeps "
           "it for the metadata");
-    if (!tensors_
-             .try_emplace(name, Item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr})
-             .second)
+    Item item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr};
+    if (!tensors_.try_emplace(name, std::move(item)).second)
       throw FileError("SafeTensorsWriter: the name " + in_quotes(name) +
                       " must be of one tensor, but it is added twice");
     return *this;
   }
 
-  /// Writes the file; the widest types come first, so that every number is aligned.
+  /// Writes the file; the widest types come first, so that every element is aligned.
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {
@@ -59,13 +58,14 @@ class SafeTensorsWriter {
     for (const auto& named : tensors_) order.push_back(&named);
     std::stable_sort(order.begin(), order.end(),
                      [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
-    std::vector<std::pair<std::string, SafeTensorsEntry>> entries;
-    Index at = 0;
+    std::vector<std::pair<std::string, detail::SafeTensorsEntry>> entries;
+    Index end = 0;
     for (const auto* named : order) {
-      const Index begin = std::exchange(at, at + static_cast<Index>(named->second.bytes.size()));
-      entries.push_back({named->first, {named->second.dtype, named->second.shape, begin, at}});
+      const Item& item = named->second;
+      const Index begin = std::exchange(end, end + static_cast<Index>(item.bytes.size()));
+      entries.push_back({named->first, {to_string(item.dtype), item.shape, begin, end}});
     }
-    const std::string header = safetensors_header_text(metadata, entries, function);
+    const std::string header = detail::safetensors_header_text(metadata, entries, function);
     const std::uint64_t length = header.size();
     AtomicFile file(path, function);
     file.write(std::as_bytes(std::span(&length, 1)));
@@ -79,7 +79,7 @@ class SafeTensorsWriter {
     Dtype dtype;
     std::vector<Index> shape;
     std::span<const std::byte> bytes;
-    std::shared_ptr<const void> keeper;  // of the bytes, where they are the writer's own
+    std::shared_ptr<const void> keeper;  // owns the bytes, where the writer does
   };
   std::map<std::string, Item> tensors_;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <attn/autograd/apply.hpp>
+#include <attn/core/option.hpp>
 #include <attn/math/rows.hpp>
 #include <attn/math/softmax.hpp>
 
@@ -12,96 +14,145 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;  ///< ε, at least 0 and at most 1
 };
 
-/// A loss, and what its backward needs: log Σ e^z of each row, and how many rows count.
-template <class T>
+/// L = −Σ_v q_v log p_v, averaged over the rows whose target is not ignore_index; 0 if there are
+/// none. p = softmax(z) for the logits z (…, V) of a row, q_v = (1 − ε)·[v is the target] + ε / V
+/// [Szegedy15 §7; Vaswani17 §5.4].   dz_v = dL · (p_v − q_v) / (number of rows that count)
+/// Numerics: log p_v = z_v − log Σ e^z, so that no probability underflows.
+/// Errors: ShapeError unless there is a target for each row; OptionError for a target outside
+/// 0 … V − 1, or ε outside 0 … 1.
 struct CrossEntropy {
-  T loss;
-  Tensor<T, 1> log_sum_exp;
-  Index count;
+  CrossEntropyOptions options;
+
+  template <class T, int N>
+  Tensor<T, 1> forward(const Tensor<T, N>& logits, const Tensor<Index, N - 1>& targets) const {
+    return compute(logits, targets).loss;
+  }
+  template <class T, int N, int M>
+  auto forward(const Recording&, const Input<T, N>& logits, const Input<Index, M>& targets) const {
+    Result<T> result = compute(logits.value(), targets.value());
+    return OutputAndSaved{std::move(result.loss),
+                          Saved<T, N>{logits.shared_value(), targets.shared_value(),
+                                      std::move(result.log_sum_exp), result.count}};
+  }
+
+  template <class T, int N, int M>
+  void backward(const Tensor<T, 1>& d_loss, const auto& saved, const Input<T, N>& logits,
+                const Input<Index, M>&) const {
+    const Index V = logits.shape().back();
+    auto dz = Tensor<T, N>::for_overwrite(logits.shape());
+    const T factor = saved.count > 0 ? d_loss(0) / static_cast<T>(saved.count) : T(0);
+    detail::for_each_row(saved.targets->size(), V, [&](Index i) {
+      const Index target = saved.targets->data()[i];
+      T* const row = dz.data() + i * V;
+      if (target == options.ignore_index) {
+        std::fill_n(row, V, T(0));
+        return;
+      }
+      const std::span<const T> z(saved.logits->data() + i * V, static_cast<std::size_t>(V));
+      backward_row(z, saved.log_sum_exp(i), factor, row);
+      row[target] -= factor * static_cast<T>(1 - options.label_smoothing);
+    });
+    logits.add(std::move(dz));
+  }
+
+ private:
+  /// The loss, log Σ e^z of each row, and how many rows count.
+  template <class T>
+  struct Result {
+    Tensor<T, 1> loss, log_sum_exp;
+    Index count;
+  };
+  template <class T, int N>
+  struct Saved {
+    std::shared_ptr<const Tensor<T, N>> logits;
+    std::shared_ptr<const Tensor<Index, N - 1>> targets;
+    Tensor<T, 1> log_sum_exp;
+    Index count;
+  };
+
+  template <class T, int N>
+  Result<T> compute(const Tensor<T, N>& logits, const Tensor<Index, N - 1>& targets) const {
+    check(logits.shape(), targets);
+    const Index V = logits.shape().back();
+    const Index rows = targets.size();
+    Result<T> result{Tensor<T, 1>({1}), Tensor<T, 1>({rows}), 0};
+    Tensor<double, 1> losses({rows});
+    detail::for_each_row(rows, V, [&](Index i) {
+      const Index target = targets.data()[i];
+      if (target == options.ignore_index) return;
+      const std::span<const T> z(logits.data() + i * V, static_cast<std::size_t>(V));
+      result.log_sum_exp(i) = log_sum_exp(z);
+      losses(i) = loss_of_row(z, target, result.log_sum_exp(i));
+    });
+    double sum = 0;
+    for (Index i = 0; i < rows; ++i) {
+      if (targets.data()[i] == options.ignore_index) continue;
+      sum += losses(i);
+      ++result.count;
+    }
+    if (result.count > 0) result.loss(0) = static_cast<T>(sum / static_cast<double>(result.count));
+    return result;
+  }
+
+  template <class T>
+  static T log_sum_exp(std::span<const T> z) {
+    using Vector = simd::Vector<T>;
+    constexpr T none = -std::numeric_limits<T>::infinity();
+    const T maximum = detail::row_maximum(z);
+    const T sum = detail::row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
+      return exp(simd::load<Vector>(z.data() + v, n, none) - maximum);
+    });
+    return maximum + std::log(sum);
+  }
+  template <class T>
+  double loss_of_row(std::span<const T> z, Index target, T log_sum_exp) const {
+    using Vector = simd::Vector<T>;
+    const double smoothing = options.label_smoothing;
+    const T of_target = log_sum_exp - z[static_cast<std::size_t>(target)];
+    double loss = (1 - smoothing) * static_cast<double>(of_target);
+    if (smoothing == 0) return loss;
+    const T of_all = detail::row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
+      return log_sum_exp - simd::load<Vector>(z.data() + v, n, log_sum_exp);
+    });
+    return loss + smoothing / static_cast<double>(z.size()) * static_cast<double>(of_all);
+  }
+  /// factor · (p − ε / V)
+  template <class T>
+  void backward_row(std::span<const T> z, T log_sum_exp, T factor, T* dz) const {
+    using Vector = simd::Vector<T>;
+    const Index V = static_cast<Index>(z.size());
+    const T uniform = static_cast<T>(options.label_smoothing / static_cast<double>(V));
+    simd::for_each_packet<T>(V, [&](Index v, Index n) {
+      const Vector p = exp(simd::load<Vector>(z.data() + v, n, T(0)) - Vector(log_sum_exp));
+      simd::store(dz + v, n, factor * (p - uniform));
+    });
+  }
+
+  template <std::size_t N, int M>
+  void check(const std::array<Index, N>& logits, const Tensor<Index, M>& targets) const {
+    const Index V = logits.back();
+    expect_option(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
+                  "label_smoothing", options.label_smoothing, "at least 0 and at most 1");
+    if (!std::equal(targets.shape().begin(), targets.shape().end(), logits.begin()))
+      throw ShapeError("cross_entropy: targets " + to_string(targets.shape()) +
+                       " must have the shape of the logits " + to_string(logits) +
+                       " without the last axis");
+    for (Index i = 0; i < targets.size(); ++i)
+      if (const Index t = targets.data()[i]; t != options.ignore_index && (t < 0 || t >= V))
+        throw OptionError("cross_entropy: target " + std::to_string(t) +
+                          " must be at least 0 and below the number of classes, " +
+                          std::to_string(V) + ", or ignore_index = " +
+                          std::to_string(options.ignore_index));
+  }
 };
 
-/// −Σ_v q_v log p_v, p = softmax(z) for the logits z (…, V) of each row, q_v = (1 − ε)·[v is the
-/// target] + ε / V   [Szegedy15 §7; Vaswani17 §5.4], its mean over the rows whose target is not
-/// ignore_index; 0 where there is none.
-/// Numerics: log p_v = z_v − log Σ e^z, so that no probability is ever too small.
-/// Errors: ShapeError unless there is a target for each row; OptionError for a target outside 0 … V
-/// − 1, or ε outside 0 … 1.
-template <class T, int N>
-CrossEntropy<T> cross_entropy_forward(const Tensor<T, N>& logits,
-                                      const Tensor<Index, N - 1>& targets,
-                                      const CrossEntropyOptions& options) {
-  const Index V = logits.shape().back(), rows = targets.size();
-  const double smoothing = options.label_smoothing;
-  if (!(smoothing >= 0 && smoothing <= 1))
-    throw OptionError("cross_entropy: label_smoothing = " + std::to_string(smoothing) +
-                      " must be at least 0 and at most 1");
-  if (!std::equal(targets.shape().begin(), targets.shape().end(), logits.shape().begin()))
-    throw ShapeError("cross_entropy: targets " + to_string(targets.shape()) +
-                     " must have the shape of the logits " + to_string(logits.shape()) +
-                     " without the last axis");
-  for (Index i = 0; i < rows; ++i)
-    if (const Index t = targets.data()[i]; t != options.ignore_index && (t < 0 || t >= V))
-      throw OptionError("cross_entropy: target " + std::to_string(t) +
-                        " must be at least 0 and below the number of classes, " +
-                        std::to_string(V) +
-                        ", or ignore_index = " + std::to_string(options.ignore_index));
-
-  CrossEntropy<T> result{T(0), Tensor<T, 1>({rows}), 0};
-  Tensor<double, 1> losses({rows});
-  for_each_row(rows, V, [&](Index i) {
-    const Index t = targets.data()[i];
-    if (t == options.ignore_index) return;
-    using Packet = simd::Vector<T>;
-    const std::span<const T> z(logits.data() + i * V, static_cast<std::size_t>(V));
-    const T most = row_maximum(z);
-    const T exponentials = row_sum<T>(V, [&](Index v, Index n) {
-      return exp(simd::load<Packet>(z.data() + v, n, -std::numeric_limits<T>::infinity()) - most);
-    });
-    const T log_sum_exp = most + std::log(exponentials);
-    result.log_sum_exp(i) = log_sum_exp;
-    losses(i) = (1 - smoothing) * static_cast<double>(log_sum_exp - z[static_cast<std::size_t>(t)]);
-    if (smoothing > 0) {
-      const T below = row_sum<T>(V, [&](Index v, Index n) {
-        return log_sum_exp - simd::load<Packet>(z.data() + v, n, log_sum_exp);
-      });
-      losses(i) += smoothing / static_cast<double>(V) * static_cast<double>(below);
-    }
-  });
-  double sum = 0;
-  for (Index i = 0; i < rows; ++i)
-    if (targets.data()[i] != options.ignore_index) sum += losses(i), ++result.count;
-  if (result.count > 0) result.loss = static_cast<T>(sum / static_cast<double>(result.count));
-  return result;
-}
-
-/// dz_v = d_loss · (p_v − q_v) / (rows that count); 0 for a row that does not.
-template <class T, int N>
-Tensor<T, N> cross_entropy_backward(T d_loss, const Tensor<T, N>& logits,
-                                    const Tensor<Index, N - 1>& targets,
-                                    const CrossEntropyOptions& options,
-                                    const CrossEntropy<T>& forward) {
-  using Packet = simd::Vector<T>;
-  const Index V = logits.shape().back(), rows = targets.size();
-  auto dz = Tensor<T, N>::for_overwrite(logits.shape());
-  const T share = forward.count > 0 ? d_loss / static_cast<T>(forward.count) : T(0);
-  const T others = static_cast<T>(options.label_smoothing / static_cast<double>(V)),
-          target = static_cast<T>(1 - options.label_smoothing);
-  for_each_row(rows, V, [&](Index i) {
-    T* const to = dz.data() + i * V;
-    if (targets.data()[i] == options.ignore_index) {
-      std::fill_n(to, V, T(0));
-      return;
-    }
-    const Packet log_sum_exp = forward.log_sum_exp(i);
-    simd::for_each_packet<T>(V, [&](Index v, Index n) {
-      simd::store(
-          to + v, n,
-          share *
-              (exp(simd::load<Packet>(logits.data() + i * V + v, n, T(0)) - log_sum_exp) - others));
-    });
-    to[targets.data()[i]] -= share * target;
-  });
-  return dz;
+/// The cross-entropy of logits (…, V) and a target class (…) for each row, averaged: a tensor of
+/// one element. See CrossEntropy.
+template <TensorOrVariable X, int M>
+auto cross_entropy(const X& logits, const Tensor<Index, M>& targets,
+                   const CrossEntropyOptions& options = {}) {
+  static_assert(M == X::axes - 1, "the targets have the axes of the logits but the last");
+  return apply(CrossEntropy{options}, logits, targets);
 }
 
 }  // namespace ATTN_ABI

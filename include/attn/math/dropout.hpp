@@ -1,55 +1,90 @@
 #pragma once
 
+#include <attn/autograd/apply.hpp>
+#include <attn/core/option.hpp>
 #include <attn/core/random.hpp>
-#include <attn/math/elementwise.hpp>
+#include <attn/parallel/chunks.hpp>
+#include <attn/simd/simd.hpp>
+#include <cmath>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Which of many numbers are dropped, each with probability p, as a function of its place: nothing
-/// is stored, and backward asks again. Those that stay are multiplied by 1 / (1 − p), so that the
-/// mean stays [Srivastava14 §10]. It takes a draw of the Random for every four numbers.
+namespace detail {
+/// Errors: OptionError unless 0 ≤ p ≤ 1.
+inline void expect_probability(double p, const char* function) {
+  expect_option(p >= 0 && p <= 1, function, "dropout", p, "at least 0 and at most 1");
+}
+}  // namespace detail
+
+/// Which elements are dropped, each with probability p, as a function of their place: nothing is
+/// stored, and the backward pass computes the mask again. Elements that are kept are multiplied by
+/// 1 / (1 − p), so that the mean does not change [Srivastava14 §10]; with p = 1 all are dropped. One
+/// draw of the Random serves four elements.
 template <class T>
 class DropoutMask {
  public:
-  /// Errors: OptionError unless 0 ≤ p < 1.
+  /// Errors: OptionError unless 0 ≤ p ≤ 1.
   DropoutMask(double p, Index size, Random& random)
-      : seed_(random.seed), counter_(random.counter), kept_(static_cast<T>(1 / (1 - p))) {
-    if (!(p >= 0 && p < 1))
-      throw OptionError("dropout: p = " + std::to_string(p) + " must be at least 0 and below 1");
+      : seed_(random.seed), counter_(random.counter), scale_(static_cast<T>(1 / (1 - p))) {
+    detail::expect_probability(p, "dropout");
     threshold_ = static_cast<std::uint64_t>(std::ldexp(p, 32));
     random.counter += static_cast<std::uint64_t>((size + 3) / 4);
   }
 
-  /// The factors of numbers 4·block … 4·block + 3: 0 or 1 / (1 − p).
+  /// The factors of elements 4·block … 4·block + 3: 0 or 1 / (1 − p).
   simd::Array<T, 4> four(Index block) const {
-    const auto bits = philox_block(seed_, counter_ + static_cast<std::uint64_t>(block));
+    const auto bits = detail::philox_block(seed_, counter_ + static_cast<std::uint64_t>(block));
     simd::Array<T, 4> factors;
     for (Index i = 0; i < 4; ++i)
-      factors[i] = bits[static_cast<std::size_t>(i)] < threshold_ ? T(0) : kept_;
+      factors[i] = bits[static_cast<std::size_t>(i)] < threshold_ ? T(0) : scale_;
     return factors;
   }
   T operator()(Index i) const { return four(i / 4)[i % 4]; }
 
  private:
   std::uint64_t seed_, counter_, threshold_;
-  T kept_;
+  T scale_;
 };
 
-/// y = mask ∘ x, and just so its backward, dx = mask ∘ dy. Numerics: what is dropped is 0, whatever
-/// it was.
-template <class T, int N>
-Tensor<T, N> drop(Tensor<T, N> x, const DropoutMask<T>& mask) {
-  constexpr Index part = 16384;
-  parallel_for((x.size() + part - 1) / part, [&](Index p) {
-    for (Index i = p * part; i < std::min(x.size(), (p + 1) * part); i += 4) {
-      const auto factors = mask.four(i / 4);
-      for (Index j = i; j < std::min(i + 4, x.size()); ++j)
-        x.data()[j] = factors[j - i] == T(0) ? T(0) : x.data()[j] * factors[j - i];
-    }
-  });
-  return x;
-}
+/// y = mask ∘ x on a tape that has a Random, and y = x elsewhere.   dx = mask ∘ dy
+/// Numerics: a dropped element is 0, whatever its value was.
+struct DropElements {
+  double p;
+
+  template <class T, int N>
+  Tensor<T, N> forward(Tensor<T, N> x) const {
+    return x;
+  }
+  template <class T, int N>
+  auto forward(const Recording& recording, const Input<T, N>& x) const {
+    using Mask = std::optional<DropoutMask<T>>;
+    if (p == 0 || !recording.random) return OutputAndSaved{x.shared_value(), Mask()};
+    Mask mask(std::in_place, p, checked_size(x.shape()), *recording.random);
+    return OutputAndSaved{std::make_shared<const Tensor<T, N>>(masked(x.value(), *mask)), mask};
+  }
+  template <class T, int N>
+  void backward(Tensor<T, N> dy, const std::optional<DropoutMask<T>>& mask,
+                const Input<T, N>& x) const {
+    x.add(mask ? masked(std::move(dy), *mask) : std::move(dy));
+  }
+
+ private:
+  template <class T, int N>
+  static Tensor<T, N> masked(Tensor<T, N> x, const DropoutMask<T>& mask) {
+    static_assert(detail::chunk_size % 4 == 0, "a chunk must hold whole blocks of the mask");
+    detail::parallel_chunks(x.size(), [&](Index begin, Index count) {
+      for (Index i = begin; i < begin + count; i += 4) {
+        const auto factors = mask.four(i / 4);
+        for (Index j = i; j < std::min(i + 4, begin + count); ++j) {
+          const T factor = factors[j - i];
+          x.data()[j] = factor == T(0) ? T(0) : x.data()[j] * factor;
+        }
+      }
+    });
+    return x;
+  }
+};
 
 }  // namespace ATTN_ABI
 }  // namespace attn

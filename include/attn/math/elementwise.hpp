@@ -1,80 +1,62 @@
 #pragma once
 
-#include <attn/core/tensor.hpp>
-#include <attn/parallel/executor.hpp>
+#include <attn/autograd/apply.hpp>
+#include <attn/parallel/chunks.hpp>
 #include <attn/simd/simd.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// x_i ← f(x_i) for a whole tensor, a vector at once, in parallel where there is much to do;
-/// further operands of the same shape are handed on: f(x_i, y_i). What an element becomes does not
-/// depend on where it lies. A tensor that is given up is changed in place.
-template <class T, int N, class F, class... Others>
-Tensor<T, N> map_elements(Tensor<T, N> x, F&& f, const Others&... others) {
-  using V = simd::Vector<T>;
-  constexpr Index part = 16384;
+/// y_i ← f(x_i, z_i, …) for the elements of contiguous arrays, a vector at a time, in parallel. y
+/// may be one of the operands. The result for an element does not depend on its position.
+template <class T, class F, class... X>
+void transform_elements(T* y, Index size, const F& f, const X*... x) {
+  using Vector = simd::Vector<T>;
+  parallel_chunks(size, [&](Index begin, Index count) {
+    simd::for_each_packet<T>(count, [&](Index i, Index n) {
+      simd::store(y + begin + i, n, f(simd::load<Vector>(x + begin + i, n, T(0))...));
+    });
+  });
+}
+
+/// x_i ← f(x_i, z_i, …) for tensors of one shape. An rvalue x is changed in place.
+/// Errors: ShapeError unless the shapes are equal.
+template <class T, int N, class F, class... Z>
+Tensor<T, N> map_elements(Tensor<T, N> x, const F& f, const Z&... z) {
   [[maybe_unused]] const auto expect = [&](const Shape<N>& shape) {
     if (shape != x.shape())
       throw ShapeError("operands " + to_string(x.shape()) + " and " + to_string(shape) +
                        " must have the same shape");
   };
-  (expect(others.shape()), ...);
-  parallel_for((x.size() + part - 1) / part, [&](Index p) {
-    const Index begin = p * part, count = std::min(part, x.size() - begin);
-    T* const to = x.data() + begin;
-    simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      simd::store(
-          to + i, n,
-          f(simd::load<V>(to + i, n, T(0)), simd::load<V>(others.data() + begin + i, n, T(0))...));
-    });
-  });
+  (expect(z.shape()), ...);
+  transform_elements(x.data(), x.size(), f, std::as_const(x).data(), z.data()...);
   return x;
 }
 
-/// The sum of two tensors of one shape. Errors: ShapeError.
-template <class T, int N>
-Tensor<T, N> operator+(Tensor<T, N> a, const Tensor<T, N>& b) {
-  return map_elements(
-      std::move(a), [](const auto& x, const auto& y) { return x + y; }, b);
-}
-template <class T, int N>
-Tensor<T, N> operator+(const Tensor<T, N>& a, Tensor<T, N>&& b) {
-  return std::move(b) + a;
-}
-template <class U, int N>
-Tensor<std::remove_const_t<U>, N> operator+(const TensorView<U, N>& a,
-                                            Tensor<std::remove_const_t<U>, N> b) {
-  return std::move(b) + a.copy();
-}
+/// Base of an operation on each element, which a formula defines for a vector of elements:
+///
+///   struct Square : detail::Elementwise<Square> {
+///     auto value(const auto& x) const { return x * x; }                          // y
+///     auto gradient(const auto& dy, const auto& x) const { return dy * 2 * x; }  // dx
+///   };
+template <class Formula>
+struct Elementwise {
+  template <class T, int N>
+  Tensor<T, N> forward(Tensor<T, N> x) const {
+    return map_elements(std::move(x), [this](const auto& v) { return formula().value(v); });
+  }
+  template <class T, int N>
+  void backward(Tensor<T, N> dy, const Input<T, N>& x) const {
+    x.add(map_elements(
+        std::move(dy), [this](const auto& g, const auto& v) { return formula().gradient(g, v); },
+        x.value()));
+  }
 
-/// x + p for every part x of the first axis: (B, L, D) and (L, D). Errors: ShapeError.
-template <class T, int N>
-Tensor<T, N> add_to_each(Tensor<T, N> x,
-                         const std::type_identity_t<TensorView<const T, N - 1>>& p) {
-  if (!std::equal(p.shape().begin(), p.shape().end(), x.shape().begin() + 1))
-    throw ShapeError("add_to_each: " + to_string(p.shape()) +
-                     " must be the shape of each part of " + to_string(x.shape()));
-  for (Index b = 0; b < x.shape()[0]; ++b) x[b].flat() += p.flat();
-  return x;
-}
+ private:
+  const Formula& formula() const { return static_cast<const Formula&>(*this); }
+};
 
-/// Its backward for p: dp = Σ_b dy_b.
-template <class T, int N>
-Tensor<T, N - 1> add_to_each_backward(const Tensor<T, N>& dy) {
-  Shape<N - 1> shape;
-  std::copy(dy.shape().begin() + 1, dy.shape().end(), shape.begin());
-  Tensor<T, N - 1> dp(shape);
-  for (Index b = 0; b < dy.shape()[0]; ++b) dp.flat() += dy[b].flat();
-  return dp;
-}
-
-/// The product element by element, a ∘ b. Errors: ShapeError.
-template <class T, int N>
-Tensor<T, N> operator*(Tensor<T, N> a, const Tensor<T, N>& b) {
-  return map_elements(
-      std::move(a), [](const auto& x, const auto& y) { return x * y; }, b);
-}
-
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/autograd/apply.hpp>
 #include <attn/gemm/product.hpp>
 #include <attn/math/rows.hpp>
 #include <optional>
@@ -7,66 +8,94 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// y = x Wᵀ + b for every row x: (…, in), Wᵀ packed, b (out) or none, give (…, out). Rows and
-/// columns are computed in parallel; what a row gets does not depend on how many there are. Errors:
-/// ShapeError if W does not take rows of x's width.
-template <class T, int N>
-Tensor<T, N> linear(const TensorView<const T, N>& x, const PackedMatrix<T>& weight,
-                    const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
-  Shape<N> shape = x.shape();
-  if (shape.back() != weight.rows())
-    throw ShapeError("Linear: input " + to_string(x.shape()) + " must have in_features = " +
-                     std::to_string(weight.rows()) + " on its last axis");
-  shape.back() = weight.columns();
-  const auto X = x.even_rows();
-  if (!X) {
-    const Tensor<T, N> copy = x.copy();
-    return linear(copy.view(), weight, bias);
+/// y = x Wᵀ + b for every row x: (…, in), with W (out, in) and b (out), or without b, gives (…, out).
+/// dx = dy W   dW = dyᵀ x   db = Σ dy over the rows
+/// Rows and columns are computed in parallel; the result for a row does not depend on the number of
+/// rows. Errors: ShapeError if x's last axis is not W's second.
+struct LinearMap {
+  /// With Wᵀ packed.
+  template <class X, class T>
+    requires detail::is_tensor<X>
+  Tensor<T, X::axes> forward(const X& x, const PackedMatrix<T>& weight,
+                             const std::optional<TensorView<const T, 1>>& bias) const {
+    constexpr int N = X::axes;
+    const TensorView<const T, N> input = view(x);
+    Shape<N> shape = input.shape();
+    if (shape.back() != weight.rows())
+      throw ShapeError("Linear: input " + to_string(shape) + " must have in_features = " +
+                       std::to_string(weight.rows()) + " on its last axis");
+    shape.back() = weight.columns();
+    const auto rows = input.even_rows();
+    if (!rows) return forward(input.copy(), weight, bias);
+    Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
+    parallel_multiply<T>(LeftFactor<T>{rows->data(), rows->outerStride(), 1}, rows->rows(), weight,
+                         {bias ? bias->data() : nullptr, 0}, y.data(), shape.back());
+    return y;
   }
-  Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
-  parallel_multiply<T>(LeftFactor<T>{X->data(), X->outerStride(), 1}, X->rows(), weight,
-                       {bias ? bias->data() : nullptr, 0}, y.data(), shape.back());
-  return y;
-}
-/// The same with W (out, in) as it is, packed for this call.
-template <class T, int N>
-Tensor<T, N> linear(const TensorView<const T, N>& x, const TensorView<const T, 2>& weight,
-                    const std::type_identity_t<std::optional<TensorView<const T, 1>>>& bias) {
-  return linear(x, PackedMatrix<T>::parallel_transposed(weight), bias);
-}
+  /// With W as it is, packed in parallel for this call.
+  template <class X, class T>
+    requires detail::is_tensor<X>
+  Tensor<T, X::axes> forward(const X& x, const TensorView<const T, 2>& weight,
+                             const std::optional<TensorView<const T, 1>>& bias) const {
+    return forward(x, PackedMatrix<T>::parallel_transposed(weight), bias);
+  }
 
-/// dx = dy W
-template <class T, int N>
-Tensor<T, N> linear_backward_input(const Tensor<T, N>& dy, const TensorView<const T, 2>& weight) {
-  Shape<N> shape = dy.shape();
-  const Index out = weight.shape()[0], in = weight.shape()[1];
-  shape.back() = in;
-  auto dx = Tensor<T, N>::for_overwrite(shape);
-  parallel_multiply<T>({dy.data(), out, 1}, in > 0 ? dx.size() / in : 0,
-                       PackedMatrix<T>::parallel(weight.matrix()), {}, dx.data(), in);
-  return dx;
-}
-/// dW ← dyᵀ x, or where it is added to, dW ← dW + dyᵀ x. dW's rows lie one after the other.
-template <class T, int N>
-void linear_backward_weight(const Tensor<T, N>& dy, const Tensor<T, N>& x, bool add,
-                            const TensorView<T, 2>& d_weight) {
-  const Index out = d_weight.shape()[0], in = d_weight.shape()[1],
-              rows = out > 0 ? dy.size() / out : 0;
-  const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
-  parallel_multiply<T>({dy_transposed.data(), rows, 1}, out, PackedMatrix<T>::parallel(x.as_rows()),
-                       {add ? d_weight.data() : nullptr, in}, d_weight.data(), in);
-}
-/// db ← db + Σ dy over the rows.
-template <class T, int N>
-void linear_backward_bias(const Tensor<T, N>& dy, const TensorView<T, 1>& d_bias) {
-  const Index out = d_bias.size();
-  d_bias.flat() +=
-      sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, [&](Index r, T* sums) {
-        simd::for_each_packet<T>(out, [&](Index i, Index n) {
-          add_to<T>(sums + i, n, simd::load<simd::Vector<T>>(dy.data() + r * out + i, n, T(0)));
-        });
-      }).flat();
-}
+  /// x is kept only if W needs a gradient.
+  template <class T, int N, class B>
+  auto forward(const Recording&, const Input<T, N>& x, const InputRows<T, 2>& weight,
+               const std::optional<B>& bias) const {
+    std::optional<TensorView<const T, 1>> b;
+    if (bias) b = view(bias->value());
+    const auto kept_x = weight.needs_gradient() ? x.shared_value() : nullptr;
+    return OutputAndSaved{forward(x.value(), weight.value(), b), std::pair(kept_x, weight.value())};
+  }
+  template <class T, int N, class B>
+  void backward(const Tensor<T, N>& dy,
+                const std::pair<std::shared_ptr<const Tensor<T, N>>, TensorView<const T, 2>>& saved,
+                const Input<T, N>& x, const InputRows<T, 2>& weight, const B& bias) const {
+    const auto& [kept_x, W] = saved;
+    if (weight.needs_gradient()) backward_weight(dy, *kept_x, weight.target());
+    if (bias && bias->needs_gradient()) backward_bias(dy, bias->sum());
+    if (x.needs_gradient()) x.add(backward_input(dy, W));
+  }
+
+ private:
+  /// dx = dy W
+  template <class T, int N>
+  static Tensor<T, N> backward_input(const Tensor<T, N>& dy, const TensorView<const T, 2>& W) {
+    const auto [out, in] = W.shape();
+    Shape<N> shape = dy.shape();
+    shape.back() = in;
+    auto dx = Tensor<T, N>::for_overwrite(shape);
+    parallel_multiply<T>({dy.data(), out, 1}, in > 0 ? dx.size() / in : 0,
+                         PackedMatrix<T>::parallel(W.matrix()), {}, dx.data(), in);
+    return dx;
+  }
+  /// dW = dyᵀ x, or dW += dyᵀ x
+  template <class T, int N>
+  static void backward_weight(const Tensor<T, N>& dy, const Tensor<T, N>& x,
+                              const GradientTarget<T, 2>& dW) {
+    const auto [out, in] = dW.to.shape();
+    const Index rows = out > 0 ? dy.size() / out : 0;
+    const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
+    parallel_multiply<T>({dy_transposed.data(), rows, 1}, out,
+                         PackedMatrix<T>::parallel(x.as_rows()),
+                         {dW.add ? dW.to.data() : nullptr, in}, dW.to.data(), in);
+  }
+  /// db += Σ dy over the rows
+  template <class T, int N>
+  static void backward_bias(const Tensor<T, N>& dy, const TensorView<T, 1>& db) {
+    using Vector = simd::Vector<T>;
+    const Index out = db.size();
+    const auto add_row = [&](Index r, T* sums) {
+      simd::for_each_packet<T>(out, [&](Index i, Index n) {
+        detail::add_to<T>(sums + i, n, simd::load<Vector>(dy.data() + r * out + i, n, T(0)));
+      });
+    };
+    db.flat() +=
+        detail::sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, add_row).flat();
+  }
+};
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,29 +1,22 @@
 #pragma once
 
-#include <attn/autograd/elementwise.hpp>
-#include <attn/core/option.hpp>
+#include <attn/math/dropout.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Drops each number with probability p, and multiplies those that stay by 1 / (1 − p), where a
-/// model is trained [Srivastava14]: of a variable whose tape has a Random. A plain tensor means
-/// inference: it passes as it is.
-/// Errors: OptionError unless 0 ≤ p < 1.
+/// During training, sets each element to zero with probability p and multiplies the others by
+/// 1 / (1 − p) [Srivastava14]: for variables whose tape has a Random. Elsewhere, and for tensors, y
+/// = x. With p = 1 everything is zero, and so are the gradients.
+/// Errors: OptionError unless 0 ≤ p ≤ 1.
 struct Dropout {
   double p = 0;
 
-  explicit Dropout(double probability) : p(probability) {
-    expect_option(p >= 0 && p < 1, "Dropout", "dropout", p, "at least 0 and below 1");
-  }
+  explicit Dropout(double probability) : p(probability) { detail::expect_probability(p, "Dropout"); }
 
-  template <class T, int N>
-  Tensor<T, N> operator()(Tensor<T, N> x) const {
-    return x;
-  }
-  template <class T, int N>
-  Variable<T, N> operator()(const Variable<T, N>& x) const {
-    return drop(x, p);
+  template <class X>
+  auto operator()(X&& x) const {
+    return apply(DropElements{p}, std::forward<X>(x));
   }
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <attn/autograd/embedding.hpp>
 #include <attn/core/option.hpp>
-#include <attn/nn/initialise.hpp>
+#include <attn/core/random.hpp>
+#include <attn/math/embedding.hpp>
 #include <attn/nn/module.hpp>
 #include <cmath>
 #include <optional>
@@ -10,16 +10,17 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// PyTorch's options, and the factor that the rows are multiplied by in use: √embedding_dim, as the
-/// paper says; 1 as PyTorch's.
+/// PyTorch's options, and the factor by which the rows are multiplied: by default √embedding_dim,
+/// as in the paper; 1 for PyTorch's layer.
 struct EmbeddingOptions {
   Index num_embeddings, embedding_dim;
   std::optional<double> scale = std::nullopt;
 };
 
 /// Row ids(…) of `weight` (num_embeddings, embedding_dim), times √embedding_dim: ids (…) give (…,
-/// embedding_dim)   [Vaswani17 §3.4] Zero without a Random; with one, normal with a standard
-/// deviation of 1 / scale, so that what is used has 1.
+/// embedding_dim)   [Vaswani17 §3.4]
+/// The weight is zero without a Random; with one, normal with a standard deviation of 1 / scale, so
+/// that the output has a standard deviation of 1. `embedding(tape, ids)` is recorded.
 /// Errors: OptionError for sizes below 1, a scale that is not finite and positive, and an id
 /// outside the vocabulary.
 template <class T>
@@ -39,18 +40,15 @@ class Embedding : public Module<Embedding<T>, T> {
     weight = Parameter<T, 2>({options.num_embeddings, options.embedding_dim});
   }
   Embedding(const EmbeddingOptions& options, Random& random) : Embedding(options) {
-    random.normal(weight.edit(), 0, 1 / scale);
+    initialize(random);
   }
 
-  template <class Self, int N>
-  static Tensor<T, N + 1> forward(Self& self, const Tensor<Index, N>& ids) {
-    return forward(self, Inference{}, ids);
+  template <class Self, class Ids>
+  static auto forward(Self& self, const Ids& ids) {
+    return apply(EmbeddingLookup{self.scale}, ids, self.weight);
   }
-  /// With a tape, which records it: a variable. `how` is the tape, or Inference.
-  template <class Self, class How, int N>
-  static auto forward(Self& self, How&& how, const Tensor<Index, N>& ids) {
-    return embed(ids, beside(how, self.weight), self.scale);
-  }
+
+  void initialize(Random& random) { random.normal(weight.edit(), 0, 1 / scale); }
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {

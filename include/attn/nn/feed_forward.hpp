@@ -1,5 +1,7 @@
 #pragma once
 
+#include <attn/math/activation.hpp>
+#include <attn/math/arithmetic.hpp>
 #include <attn/nn/dropout.hpp>
 #include <attn/nn/linear.hpp>
 
@@ -16,8 +18,8 @@ struct FeedForwardOptions {
 
 /// FFN(x) = max(0, x W₁ᵀ + b₁) W₂ᵀ + b₂, or with another activation   [Vaswani17 Eq.2]
 /// SwiGLU(x) = (silu(x W₁ᵀ + b₁) ∘ (x W₃ᵀ + b₃)) W₂ᵀ + b₂   [Shazeer20 §2]
-/// for every row x: (…, D) to (…, D). Parameters: `linear1`, `linear2` as PyTorch's; for SwiGLU
-/// `linear3` as well, LLaMA's w3.
+/// for every row x: (…, D) to (…, D). Parameters: `linear1`, `linear2` as in PyTorch; for SwiGLU
+/// also `linear3`, LLaMA's w3.
 template <class T>
 class FeedForward : public Module<FeedForward<T>, T> {
  public:
@@ -27,20 +29,19 @@ class FeedForward : public Module<FeedForward<T>, T> {
   Activation activation;
   Dropout dropout;
 
-  template <std::same_as<Random>... R>
-  explicit FeedForward(const FeedForwardOptions& o, R&... random)
-      : linear1(
-            {.in_features = checked(o).d_model, .out_features = o.dim_feedforward, .bias = o.bias},
-            random...),
-        linear2({.in_features = o.dim_feedforward, .out_features = o.d_model, .bias = o.bias},
-                random...),
+  explicit FeedForward(const FeedForwardOptions& o)
+      : linear1({.in_features = checked(o).d_model,
+                 .out_features = o.dim_feedforward,
+                 .bias = o.bias}),
+        linear2({.in_features = o.dim_feedforward, .out_features = o.d_model, .bias = o.bias}),
         activation(o.activation),
         dropout(o.dropout) {
     if (o.activation == Activation::swiglu)
-      linear3.emplace(
-          LinearOptions{
-              .in_features = o.d_model, .out_features = o.dim_feedforward, .bias = o.bias},
-          random...);
+      linear3.emplace(LinearOptions{
+          .in_features = o.d_model, .out_features = o.dim_feedforward, .bias = o.bias});
+  }
+  FeedForward(const FeedForwardOptions& o, Random& random) : FeedForward(o) {
+    this->initialize(random);
   }
 
   template <class Self, class X>

@@ -1,17 +1,13 @@
 #pragma once
 
 #include <attn/core/tensor.hpp>
+#include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// What queries attend to: keys (B, S, G·d_k) and values (B, S, G·d_v) of all heads, projected.
-template <class T>
-struct KeysAndValues {
-  TensorView<const T, 3> keys, values;
-};
-
-/// Keys and values of B sequences that grow, with room for `capacity` positions of each.
+/// A KV cache: the projected keys (B, S, G·d_k) and values (B, S, G·d_v) of all heads, for B
+/// sequences that grow up to `capacity` positions.
 template <class T>
 class KeyValueCache {
  public:
@@ -22,7 +18,7 @@ class KeyValueCache {
   Index capacity() const { return keys_.shape()[1]; }
   Index length() const { return length_; }
 
-  /// Positions more. Errors: ShapeError where there is no room for them.
+  /// Appends positions. Errors: ShapeError if they exceed the capacity.
   void append(const TensorView<const T, 3>& keys, const TensorView<const T, 3>& values) {
     const Index end = length_ + keys.shape()[1];
     if (end > capacity())
@@ -33,28 +29,30 @@ class KeyValueCache {
     length_ = end;
   }
 
-  KeysAndValues<T> view() const {
-    return {keys_.slice(1, 0, length_), values_.slice(1, 0, length_)};
-  }
+  TensorView<const T, 3> keys() const { return keys_.slice(1, 0, length_); }
+  TensorView<const T, 3> values() const { return values_.slice(1, 0, length_); }
 
-  /// Sequence b becomes what sequence `from[b]` was.
+  /// Replaces sequence b by sequence `from[b]`, for every b.
   void select(const std::vector<Index>& from) {
-    bool each_as_it_was = static_cast<Index>(from.size()) == batch();
+    bool unchanged = static_cast<Index>(from.size()) == batch();
     for (std::size_t b = 0; b < from.size(); ++b)
-      each_as_it_was = each_as_it_was && from[b] == static_cast<Index>(b);
-    if (each_as_it_was) return;
-    const auto selected = [&](const Tensor<T, 3>& old) {
-      auto chosen = Tensor<T, 3>::for_overwrite(
-          {static_cast<Index>(from.size()), capacity(), old.shape()[2]});
-      for (Index b = 0; b < chosen.shape()[0]; ++b)
-        copy(old[from[static_cast<std::size_t>(b)]].slice(0, 0, length_),
-             chosen[b].slice(0, 0, length_));
-      return chosen;
-    };
-    keys_ = selected(keys_), values_ = selected(values_);
+      unchanged = unchanged && from[b] == static_cast<Index>(b);
+    if (unchanged) return;
+    keys_ = selected(keys_, from);
+    values_ = selected(values_, from);
   }
 
  private:
+  Tensor<T, 3> selected(const Tensor<T, 3>& old, const std::vector<Index>& from) const {
+    auto chosen = Tensor<T, 3>::for_overwrite(
+        {static_cast<Index>(from.size()), capacity(), old.shape()[2]});
+    for (Index b = 0; b < chosen.shape()[0]; ++b) {
+      const auto sequence = old[from[static_cast<std::size_t>(b)]];
+      copy(sequence.slice(0, 0, length_), chosen[b].slice(0, 0, length_));
+    }
+    return chosen;
+  }
+
   Tensor<T, 3> keys_, values_;
   Index length_ = 0;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <attn/autograd/norms.hpp>
 #include <attn/core/option.hpp>
+#include <attn/math/layer_norm.hpp>
 #include <attn/nn/module.hpp>
 
 namespace attn {
@@ -15,8 +15,8 @@ struct LayerNormOptions {
 };
 
 /// y = (x − E[x]) / √(Var[x] + ε) ∘ weight + bias for every row x: (…, D) to (…, D), as PyTorch's
-/// `LayerNorm` over the last axis. `weight` begins with 1, `bias` with 0. Errors: OptionError for a
-/// width below 1 or an ε below 0; ShapeError for another width.
+/// `LayerNorm` over the last axis. `weight` is initialized to 1, `bias` to 0.
+/// Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
 template <class T>
 class LayerNorm : public Module<LayerNorm<T>, T> {
  public:
@@ -31,13 +31,12 @@ class LayerNorm : public Module<LayerNorm<T>, T> {
     expect_option(eps >= 0 && std::isfinite(eps), kind, "eps", eps, "at least 0 and finite");
     weight = Parameter<T, 1>({options.normalized_shape});
     weight.edit().flat().setOnes();
-    if (options.bias) bias.emplace(weight.value().shape());
+    if (options.bias) bias.emplace(weight.shape());
   }
 
   template <class Self, class X>
   static auto forward(Self& self, X&& x) {
-    return layer_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), beside(x, self.bias),
-                      self.eps);
+    return apply(LayerNormalization{self.eps}, std::forward<X>(x), self.weight, self.bias);
   }
 
   template <class Self, class Visitor>

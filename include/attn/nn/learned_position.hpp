@@ -1,8 +1,9 @@
 #pragma once
 
-#include <attn/autograd/shape.hpp>
 #include <attn/core/option.hpp>
 #include <attn/core/random.hpp>
+#include <attn/math/arithmetic.hpp>
+#include <attn/math/rearrange.hpp>
 #include <attn/nn/module.hpp>
 
 namespace attn {
@@ -12,10 +13,15 @@ struct LearnedPositionOptions {
   Index max_length, d_model;
 };
 
-/// PE(pos) = row pos of `weight` (max_length, d_model), which is learned; "nearly identical
-/// results"   [Vaswani17 Table 3 (E); Gehring17 §3.1] Zero without a Random, as a layer about to be
-/// loaded is; with one, N(0, 0.02²), as Hugging Face's BERT and GPT-2 start.
-/// Errors: OptionError for sizes below 1.
+/// PE(pos) = row pos of `weight` (max_length, d_model), which is learned; the paper finds "nearly
+/// identical results" [Vaswani17 Table 3 (E); Gehring17 §3.1].
+///
+///   position.add_to(x, offset)     x (…, L, D) + PE(offset … offset + L − 1), recorded if x is
+///   position(length, offset)       PE(offset … offset + length − 1), a view of `weight`
+///
+/// The weight is zero without a Random; with one, N(0, 0.02²), as Hugging Face's BERT and GPT-2
+/// initialize it.
+/// Errors: OptionError for sizes below 1, and for positions that are not all below max_length.
 template <class T>
 class LearnedPosition : public Module<LearnedPosition<T>, T> {
  public:
@@ -29,26 +35,27 @@ class LearnedPosition : public Module<LearnedPosition<T>, T> {
   }
   LearnedPosition(const LearnedPositionOptions& options, Random& random)
       : LearnedPosition(options) {
-    random.normal(weight.edit(), 0, 0.02);
+    initialize(random);
   }
 
-  /// PE(pos) for pos = offset … offset + length − 1: (length, d_model), a view of where they lie in
-  /// `weight`; with a tape, a variable.
-  /// Errors: OptionError if they are not all below max_length.
-  template <class Self>
-  static auto forward(Self& self, Index length, Index offset = 0) {
-    return forward(self, Inference{}, length, offset);
+  TensorView<const T, 2> operator()(Index length, Index offset = 0) const {
+    expect_positions(length, offset);
+    return weight.value().slice(0, offset, offset + length);
   }
-  template <class Self>
-  static TensorView<const T, 2> forward(Self& self, Inference, Index length, Index offset = 0) {
-    self.check(length, offset);
-    return std::as_const(self).weight.value().slice(0, offset, offset + length);
+  Variable<T, 2> operator()(Tape<T>& tape, Index length, Index offset = 0) {
+    expect_positions(length, offset);
+    return slice(tape.parameter(weight), 0, offset, offset + length);
   }
-  template <class Self>
-  static Variable<T, 2> forward(Self& self, Tape<T>& tape, Index length, Index offset = 0) {
-    self.check(length, offset);
-    return rows(tape.parameter(self.weight), offset, offset + length);
+  template <class X>
+  auto add_to(X&& x, Index offset = 0) const {
+    return add(*this, std::forward<X>(x), offset);
   }
+  template <class X>
+  auto add_to(X&& x, Index offset = 0) {
+    return add(*this, std::forward<X>(x), offset);
+  }
+
+  void initialize(Random& random) { random.normal(weight.edit(), 0, 0.02); }
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
@@ -56,8 +63,14 @@ class LearnedPosition : public Module<LearnedPosition<T>, T> {
   }
 
  private:
-  void check(Index length, Index offset) const {
-    const Index max_length = weight.value().shape()[0];
+  template <class Self, class X>
+  static auto add(Self& self, X&& x, Index offset) {
+    const Index length = x.shape()[std::remove_cvref_t<X>::axes - 2];
+    self.expect_positions(length, offset);
+    return apply(Add{}, std::forward<X>(x), rows(self.weight, offset, offset + length));
+  }
+  void expect_positions(Index length, Index offset) const {
+    const Index max_length = weight.shape()[0];
     if (length < 0 || offset < 0 || length > max_length - offset)
       throw OptionError(
           "LearnedPosition: length = " + std::to_string(length) +

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <attn/nn/initialise.hpp>
+#include <attn/core/option.hpp>
+#include <attn/math/linear.hpp>
+#include <attn/nn/initialize.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/nn/projection.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -12,9 +13,9 @@ struct LinearOptions {
   bool bias = true;
 };
 
-/// y = x Wᵀ + b, as PyTorch's `Linear`: parameters `weight` (out, in) and `bias` (out). Zero
-/// without a Random, as a layer about to be loaded is; with one, U(−1/√in, 1/√in). Errors:
-/// OptionError if a size is negative.
+/// y = x Wᵀ + b, as PyTorch's `Linear`: (…, in) to (…, out). Parameters: `weight` (out, in) and
+/// `bias` (out). They are zero without a Random, as before loading; with one, U(−1/√in, 1/√in).
+/// Errors: OptionError if a size is negative.
 template <class T>
 class Linear : public Module<Linear<T>, T> {
  public:
@@ -30,14 +31,17 @@ class Linear : public Module<Linear<T>, T> {
     weight = Parameter<T, 2>({options.out_features, options.in_features});
     if (options.bias) bias.emplace(Shape<1>{options.out_features});
   }
-  Linear(const LinearOptions& options, Random& random) : Linear(options) {
-    fan_in_uniform(weight.edit(), options.in_features, random);
-    if (bias) fan_in_uniform(bias->edit(), options.in_features, random);
-  }
+  Linear(const LinearOptions& options, Random& random) : Linear(options) { initialize(random); }
 
   template <class Self, class X>
   static auto forward(Self& self, const X& x) {
-    return self.projection_(x, self.weight, self.bias);
+    return apply(LinearMap{}, x, weight_rows(self.weight), self.bias);
+  }
+
+  void initialize(Random& random) {
+    const Index fan_in = weight.shape()[1];
+    fan_in_uniform(weight.edit(), fan_in, random);
+    if (bias) fan_in_uniform(bias->edit(), fan_in, random);
   }
 
   template <class Self, class Visitor>
@@ -45,9 +49,6 @@ class Linear : public Module<Linear<T>, T> {
     visitor("weight", self.weight);
     if (self.bias) visitor("bias", *self.bias);
   }
-
- private:
-  Projection<T> projection_;
 };
 
 }  // namespace ATTN_ABI

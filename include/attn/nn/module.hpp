@@ -1,44 +1,88 @@
 #pragma once
 
-#include <attn/autograd/parameter.hpp>
+#include <attn/autograd/apply.hpp>
+#include <attn/autograd/named_parameter.hpp>
 #include <attn/core/state_dict.hpp>
+#include <attn/nn/into.hpp>
 #include <string_view>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Base of every layer. A layer says once what it is made of, by PyTorch's names,
+namespace detail {
+
+/// Token ids that a layer is called with beside a tape: constants of that tape. Other arguments
+/// pass unchanged.
+template <class T, class X>
+const X& on_tape(Tape<T>&, const X& x) {
+  return x;
+}
+template <class T, int N>
+Variable<Index, N> on_tape(Tape<T>& tape, const Tensor<Index, N>& ids) {
+  return tape.constant(ids);
+}
+
+}  // namespace detail
+
+/// Base of every layer. A layer says once what its parts are, parameters and layers alike, by
+/// PyTorch's names,
 ///
 ///   static constexpr const char* kind = "Linear";
 ///   template <class Self, class Visitor>
-///   static void visit(Self& self, Visitor&& visitor) { visitor("weight", self.weight); …
-///   visitor("norm1", self.norm1); … }
+///   static void visit(Self& self, Visitor&& visitor) {
+///     visitor("weight", self.weight);
+///     visitor("norm1", self.norm1);
+///   }
 ///
-/// parameters and layers alike, and has from it the names, the state and its loading; and once what
-/// it computes,
+/// from which parameter names, the state dict and its loading follow; and once what it computes,
 ///
 ///   template <class Self, class X>
 ///   static auto forward(Self& self, const X& x) { return …; }
 ///
-/// which is what `layer(x)` gives, for tensors, and for variables, recorded: then Self must not be
-/// const for its parameters to get gradients (see Tape).
+/// which `layer(x)` calls with tensors, or with variables, which record it. The parameters get
+/// gradients if the layer is not const (see Tape). A layer of token ids is recorded as
+/// `layer(tape, ids)`.
 template <class Layer, class T>
 class Module {
  public:
   template <class... Inputs>
   auto operator()(Inputs&&... inputs) const {
-    return Layer::forward(static_cast<const Layer&>(*this), std::forward<Inputs>(inputs)...);
+    return Layer::forward(layer(), std::forward<Inputs>(inputs)...);
   }
   template <class... Inputs>
   auto operator()(Inputs&&... inputs) {
-    return Layer::forward(static_cast<Layer&>(*this), std::forward<Inputs>(inputs)...);
+    return Layer::forward(layer(), std::forward<Inputs>(inputs)...);
+  }
+  template <class... Inputs>
+  auto operator()(Tape<T>& tape, Inputs&&... inputs) const {
+    return Layer::forward(layer(), detail::on_tape(tape, inputs)...);
+  }
+  template <class... Inputs>
+  auto operator()(Tape<T>& tape, Inputs&&... inputs) {
+    return Layer::forward(layer(), detail::on_tape(tape, inputs)...);
+  }
+
+  /// Writes `layer(inputs…)` to the caller's memory, a tensor or a view. After a first call with
+  /// the same shapes on the same thread, nothing is allocated from the heap.
+  /// Errors: ShapeError if the output has not the shape of the result, or overlaps an input.
+  template <class Output, class... Inputs>
+  void into(Output&& output, const Inputs&... inputs) const {
+    const auto to = view(output);
+    (detail::expect_apart(Layer::kind, to, inputs), ...);
+    detail::compute_into(Layer::kind, to, [&] { return (*this)(inputs...); });
+  }
+
+  /// Initializes the parameters of every part that is a layer. Layers with parameters of their own
+  /// have an `initialize` of their own.
+  void initialize(Random& random) {
+    Layer::visit(layer(), [&](const auto&, auto& part) {
+      if constexpr (requires { part.initialize(random); }) part.initialize(random);
+    });
   }
 
   /// Every parameter, in the order of the model.
-  std::vector<NamedParameter<T>> parameters() { return collect<T>(static_cast<Layer&>(*this)); }
-  std::vector<NamedParameter<const T>> parameters() const {
-    return collect<const T>(static_cast<const Layer&>(*this));
-  }
+  std::vector<NamedParameter<T>> parameters() { return collect<T>(layer()); }
+  std::vector<NamedParameter<const T>> parameters() const { return collect<const T>(layer()); }
 
   /// A copy of every parameter.
   StateDict<T> state_dict() const {
@@ -47,16 +91,16 @@ class Module {
     return state;
   }
 
-  /// Takes the parameters from the entries of `source` whose names begin with `prefix`, which must
-  /// be exactly this layer's.
+  /// Loads the parameters from the entries of `source` whose names begin with `prefix`, which must
+  /// be exactly those of this layer.
   /// Errors: ShapeError naming every missing, unexpected and misshapen entry; what the source
-  /// throws for a value that T cannot hold. The layer is then as it was.
+  /// throws for a value that T cannot hold. The layer is then unchanged.
   template <StateSource<T> Source>
   void load_state_dict(const Source& source, std::string_view prefix = "") {
     const std::vector<NamedParameter<T>> own = parameters();
     std::vector<std::pair<std::string, std::vector<Index>>> wanted;
     for (const auto& p : own) wanted.emplace_back(p.name, p.shape);
-    expect_entries(
+    detail::expect_entries(
         std::string(Layer::kind) + ": the state dict must have exactly this layer's entries",
         source, prefix, wanted);
     if constexpr (requires { source.template check<T>(std::string()); })
@@ -65,6 +109,9 @@ class Module {
   }
 
  private:
+  const Layer& layer() const { return static_cast<const Layer&>(*this); }
+  Layer& layer() { return static_cast<Layer&>(*this); }
+
   template <class U, class Self>
   static std::vector<NamedParameter<U>> collect(Self& self) {
     std::vector<NamedParameter<U>> result;
@@ -72,10 +119,10 @@ class Module {
     return result;
   }
   template <class U, class Self>
-  static void gather(Self& layer, const std::string& prefix,
+  static void gather(Self& self, const std::string& prefix,
                      std::vector<NamedParameter<U>>& result) {
-    std::remove_const_t<Self>::visit(layer, [&](const std::string& name, auto& part) {
-      if constexpr (requires { part.stamp(); }) result.emplace_back(prefix + name, part);
+    std::remove_const_t<Self>::visit(self, [&](const std::string& name, auto& part) {
+      if constexpr (IsParameter<decltype(part)>) result.emplace_back(prefix + name, part);
       else gather<U>(part, prefix + name + ".", result);
     });
   }

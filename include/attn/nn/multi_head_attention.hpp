@@ -1,116 +1,118 @@
 #pragma once
 
-#include <attn/autograd/attention.hpp>
-#include <attn/autograd/shape.hpp>
+#include <attn/attention/scaled_dot_product.hpp>
 #include <attn/core/option.hpp>
 #include <attn/nn/key_value_cache.hpp>
 #include <attn/nn/linear.hpp>
+#include <attn/nn/multi_head_attention_options.hpp>
+#include <attn/nn/sequences.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// PyTorch's options, and the paper's head sizes: d_k of queries and keys, d_v of values, each by
-/// default embed_dim / num_heads.
-struct MultiHeadAttentionOptions {
-  Index embed_dim, num_heads;
-  std::optional<Index> num_kv_heads = std::nullopt;  ///< G, by default num_heads; must divide it
-  std::optional<Index> kdim = std::nullopt,
-                       vdim = std::nullopt;  ///< widths of key and value, by default embed_dim
-  bool bias = true;
-  std::optional<Index> d_k = std::nullopt, d_v = std::nullopt;
-  double dropout = 0;  ///< of the weights, as AttentionOptions has it
-};
-
-/// MultiHead(Q, K, V) = Concat(head_1, …, head_H) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V
-/// W_i^V)   [Vaswani17 §3.2.2]
+/// MultiHead(Q, K, V) = Concat(head_1, …, head_H) W^O,
+/// head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)   [Vaswani17 §3.2.2]
 ///
-/// query (B, L, D), key (B, S, kdim), value (B, S, vdim) give (B, L, D); without the batch axis,
-/// and as Eigen matrices, they are one sequence, and the query's kind comes back. Parameters are
-/// PyTorch's: `in_proj_weight` (H·d_k + G·d_k + G·d_v, D) where kdim and vdim are embed_dim, else
+/// query (B, L, D), key (B, S, kdim) and value (B, S, vdim) give (B, L, D). Without the batch axis,
+/// and as Eigen matrices, they are one sequence; the result has the query's kind. Parameters are
+/// PyTorch's: `in_proj_weight` (H·d_k + G·d_k + G·d_v, D) if kdim and vdim are embed_dim, otherwise
 /// `q_proj_weight`, `k_proj_weight`, `v_proj_weight`; `in_proj_bias`, `out_proj.weight`,
-/// `out_proj.bias`. Zero without a Random; with one, as PyTorch starts them (Xavier, biases 0).
+/// `out_proj.bias`. They are zero without a Random; with one, they are initialized as in PyTorch
+/// (Xavier, biases 0).
 /// Errors: OptionError for sizes that do not divide; ShapeError naming the argument that does not
 /// fit; what the rule throws.
 template <class T, class Kernel = Tiled>
 class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
  public:
+  using Functor = ScaledDotProductAttention<Kernel>;
   static constexpr const char* kind = "MultiHeadAttention";
   MultiHeadAttentionOptions options;
-  ScaledDotProductAttention<Kernel> attention;
+  Functor attention;
   /// Either the first or the other three.
   std::optional<Parameter<T, 2>> in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight;
   std::optional<Parameter<T, 1>> in_proj_bias;
   Linear<T> out_proj;
 
-  explicit MultiHeadAttention(
-      const MultiHeadAttentionOptions& the_options,
-      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
-      : options(checked(the_options)),
+  /// `functor` brings the kernel, the scale and the alignment; its dropout is that of the options.
+  explicit MultiHeadAttention(const MultiHeadAttentionOptions& the_options,
+                              const Functor& functor = Functor())
+      : options(the_options.checked()),
         attention(functor),
-        out_proj({.in_features = H() * d_v(), .out_features = D(), .bias = options.bias}) {
-    if (kdim() == D() && vdim() == D()) {
-      in_proj_weight.emplace(Shape<2>{query_rows() + key_rows() + value_rows(), D()});
+        out_proj({.in_features = options.H() * options.value_dim(),
+                  .out_features = options.embed_dim,
+                  .bias = options.bias}) {
+    const Index D = options.embed_dim;
+    if (options.key_width() == D && options.value_width() == D) {
+      in_proj_weight.emplace(Shape<2>{options.value_rows().end, D});
     } else {
-      q_proj_weight.emplace(Shape<2>{query_rows(), D()});
-      k_proj_weight.emplace(Shape<2>{key_rows(), kdim()});
-      v_proj_weight.emplace(Shape<2>{value_rows(), vdim()});
+      q_proj_weight.emplace(Shape<2>{options.query_rows().size(), D});
+      k_proj_weight.emplace(Shape<2>{options.key_rows().size(), options.key_width()});
+      v_proj_weight.emplace(Shape<2>{options.value_rows().size(), options.value_width()});
     }
     if (options.dropout != 0) attention.options.dropout = options.dropout;
-    if (options.bias) in_proj_bias.emplace(Shape<1>{query_rows() + key_rows() + value_rows()});
+    if (options.bias) in_proj_bias.emplace(Shape<1>{options.value_rows().end});
   }
-  MultiHeadAttention(
-      const MultiHeadAttentionOptions& the_options, Random& random,
-      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random,
+                     const Functor& functor = Functor())
       : MultiHeadAttention(the_options, functor) {
-    for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
-      if (*weight) xavier_uniform((*weight)->edit().view(), random);
-    fan_in_uniform(out_proj.weight.edit(), H() * d_v(), random);
+    initialize(random);
   }
 
   template <class Self, class Q, class K, class V, Rule R = NoMask>
   static auto forward(Self& self, const Q& query, const K& key, const V& value,
                       const R& rule = {}) {
-    return self.with_sequences(query, key, value, [&](const auto& q, const auto& k, const auto& v) {
-      return self.out_proj(self.side_by_side()(self.attention, project_queries(self, q),
-                                               project_keys(self, k), project_values(self, v),
-                                               rule));
-    });
+    const detail::Sequences<Q> q(query);
+    const detail::Sequences<K> k(key);
+    const detail::Sequences<V> v(value);
+    self.expect(q.shape(), k.shape(), v.shape());
+    const auto queries = project_query(self, q.get());
+    const auto keys = project_key(self, k.get());
+    const auto values = project_value(self, v.get());
+    return q.finish(self.out_proj(detail::attend(self.attention, self.packed_heads(), rule,
+                                                 std::tie(queries, keys, values))));
   }
 
-  /// `.output`, to the bit as without, and `.weights` (B, H, L, S), of each head its own.
+  /// `.output`, bitwise identical to the call above, and `.weights` (B, H, L, S) of each head.
   template <class Q, class K, class V, Rule R = NoMask>
   auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    Tensor<T, 4> weights;
-    auto output =
-        with_sequences(query, key, value, [&](const auto& q, const auto& k, const auto& v) {
-          const Tensor<T, 3> projected[] = {project_queries(*this, q), project_keys(*this, k),
-                                            project_values(*this, v)};
-          auto both = attention.with_weights(split_heads(projected[0].view(), H()),
-                                             split_heads(projected[1].view(), G()),
-                                             split_heads(projected[2].view(), G()), rule);
-          auto heads = Tensor<T, 3>::for_overwrite({q.shape()[0], q.shape()[1], H() * d_v()});
-          copy(both.output.view(), split_heads(heads.view(), H()));
-          weights = std::move(both.weights);
-          return out_proj(heads);
-        });
-    return WithWeights{std::move(output), std::move(weights)};
+    const detail::Sequences<Q> q(query);
+    const detail::Sequences<K> k(key);
+    const detail::Sequences<V> v(value);
+    expect(q.shape(), k.shape(), v.shape());
+    const Tensor<T, 3> queries = project_query(*this, q.get());
+    const Tensor<T, 3> keys = project_key(*this, k.get());
+    const Tensor<T, 3> values = project_value(*this, v.get());
+    auto both = attention.with_weights(detail::split_heads(queries.view(), options.H()),
+                                       detail::split_heads(keys.view(), options.G()),
+                                       detail::split_heads(values.view(), options.G()), rule);
+    auto heads = Tensor<T, 3>::for_overwrite(
+        {queries.shape()[0], queries.shape()[1], options.H() * options.value_dim()});
+    copy(both.output.view(), detail::split_heads(heads.view(), options.H()));
+    return WithWeights{q.finish(out_proj(heads)), std::move(both.weights)};
   }
 
-  /// A cache for keys and values of B sequences; what `append` has projected, `attend` looks at, to
-  /// the same bits as the call above.
+  /// A KV cache for B sequences. `attend` attends to the keys and values that `append` has
+  /// projected; the result is bitwise identical to that of the call above.
   KeyValueCache<T> cache(Index batch, Index capacity) const {
-    return {batch, capacity, key_rows(), value_rows()};
+    return {batch, capacity, options.key_rows().size(), options.value_rows().size()};
   }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
-    cache.append(project_keys(*this, key.view()).view(),
-                 project_values(*this, value.view()).view());
+    cache.append(project_key(*this, key).view(), project_value(*this, value).view());
   }
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache,
                       const R& rule = {}) const {
-    const Tensor<T, 3> q = project_queries(*this, query.view());
+    const Tensor<T, 3> queries = project_query(*this, query);
+    const auto keys = cache.keys();
+    const auto values = cache.values();
     return out_proj(
-        side_by_side()(attention, q.view(), cache.view().keys, cache.view().values, rule));
+        detail::attend(attention, packed_heads(), rule, std::tie(queries, keys, values)));
+  }
+
+  void initialize(Random& random) {
+    for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
+      if (*weight) xavier_uniform((*weight)->edit().view(), random);
+    fan_in_uniform(out_proj.weight.edit(), out_proj.weight.shape()[1], random);
   }
 
   template <class Self, class Visitor>
@@ -124,120 +126,46 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   }
 
  private:
-  Index D() const { return options.embed_dim; }
-  Index H() const { return options.num_heads; }
-  Index G() const { return options.num_kv_heads.value_or(H()); }
-  Index kdim() const { return options.kdim.value_or(D()); }
-  Index vdim() const { return options.vdim.value_or(D()); }
-  Index d_k() const { return options.d_k.value_or(D() / H()); }
-  Index d_v() const { return options.d_v.value_or(D() / H()); }
-  Index query_rows() const { return H() * d_k(); }
-  Index key_rows() const { return G() * d_k(); }
-  Index value_rows() const { return G() * d_v(); }
+  detail::PackedHeads packed_heads() const { return {options.H(), options.G()}; }
 
-  static const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& o) {
-    const auto expect = [](bool good, const std::string& rule) {
-      if (!good) throw OptionError("MultiHeadAttention: " + rule);
-    };
-    const auto given = [](const char* option, Index value) {
-      return option + (" = " + std::to_string(value));
-    };
-    expect(o.num_heads > 0, given("num_heads", o.num_heads) + " must be at least 1");
-    const bool own_sizes = o.d_k && o.d_v;
-    expect(o.embed_dim > 0 && (own_sizes || o.embed_dim % o.num_heads == 0),
-           given("embed_dim", o.embed_dim) + " must be a positive multiple of " +
-               given("num_heads", o.num_heads));
-    expect(o.d_k.value_or(1) > 0, given("d_k", o.d_k.value_or(1)) + " must be at least 1");
-    expect(o.d_v.value_or(1) > 0, given("d_v", o.d_v.value_or(1)) + " must be at least 1");
-    expect_option(o.dropout >= 0 && o.dropout < 1, kind, "dropout", o.dropout,
-                  "at least 0 and below 1");
-    const Index G = o.num_kv_heads.value_or(o.num_heads);
-    expect(G > 0 && o.num_heads % G == 0,
-           given("num_kv_heads", G) + " must divide " + given("num_heads", o.num_heads));
-    for (const Index E : {o.d_k.value_or(1), o.d_v.value_or(1)})
-      expect(E <= std::numeric_limits<Index>::max() / (4 * o.num_heads),
-             given("num_heads", o.num_heads) + " of a head size " + std::to_string(E) +
-                 " must be fewer than 64 bits can count");
-    expect(o.kdim.value_or(1) > 0, given("kdim", o.kdim.value_or(1)) + " must be at least 1");
-    expect(o.vdim.value_or(1) > 0, given("vdim", o.vdim.value_or(1)) + " must be at least 1");
-    return o;
-  }
-
-  SideBySide side_by_side() const { return {H(), G()}; }
-
-  /// x W^Q for all heads, x W^K, x W^V: rows of in_proj_weight, or a weight of its own.
+  /// x W^Q, x W^K or x W^V for all heads: by rows of in_proj_weight, or by a weight of its own.
   template <class Self, class X>
-  static auto project_queries(Self& self, const X& x) {
-    return project(self, x, self.q_proj_weight, self.queries_, {0, self.query_rows()});
+  static auto project_query(Self& self, const X& x) {
+    return project(self, x, self.q_proj_weight, self.options.query_rows());
   }
   template <class Self, class X>
-  static auto project_keys(Self& self, const X& x) {
-    return project(self, x, self.k_proj_weight, self.keys_,
-                   {self.query_rows(), self.query_rows() + self.key_rows()});
+  static auto project_key(Self& self, const X& x) {
+    return project(self, x, self.k_proj_weight, self.options.key_rows());
   }
   template <class Self, class X>
-  static auto project_values(Self& self, const X& x) {
-    const Index begin = self.query_rows() + self.key_rows();
-    return project(self, x, self.v_proj_weight, self.values_, {begin, begin + self.value_rows()});
+  static auto project_value(Self& self, const X& x) {
+    return project(self, x, self.v_proj_weight, self.options.value_rows());
   }
   template <class Self, class X, class Own>
-  static auto project(Self& self, const X& x, Own& own, const Projection<T>& projection,
-                      const Range& rows) {
-    const RowsOfParameter bias{self.in_proj_bias, rows.begin, rows.end};
-    return own ? projection(x, RowsOfParameter{*own, 0, rows.size()}, bias)
-               : projection(x, RowsOfParameter{*self.in_proj_weight, rows.begin, rows.end}, bias);
+  static auto project(Self& self, const X& x, Own& own, Range range) {
+    const auto bias = rows(self.in_proj_bias, range.begin, range.end);
+    return own ? apply(LinearMap{}, x, weight_rows(*own), bias)
+               : apply(LinearMap{}, x,
+                       weight_rows(*self.in_proj_weight, range.begin, range.end), bias);
   }
 
-  /// compute(q, k, v) of operands of any kind, which must fit each other, as sequences (B, L, D),
-  /// (B, S, kdim), (B, S, vdim): views, or variables where one of them is a variable. The result,
-  /// (B, L, D), gets the query's kind.
-  template <class Q, class K, class V, class Compute>
-  auto with_sequences(const Q& query_operand, const K& key_operand, const V& value_operand,
-                      Compute&& compute) const {
-    if constexpr (AnyVariable<Q, K, V>) {
-      auto& tape = tape_of(query_operand, key_operand, value_operand);
-      const auto query = on_tape(tape, query_operand), key = on_tape(tape, key_operand),
-                 value = on_tape(tape, value_operand);
-      using Sequences = Operand<std::remove_cvref_t<decltype(query.value())>>;
-      expect(Sequences(query.value()).heads(), Sequences(key.value()).heads(),
-             Sequences(value.value()).heads());
-      if constexpr (decltype(query.value().view())::axes == 2) {
-        const auto one = [](const auto& x) { return reshape(x, {1, x.shape()[0], x.shape()[1]}); };
-        return reshape(compute(one(query), one(key), one(value)), {query.shape()[0], D()});
-      } else {
-        return compute(query, key, value);
-      }
-    } else {
-      const Operand<Q> q(query_operand);
-      const Operand<K> k(key_operand);
-      const Operand<V> v(value_operand);
-      const TensorView<const T, 4> query = q.heads(), key = k.heads(),
-                                   value = v.heads();  // (1, B, L, D) …
-      expect(query, key, value);
-      return Operand<Q>::finish(compute(query[0], key[0], value[0])
-                                    .reshape({1, query.shape()[1], query.shape()[2], D()}));
-    }
+  void expect(const Shape<4>& query, const Shape<4>& key, const Shape<4>& value) const {
+    const Index B = query[1];
+    expect("query", query, {1, B, query[2], options.embed_dim}, "embed_dim");
+    expect("key", key, {1, B, key[2], options.key_width()}, "kdim");
+    expect("value", value, {1, B, key[2], options.value_width()}, "vdim");
   }
-  void expect(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key,
-              const TensorView<const T, 4>& value) const {
-    expect(query, "query", query.shape()[1], query.shape()[2], "embed_dim", D());
-    expect(key, "key", query.shape()[1], key.shape()[2], "kdim", kdim());
-    expect(value, "value", query.shape()[1], key.shape()[2], "vdim", vdim());
-  }
-  static void expect(const TensorView<const T, 4>& x, const char* argument, Index batch,
-                     Index length, const char* option, Index width) {
-    const Shape<4> wanted{1, batch, length, width};
-    if (x.shape() == wanted) return;
+  static void expect(const char* argument, const Shape<4>& got, const Shape<4>& wanted,
+                     const char* option) {
+    if (got == wanted) return;
     const auto sequence = [](const Shape<4>& s) {
       return s[0] == 1 ? to_string(std::span(s).subspan(1)) : to_string(s);
     };
-    throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(x.shape()) +
+    throw ShapeError(std::string("MultiHeadAttention: ") + argument + " " + sequence(got) +
                      " must be " + sequence(wanted) +
                      ", the batch and length of what it goes with and " + option + " = " +
-                     std::to_string(width));
+                     std::to_string(wanted[3]));
   }
-
-  Projection<T> queries_, keys_, values_;
 };
 
 }  // namespace ATTN_ABI

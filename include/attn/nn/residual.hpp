@@ -1,13 +1,14 @@
 #pragma once
 
+#include <attn/math/arithmetic.hpp>
 #include <attn/nn/dropout.hpp>
 #include <attn/nn/layer_norm.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// What stands around every sublayer: LayerNorm(x + Dropout(Sublayer(x)))   [Vaswani17 §3.1, §5.4]
-/// or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
+/// The residual connection around a sublayer: LayerNorm(x + Dropout(Sublayer(x)))   [Vaswani17 §3.1,
+/// §5.4] or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
 struct Residual {
   Dropout dropout;
   bool norm_first;

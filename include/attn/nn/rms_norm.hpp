@@ -1,20 +1,20 @@
 #pragma once
 
-#include <attn/autograd/norms.hpp>
 #include <attn/core/option.hpp>
+#include <attn/math/rms_norm.hpp>
 #include <attn/nn/module.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// PyTorch's options; ε is by default the smallest step from 1 of the number T.
+/// PyTorch's options; ε is by default the machine epsilon of T.
 struct RMSNormOptions {
   Index normalized_shape;
   std::optional<double> eps = std::nullopt;
 };
 
 /// y = x / √(Σ x² / D + ε) ∘ weight for every row x: (…, D) to (…, D), as PyTorch's `RMSNorm` over
-/// the last axis. `weight` begins with 1.
+/// the last axis. `weight` is initialized to 1.
 /// Errors: OptionError for a width below 1 or an ε below 0; ShapeError for another width.
 template <class T>
 class RMSNorm : public Module<RMSNorm<T>, T> {
@@ -34,7 +34,7 @@ class RMSNorm : public Module<RMSNorm<T>, T> {
 
   template <class Self, class X>
   static auto forward(Self& self, X&& x) {
-    return rms_norm(to_tensor(std::forward<X>(x)), beside(x, self.weight), self.eps);
+    return apply(RmsNormalization{self.eps}, std::forward<X>(x), self.weight);
   }
 
   template <class Self, class Visitor>

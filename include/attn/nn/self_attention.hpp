@@ -18,27 +18,27 @@ struct SelfAttentionOptions {
 template <class T, class Kernel = Tiled>
 class SelfAttention : public Module<SelfAttention<T, Kernel>, T> {
  public:
+  using Functor = ScaledDotProductAttention<Kernel>;
   static constexpr const char* kind = "SelfAttention";
   MultiHeadAttention<T, Kernel> multi_head;
 
-  explicit SelfAttention(
-      const SelfAttentionOptions& options,
-      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  explicit SelfAttention(const SelfAttentionOptions& options, const Functor& functor = Functor())
       : multi_head(with_one_source(options), functor) {}
-  SelfAttention(
-      const SelfAttentionOptions& options, Random& random,
-      const ScaledDotProductAttention<Kernel>& functor = ScaledDotProductAttention<Kernel>())
+  SelfAttention(const SelfAttentionOptions& options, Random& random,
+                const Functor& functor = Functor())
       : multi_head(with_one_source(options), random, functor) {}
 
   template <class Self, class X, Rule R = NoMask>
   static auto forward(Self& self, const X& x, const R& rule = {}) {
     return self.multi_head(x, x, x, rule);
   }
-  /// `.output`, to the bit as without, and `.weights` (B, H, L, L).
+  /// `.output`, bitwise identical to the call above, and `.weights` (B, H, L, L).
   template <class X, Rule R = NoMask>
   auto with_weights(const X& x, const R& rule = {}) const {
     return multi_head.with_weights(x, x, x, rule);
   }
+
+  void initialize(Random& random) { multi_head.initialize(random); }
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {

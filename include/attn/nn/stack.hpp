@@ -8,25 +8,25 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// N layers, one after the other, and where it is wanted a LayerNorm after the last: PyTorch's
-/// `layers.0`, `layers.1`, …, `norm`.
+/// N layers, one after the other, and optionally a LayerNorm after the last: PyTorch's `layers.0`,
+/// `layers.1`, …, `norm`.
 template <class T, class Layer>
 struct Stack {
   std::vector<Layer> layers;
   std::optional<LayerNorm<T>> norm;
 
-  template <std::same_as<Random>... R>
-  Stack(const TransformerStackOptions& options, const char* kind, R&... random) {
+  Stack(const TransformerStackOptions& options, const char* kind) {
     expect_option(options.num_layers >= 0, kind, "num_layers", options.num_layers, "at least 0");
-    for (Index i = 0; i < options.num_layers; ++i) layers.emplace_back(options.layer, random...);
+    for (Index i = 0; i < options.num_layers; ++i) layers.emplace_back(options.layer);
     if (options.final_norm) norm.emplace(options.layer.norm());
   }
 
-  /// x through every layer: `step(layer, x)`, and the norm.
-  template <class Self, class X, class Step>
-  static X pass(Self& self, X x, Step&& step) {
-    for (auto& layer : self.layers) x = step(layer, x);
-    return self.norm ? (*self.norm)(std::move(x)) : std::move(x);
+  /// x through every layer, `run(layer, x)`, and through the norm.
+  template <class Self, class X, class Run>
+  static auto pass(Self& self, const X& x, Run&& run) {
+    auto y = detail::owned(x);
+    for (auto& layer : self.layers) y = run(layer, y);
+    return self.norm ? (*self.norm)(std::move(y)) : std::move(y);
   }
 
   template <class Self, class Visitor>

@@ -28,7 +28,7 @@ std::string summary(const Layer& model) {
     Index count = 0;
     rows.push_back({name, L::kind, "", ""});
     L::visit(layer, [&](const std::string& part_name, const auto& part) {
-      if constexpr (requires { part.stamp(); }) {
+      if constexpr (IsParameter<decltype(part)>) {
         shapes += (shapes.empty() ? "" : ", ") + part_name + " " + to_string(part.value().shape());
         count += part.value().size();
       } else {

@@ -1,25 +1,28 @@
 #pragma once
 
+#include <attn/nn/decoder_cache.hpp>
 #include <attn/nn/residual.hpp>
 #include <attn/nn/stack.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// What a decoder layer keeps from step to step: keys and values of the positions so far, and of
-/// the encoder's output.
-template <class T>
-struct DecoderLayerCache {
-  KeyValueCache<T> self, memory;
+/// The output of decoder layers and their attention weights: of the attention to the target itself,
+/// (B, H, L, L), and of the attention to the memory, (B, H, L, S).
+template <class Output, class Weights>
+struct WithDecoderWeights {
+  Output output;
+  Weights self_weights, memory_weights;
 };
+template <class Output, class Weights>
+WithDecoderWeights(Output, Weights, Weights) -> WithDecoderWeights<Output, Weights>;
 
-/// The right half of the paper's Figure 1: self-attention, attention to the encoder's output, a
-/// feed-forward network, each in a residual   [Vaswani17 §3.1]
+/// The right half of the paper's Figure 1: self-attention, attention to the encoder's output, and a
+/// feed-forward network, each in a residual connection   [Vaswani17 §3.1]
 ///
-/// tgt (B, L, D) and memory (B, S, D), or both without the batch axis, give tgt's shape; one rule
-/// for each attention.
-/// Parameters are those of PyTorch's `TransformerDecoderLayer`; for SwiGLU `linear3` as well. Zero,
-/// norms 1, without a Random.
+/// tgt (B, L, D) and memory (B, S, D), or both without the batch axis, give tgt's shape; each
+/// attention has a rule. Parameters are those of PyTorch's `TransformerDecoderLayer`; for SwiGLU
+/// also `linear3`. Without a Random they are zero and the weights of norms 1.
 /// Errors: those of MultiHeadAttention, FeedForward and LayerNorm.
 template <class T, class Kernel = Tiled>
 class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>, T> {
@@ -30,15 +33,18 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
   LayerNorm<T> norm1, norm2, norm3;
   Residual residual;
 
-  template <std::same_as<Random>... R>
-  explicit TransformerDecoderLayer(const TransformerLayerOptions& options, R&... random)
-      : self_attn(options.attention(), random...),
-        multihead_attn(options.attention(), random...),
-        feed_forward(options.feed_forward(), random...),
+  explicit TransformerDecoderLayer(const TransformerLayerOptions& options)
+      : self_attn(options.attention()),
+        multihead_attn(options.attention()),
+        feed_forward(options.feed_forward()),
         norm1(options.norm()),
         norm2(options.norm()),
         norm3(options.norm()),
         residual{Dropout(options.dropout), options.norm_first} {}
+  TransformerDecoderLayer(const TransformerLayerOptions& options, Random& random)
+      : TransformerDecoderLayer(options) {
+    this->initialize(random);
+  }
 
   template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
   static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {},
@@ -48,8 +54,29 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
         [&](const auto& x) { return self.multihead_attn(x, memory, memory, memory_rule); });
   }
 
-  /// A cache of `capacity` positions for `beam` sequences for each of memory (B, S, D), which is in
-  /// it.
+  /// `.output`, bitwise identical to the call above, `.self_weights` and `.memory_weights`.
+  template <class X, class M, Rule R = NoMask, Rule RM = NoMask>
+  auto with_weights(const X& tgt, const M& memory, const R& tgt_rule = {},
+                    const RM& memory_rule = {}) const {
+    Tensor<T, 4> self_weights, memory_weights;
+    const auto keep = [](auto&& both, Tensor<T, 4>& weights) {
+      weights = std::move(both.weights);
+      return std::move(both.output);
+    };
+    auto output = sublayers(
+        *this, tgt,
+        [&](const auto& x) {
+          return keep(self_attn.with_weights(x, x, x, tgt_rule), self_weights);
+        },
+        [&](const auto& x) {
+          return keep(multihead_attn.with_weights(x, memory, memory, memory_rule), memory_weights);
+        });
+    return WithDecoderWeights{std::move(output), std::move(self_weights),
+                              std::move(memory_weights)};
+  }
+
+  /// A cache of `capacity` positions for `beam` sequences for each sequence of memory (B, S, D),
+  /// whose keys and values are computed here.
   DecoderLayerCache<T> cache(const Tensor<T, 3>& memory, Index capacity, Index beam) const {
     const Index B = memory.shape()[0];
     DecoderLayerCache<T> made{self_attn.cache(B * beam, capacity),
@@ -57,8 +84,8 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
     multihead_attn.append(made.memory, memory, memory);
     return made;
   }
-  /// Some positions more, to the same bits as if all were given at once. The sequences of a beam
-  /// are queries to the same memory.
+  /// The next positions: bitwise identical to what a call for all positions at once gives for them.
+  /// The sequences of a beam are queries to the same memory.
   template <Rule R, Rule RM>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule,
                     const RM& memory_rule) const {
@@ -67,11 +94,10 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       return self_attn.attend(x, cache.self, tgt_rule);
     };
     const auto attend_to_memory = [&](const Tensor<T, 3>& x) {
-      const Index B = cache.memory.batch(), D = x.shape()[2];
-      return multihead_attn
-          .attend(x.reshape({B, B > 0 ? x.shape()[0] * x.shape()[1] / B : 0, D}).copy(),
-                  cache.memory, memory_rule)
-          .reshape({x.shape()[0], x.shape()[1], D});
+      const auto [BB, L, D] = x.shape();
+      const Index B = cache.memory.batch();
+      Tensor<T, 3> queries = Tensor<T, 3>(x).reshape({B, B > 0 ? BB * L / B : 0, D});
+      return multihead_attn.attend(queries, cache.memory, memory_rule).reshape({BB, L, D});
     };
     return sublayers(*this, tgt, attend_to_self, attend_to_memory);
   }
@@ -96,19 +122,8 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
   }
 };
 
-/// What a decoder keeps from step to step.
-template <class T>
-struct DecoderCache {
-  std::vector<DecoderLayerCache<T>> layers;
-
-  /// Sequence b becomes what sequence `from[b]` was, its memory apart.
-  void select(const std::vector<Index>& from) {
-    for (auto& layer : layers) layer.self.select(from);
-  }
-};
-
 /// N decoder layers   [Vaswani17 §3.1]: tgt (B, L, D) and memory (B, S, D) give (B, L, D), under
-/// any two rules, as `decoder(tgt, memory, Causal{}, Padding{lengths})`. Parameters are those of
+/// any two rules: `decoder(tgt, memory, Causal{}, Padding{lengths})`. Parameters are those of
 /// PyTorch's `TransformerDecoder`.
 template <class T, class Kernel = Tiled>
 class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
@@ -116,28 +131,47 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
  public:
   static constexpr const char* kind = "TransformerDecoder";
 
-  template <std::same_as<Random>... R>
-  explicit TransformerDecoder(const TransformerStackOptions& options, R&... random)
-      : Stack<T, TransformerDecoderLayer<T, Kernel>>(options, kind, random...) {}
+  explicit TransformerDecoder(const TransformerStackOptions& options)
+      : Stack<T, TransformerDecoderLayer<T, Kernel>>(options, kind) {}
+  TransformerDecoder(const TransformerStackOptions& options, Random& random)
+      : TransformerDecoder(options) {
+    this->initialize(random);
+  }
 
   template <class Self, class X, class M, Rule R = NoMask, Rule RM = NoMask>
   static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {},
                       const RM& memory_rule = {}) {
-    return Self::pass(self, to_tensor(tgt), [&](auto& layer, const auto& x) {
+    return Self::pass(self, tgt, [&](auto& layer, const auto& x) {
       return layer(x, memory, tgt_rule, memory_rule);
     });
   }
 
-  /// For decoding step by step, up to `capacity` positions of `beam` sequences for each of the
-  /// memory's, whose keys and values are computed here, once.
+  /// `.output`, bitwise identical to the call above, and the `.self_weights` and `.memory_weights`
+  /// of each layer.
+  template <class X, class M, Rule R = NoMask, Rule RM = NoMask>
+  auto with_weights(const X& tgt, const M& memory, const R& tgt_rule = {},
+                    const RM& memory_rule = {}) const {
+    std::vector<Tensor<T, 4>> self_weights, memory_weights;
+    auto output = this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
+      auto all = layer.with_weights(x, memory, tgt_rule, memory_rule);
+      self_weights.push_back(std::move(all.self_weights));
+      memory_weights.push_back(std::move(all.memory_weights));
+      return std::move(all.output);
+    });
+    return WithDecoderWeights{std::move(output), std::move(self_weights),
+                              std::move(memory_weights)};
+  }
+
+  /// The cache for decoding step by step, up to `capacity` positions of `beam` sequences for each
+  /// sequence of the memory, whose keys and values are computed here, once.
   DecoderCache<T> cache(const Tensor<T, 3>& memory, Index capacity, Index beam = 1) const {
     DecoderCache<T> made;
     for (const auto& layer : this->layers)
       made.layers.push_back(layer.cache(memory, capacity, beam));
     return made;
   }
-  /// The next positions, (B·beam, n, D), at the cost of their length alone. A rule about distances
-  /// must be aligned lower_right.
+  /// The next positions, (B·beam, n, D), at the cost of n positions. A rule about distances must be
+  /// aligned lower_right.
   template <Rule R, Rule RM = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule,
                     const RM& memory_rule = {}) const {
@@ -145,6 +179,14 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
     return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
       return layer.step(x, *layer_cache++, tgt_rule, memory_rule);
     });
+  }
+  /// The same, written to the caller's memory: see Module::into.
+  template <class Output, Rule R, Rule RM = NoMask>
+  void step_into(Output&& output, const Tensor<T, 3>& tgt, DecoderCache<T>& cache,
+                 const R& tgt_rule, const RM& memory_rule = {}) const {
+    const auto to = view(output);
+    detail::expect_apart(kind, to, tgt);
+    detail::compute_into(kind, to, [&] { return step(tgt, cache, tgt_rule, memory_rule); });
   }
 };
 

@@ -7,11 +7,11 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// The left half of the paper's Figure 1: self-attention, then a feed-forward network, each in a
-/// residual   [Vaswani17 §3.1]
+/// residual connection   [Vaswani17 §3.1]
 ///
-/// src (B, L, D), or (L, D), gives the same shape; any rule says what a position may look at.
-/// Parameters are those of PyTorch's `TransformerEncoderLayer`; for SwiGLU `linear3` as well. Zero,
-/// norms 1, without a Random; with one, as their layers start.
+/// src (B, L, D), or (L, D), gives the same shape, under any rule. Parameters are those of
+/// PyTorch's `TransformerEncoderLayer`; for SwiGLU also `linear3`. Without a Random they are zero
+/// and the weights of norms 1; with one, the sublayers are initialized as they are by themselves.
 /// Errors: those of MultiHeadAttention, FeedForward and LayerNorm.
 template <class T, class Kernel = Tiled>
 class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>, T> {
@@ -22,19 +22,32 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
   LayerNorm<T> norm1, norm2;
   Residual residual;
 
-  template <std::same_as<Random>... R>
-  explicit TransformerEncoderLayer(const TransformerLayerOptions& options, R&... random)
-      : self_attn(options.attention(), random...),
-        feed_forward(options.feed_forward(), random...),
+  explicit TransformerEncoderLayer(const TransformerLayerOptions& options)
+      : self_attn(options.attention()),
+        feed_forward(options.feed_forward()),
         norm1(options.norm()),
         norm2(options.norm()),
         residual{Dropout(options.dropout), options.norm_first} {}
+  TransformerEncoderLayer(const TransformerLayerOptions& options, Random& random)
+      : TransformerEncoderLayer(options) {
+    this->initialize(random);
+  }
 
   template <class Self, class X, Rule R = NoMask>
   static auto forward(Self& self, const X& src, const R& rule = {}) {
-    const auto x = self.residual(src, self.norm1,
-                                 [&](const auto& y) { return self.self_attn(y, y, y, rule); });
-    return self.residual(x, self.norm2, self.feed_forward);
+    return sublayers(self, src, [&](const auto& x) { return self.self_attn(x, x, x, rule); });
+  }
+
+  /// `.output`, bitwise identical to the call above, and the `.weights` (B, H, L, L) of attention.
+  template <class X, Rule R = NoMask>
+  auto with_weights(const X& src, const R& rule = {}) const {
+    Tensor<T, 4> weights;
+    auto output = sublayers(*this, src, [&](const auto& x) {
+      auto both = self_attn.with_weights(x, x, x, rule);
+      weights = std::move(both.weights);
+      return std::move(both.output);
+    });
+    return WithWeights{std::move(output), std::move(weights)};
   }
 
   template <class Self, class Visitor>
@@ -44,10 +57,17 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
     visitor("norm1", self.norm1);
     visitor("norm2", self.norm2);
   }
+
+ private:
+  template <class Self, class X, class Attend>
+  static auto sublayers(Self& self, const X& src, Attend&& attend) {
+    const auto x = self.residual(src, self.norm1, attend);
+    return self.residual(x, self.norm2, self.feed_forward);
+  }
 };
 
 /// N encoder layers   [Vaswani17 §3.1]: src (B, L, D), or (L, D), gives the same shape, under any
-/// rule. Causal{} makes it a decoder-only model. Parameters are those of PyTorch's
+/// rule. Under Causal{} it is a decoder-only model. Parameters are those of PyTorch's
 /// `TransformerEncoder`.
 template <class T, class Kernel = Tiled>
 class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
@@ -55,14 +75,28 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
  public:
   static constexpr const char* kind = "TransformerEncoder";
 
-  template <std::same_as<Random>... R>
-  explicit TransformerEncoder(const TransformerStackOptions& options, R&... random)
-      : Stack<T, TransformerEncoderLayer<T, Kernel>>(options, kind, random...) {}
+  explicit TransformerEncoder(const TransformerStackOptions& options)
+      : Stack<T, TransformerEncoderLayer<T, Kernel>>(options, kind) {}
+  TransformerEncoder(const TransformerStackOptions& options, Random& random)
+      : TransformerEncoder(options) {
+    this->initialize(random);
+  }
 
   template <class Self, class X, Rule R = NoMask>
   static auto forward(Self& self, const X& src, const R& rule = {}) {
-    return Self::pass(self, to_tensor(src),
-                      [&](auto& layer, const auto& x) { return layer(x, rule); });
+    return Self::pass(self, src, [&](auto& layer, const auto& x) { return layer(x, rule); });
+  }
+
+  /// `.output`, bitwise identical to the call above, and the `.weights` (B, H, L, L) of each layer.
+  template <class X, Rule R = NoMask>
+  auto with_weights(const X& src, const R& rule = {}) const {
+    std::vector<Tensor<T, 4>> weights;
+    auto output = this->pass(*this, src, [&](const auto& layer, const auto& x) {
+      auto both = layer.with_weights(x, rule);
+      weights.push_back(std::move(both.weights));
+      return std::move(both.output);
+    });
+    return WithWeights{std::move(output), std::move(weights)};
   }
 };
 

@@ -1,23 +1,40 @@
 #pragma once
 
 #include <atomic>
-#include <attn/core/error.hpp>
+#include <attn/core/option.hpp>
 #include <attn/parallel/thread_pool.hpp>
+#include <concepts>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <utility>
 
 // Outside of ATTN_ABI on purpose: a program has one executor, whatever instruction sets its parts
 // are compiled for.
 namespace attn::process {
 
-/// Who runs the tasks of a loop.
+/// Runs the tasks of a loop.
 struct Executor {
   virtual ~Executor() = default;
   virtual void run(Eigen::Index count, Task task) = 0;
   virtual Eigen::Index threads() const = 0;
+};
+
+/// A mutex that is constant-initialized and never destroyed on any platform, so that static objects
+/// may run loops in their constructors and destructors. std::mutex is not, on Windows.
+class Mutex {
+ public:
+  void lock() {
+    while (locked_.test_and_set(std::memory_order_acquire))
+      locked_.wait(true, std::memory_order_relaxed);
+  }
+  void unlock() {
+    locked_.clear(std::memory_order_release);
+    locked_.notify_one();
+  }
+
+ private:
+  std::atomic_flag locked_;
 };
 
 struct Current {
@@ -25,10 +42,13 @@ struct Current {
   ~Current();
 };
 
-constinit inline std::mutex mutex;  // guards the next two
-constinit inline bool over =
-    false;  // static objects are being destroyed: loops run on their callers from now on
-inline Current current;  // none until the first loop
+/// Guards `over` and `current`.
+constinit inline Mutex mutex;
+/// Static objects are being destroyed: from now on, loops run on their callers.
+constinit inline bool over = false;
+/// No executor until the first loop.
+inline Current current;
+/// Whether this thread is in a task of a loop.
 constinit inline thread_local bool in_task = false;
 
 inline Current::~Current() {
@@ -41,8 +61,8 @@ inline Current::~Current() {
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// An executor: the built-in pool, of so many threads, the caller among them. 0: one for each core
-/// that the process may use.
+/// An executor: the built-in pool of `threads` threads, the caller among them; 0 means one for each
+/// core that the process may use.
 struct Pool {
   Index threads = 0;
 };
@@ -50,7 +70,9 @@ struct Pool {
 /// An executor: none; every loop runs on its caller.
 struct Serial {};
 
-/// An `executor(count, task)` as process::Executor.
+namespace detail {
+
+/// A host program's `executor(count, task)`.
 template <class F>
 struct HostExecutor final : process::Executor {
   explicit HostExecutor(F f) : executor(std::move(f)) {}
@@ -74,43 +96,43 @@ inline std::shared_ptr<process::Executor> current_executor() {
   return process::current.executor;
 }
 
+/// The lock is released first, then the old executor, unless a loop still uses it.
 inline void exchange_executor(std::shared_ptr<process::Executor> executor) {
   const std::lock_guard lock(process::mutex);
   if (!process::over) process::current.executor.swap(executor);
-}  // the lock is released first, then the old executor, unless a loop still uses it
+}
+
+}  // namespace detail
 
 /// Hands the library's loops to the host program: `executor(count, task)` must call task(0) …
 /// task(count − 1), each once, on any threads, and return when all are done. It is called from
-/// several threads at once if the library is. The last of these calls holds, from the next loop on;
-/// loops that run finish where they began.
+/// several threads at once if the library is. The last executor that was set is used from the next
+/// loop on; loops that run already finish where they began.
 template <class F>
   requires std::invocable<F&, Index, Task>
 void set_executor(F executor) {
-  exchange_executor(std::make_shared<HostExecutor<F>>(std::move(executor)));
+  detail::exchange_executor(std::make_shared<detail::HostExecutor<F>>(std::move(executor)));
 }
 /// Errors: OptionError if the number of threads is negative.
 inline void set_executor(Pool pool) {
-  if (pool.threads < 0)
-    throw OptionError("set_executor: Pool's threads " + std::to_string(pool.threads) +
-                      " must be at least 1, or 0 for one a core");
-  exchange_executor(
-      std::make_shared<PoolExecutor>(pool.threads > 0 ? pool.threads : available_cores()));
+  expect_option(pool.threads >= 0, "set_executor", "Pool::threads", pool.threads,
+                "at least 1, or 0 for all cores");
+  const Index threads = pool.threads > 0 ? pool.threads : detail::available_cores();
+  detail::exchange_executor(std::make_shared<detail::PoolExecutor>(threads));
 }
 inline void set_executor(Serial) { set_executor(Pool{1}); }
 
-/// The built-in pool with n threads, the caller among them; 1 is none. Errors: OptionError if n <
-/// 1.
+/// Uses the built-in pool with n threads, the caller among them; with 1, loops run on their
+/// callers. Errors: OptionError if n < 1.
 inline void set_num_threads(Index n) {
-  if (n < 1)
-    throw OptionError("set_num_threads: the number of threads " + std::to_string(n) +
-                      " must be at least 1");
+  expect_option(n >= 1, "set_num_threads", "n", n, "at least 1");
   set_executor(Pool{n});
 }
 
-/// Threads that a loop is shared by, the caller among them: the pool's number; under a host's
-/// executor, the cores that the process may use.
+/// The number of threads that work on a loop, the caller among them: the pool's; under a host's
+/// executor, the number of cores that the process may use.
 inline Index num_threads() {
-  const auto executor = current_executor();
+  const auto executor = detail::current_executor();
   return executor ? executor->threads() : 1;
 }
 
@@ -119,7 +141,7 @@ inline Index num_threads() {
 /// skipped. A loop within a task runs on its caller.
 /// Cost: no allocation; some microseconds where workers have to be woken.
 inline void parallel_for(Index count, Task task) {
-  const auto executor = count > 1 && !process::in_task ? current_executor() : nullptr;
+  const auto executor = count > 1 && !process::in_task ? detail::current_executor() : nullptr;
   if (!executor) {
     for (Index i = 0; i < count; ++i) task(i);
     return;

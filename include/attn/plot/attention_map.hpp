@@ -6,15 +6,15 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
 
-/// How `attention_map` labels what it shows.
+/// What `attention_map` shows, and how it is labeled.
 struct AttentionMapOptions {
-  std::vector<std::string> queries{},
-      keys{};  ///< words of the rows and of the columns; without them they are counted from 0
+  std::vector<std::string> queries{};  ///< labels of the rows; by default numbers from 0
+  std::vector<std::string> keys{};     ///< labels of the columns; by default numbers from 0
   std::string title{};
-  Index batch = 0;  ///< which of the B items, for weights (B, H, L, S)
+  Index batch = 0;  ///< the item of weights (B, H, L, S) that is shown, 0 to B − 1
   std::optional<Range>
-      range{};      ///< what the colours span: by default, for each panel, 0 to the largest weight
-  int columns = 0;  ///< of the grid of heads; 0: as looks well
+      range{};      ///< of the colors; by default each panel's, 0 to its largest weight
+  int columns = 0;  ///< of the grid of heads; 0: as many as suit them
 };
 
 namespace detail {
@@ -36,23 +36,28 @@ inline void require_attention(std::span<const Index> shape, const AttentionMapOp
 
 inline HeatMap attention_panel(Values values, std::string title,
                                const AttentionMapOptions& options) {
-  HeatMap panel{std::move(values), std::move(title), options.queries,   options.keys,
-                "queries",         "keys",           ColorMap::viridis, options.range};
-  if (!panel.range)
-    panel.range = color_range(panel), panel.range->low = std::min(panel.range->low, 0.0),
-    panel.range->high = std::max(panel.range->high, 0.0);
+  HeatMap panel{.values = std::move(values),
+                .title = std::move(title),
+                .row_labels = options.queries,
+                .column_labels = options.keys,
+                .row_title = "queries",
+                .column_title = "keys",
+                .range = options.range};
+  if (!panel.range) {
+    const Range found = color_range(panel);
+    panel.range = Range{std::min(found.low, 0.0), std::max(found.high, 0.0)};
+  }
   return panel;
 }
 
 }  // namespace detail
 
-/// Attention weights as heat maps, queries down and keys across, a panel for each head: from
-/// weights (B, H, L, S), (H, L, S) or (L, S), as tensors, views or an Eigen expression. The figure
-/// can be changed before it is saved:
-/// `attention_map(weights, {.queries = words, .keys = words, .title =
-/// "self-attention"}).save("heads.png")`.
-/// Errors: ShapeError if weights are empty, or if queries or keys are given and are not L or S;
-/// OptionError if batch is not below B.
+/// Attention weights as heat maps with a panel for each head, queries down and keys across. The
+/// weights (B, H, L, S), (H, L, S) or (L, S) are a tensor, a view or an Eigen expression. The
+/// figure can be changed before it is saved. For example `attention_map(weights, {.queries = words,
+/// .keys = words, .title = "self-attention"}).save("heads.png")`.
+/// Errors: ShapeError if weights are empty, or if there are queries or keys and their number is not
+/// L or S; OptionError if batch is not below B.
 template <class T, int N>
   requires(N >= 2 && N <= 4)
 Figure attention_map(const TensorView<T, N>& weights, const AttentionMapOptions& options = {}) {

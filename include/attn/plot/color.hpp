@@ -24,19 +24,22 @@ constexpr Color rgb(std::uint32_t hex) {
           static_cast<std::uint8_t>(hex)};
 }
 
-namespace ink {
-inline constexpr Color paper = rgb(0xffffff), text = rgb(0x262626), axis = rgb(0x4d4d4d),
-                       grid = rgb(0xe4e4e4), missing = rgb(0xbdbdbd);
-}
-
-/// What the colours of a heat map mean: `viridis` grows in lightness with the value, evenly to the
-/// eye; `coolwarm` runs from blue through grey to red, for values around a middle, such as those in
-/// [-1, 1].
+/// The colors of a heat map. The lightness of `viridis` grows with the value, evenly to the eye.
+/// `coolwarm` runs from blue through gray to red; it suits values on both sides of 0, such as those
+/// in [-1, 1].
 enum class ColorMap { viridis, coolwarm };
 
 namespace detail {
 
-// S. van der Walt and N. Smith for matplotlib 2.0, 2015; given to the public under CC0.
+namespace ink {
+inline constexpr Color paper = rgb(0xffffff);
+inline constexpr Color text = rgb(0x262626);
+inline constexpr Color axis = rgb(0x4d4d4d);
+inline constexpr Color grid = rgb(0xe4e4e4);
+inline constexpr Color missing = rgb(0xbdbdbd);
+}  // namespace ink
+
+// By S. van der Walt and N. Smith for matplotlib 2.0, 2015; in the public domain under CC0.
 inline constexpr std::array<std::uint32_t, 256> viridis{
     0x440154, 0x440256, 0x450457, 0x450559, 0x46075a, 0x46085c, 0x460a5d, 0x460b5e, 0x470d60,
     0x470e61, 0x471063, 0x471164, 0x471365, 0x481467, 0x481668, 0x481769, 0x48186a, 0x481a6c,
@@ -69,8 +72,8 @@ inline constexpr std::array<std::uint32_t, 256> viridis{
     0xf6e620, 0xf8e621, 0xfbe723, 0xfde725,
 };
 
-// K. Moreland, "Diverging Color Maps for Scientific Visualization", 2009: its table of 33 colours,
-// with straight lines between them.
+// K. Moreland, "Diverging Color Maps for Scientific Visualization", 2009: its table of 33 colors,
+// interpolated linearly.
 inline constexpr std::array<std::uint32_t, 33> coolwarm{
     0x3b4cc0, 0x445acc, 0x4d68d7, 0x5775e1, 0x6282ea, 0x6c8ef1, 0x779af7, 0x82a5fb, 0x8db0fe,
     0x98b9ff, 0xa3c2ff, 0xaec9fd, 0xb8d0f9, 0xc2d5f4, 0xccd9ee, 0xd5dbe6, 0xdddddd, 0xe5d8d1,
@@ -78,29 +81,27 @@ inline constexpr std::array<std::uint32_t, 33> coolwarm{
     0xe57058, 0xde604d, 0xd55042, 0xcb3e38, 0xc0282f, 0xb40426,
 };
 
-}  // namespace detail
-
-/// `share` of the way from color a to color b, 0 to 1.
-inline Color mix(Color a, Color b, double share) {
-  const auto channel = [share](double from, double to) {
-    return static_cast<std::uint8_t>(std::lround(from + (to - from) * share));
+/// The color at a fraction of the way from `a` (0) to `b` (1).
+inline Color mix(Color a, Color b, double fraction) {
+  const auto channel = [fraction](double from, double to) {
+    return static_cast<std::uint8_t>(std::lround(from + (to - from) * fraction));
   };
   return {channel(a.red, b.red), channel(a.green, b.green), channel(a.blue, b.blue)};
 }
 
-/// The color at `share` of the range: 0 is its lowest value, 1 its highest, beyond counts as the
-/// end, and NaN is grey.
-inline Color color_at(ColorMap map, double share) {
-  if (std::isnan(share)) return ink::missing;
-  share = std::clamp(share, 0.0, 1.0);
+/// The color at a fraction of the range: 0 is its lowest value and 1 its highest. A fraction
+/// outside of [0, 1] has the color of the nearer end, and NaN is gray.
+inline Color color_at(ColorMap map, double fraction) {
+  if (std::isnan(fraction)) return ink::missing;
+  fraction = std::clamp(fraction, 0.0, 1.0);
   if (map == ColorMap::viridis)
-    return rgb(detail::viridis[std::min<std::size_t>(255, static_cast<std::size_t>(share * 256))]);
-  const double at = share * 32;
+    return rgb(viridis[std::min<std::size_t>(255, static_cast<std::size_t>(fraction * 256))]);
+  const double at = fraction * 32;
   const auto knot = std::min<std::size_t>(31, static_cast<std::size_t>(at));
-  return mix(rgb(detail::coolwarm[knot]), rgb(detail::coolwarm[knot + 1]),
-             at - static_cast<double>(knot));
+  return mix(rgb(coolwarm[knot]), rgb(coolwarm[knot + 1]), at - static_cast<double>(knot));
 }
 
+}  // namespace detail
 }  // namespace plot
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <attn/files/atomic_file.hpp>
 #include <attn/plot/curves.hpp>
 #include <attn/plot/grid.hpp>
 #include <attn/plot/heat_map.hpp>
-#include <attn/plot/save_file.hpp>
 #include <optional>
 #include <string>
 #include <variant>
@@ -14,7 +14,7 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
 
-/// Where everything of a figure lies, in pixels.
+/// The positions of all parts of a figure, in pixels.
 struct Layout {
   int width = 0, height = 0;
   double scale = 1;  ///< pixels to the point
@@ -25,32 +25,48 @@ struct Layout {
 /// Panels in a grid, under a title. For example
 /// `Figure{.title = "two heads", .panels = {HeatMap{.values = p, .title = "head 1"},
 /// HeatMap{.values = q, .title = "head 2"}}}.save("heads.png")`.
-/// Errors: ShapeError and OptionError as the panels say; ShapeError without a panel.
+/// Errors: ShapeError and OptionError, as the panels state; ShapeError without a panel.
 struct Figure {
   std::string title{};
   std::vector<Panel> panels{};
-  int columns = 0;  ///< of the grid; 0: as looks well
-  double scale =
-      2;  ///< pixels to the point, from 1 to 8; less where the picture would exceed 6000 pixels on a side, but never below 1
+  int columns = 0;  ///< of the grid; 0: as many as suit the panels
+  /// Pixels to the point, from 1 to 8. It is reduced, but to no less than 1, where the picture
+  /// would have more than 6000 pixels on a side.
+  double scale = 2;
   std::optional<Font> font{};  ///< by default `Font::system()`
 
   Layout layout() const;
-  /// The picture, as pixels.
+  /// The pixels of the picture.
   Image draw() const;
   /// The bytes of a PNG file.
   std::vector<std::uint8_t> encode() const { return draw().png(); }
   /// Writes a PNG file, whole or not at all. Errors: FileError if the path cannot be written.
-  void save(const std::filesystem::path& path) const { save_file(path, encode()); }
+  void save(const std::filesystem::path& path) const {
+    const std::vector<std::uint8_t> bytes = encode();
+    write_atomically(path, "save", std::as_bytes(std::span(bytes)));
+  }
 };
 
 namespace detail {
+
+/// Places the title of a figure in the middle of a page that is at least as wide as the grid.
+inline void place_title(Layout& layout, const std::vector<std::string>& lines, const Draft& page) {
+  const double size = points::figure_title * page.scale;
+  const int margin = page.px(16);
+  int top = margin;
+  for (const std::string& line : lines) {
+    const Rect box = page.box({line, size}, {layout.width / 2, top, 0.5, 0});
+    layout.title.push_back({box, line, size});
+    top += page.font.height(size);
+  }
+}
 
 inline Layout lay_out(const Figure& figure, const Font& font, double scale) {
   Layout layout{.scale = scale};
   const Draft page{font, scale};
   for (const Panel& panel : figure.panels)
     layout.panels.push_back(
-        std::visit([&](const auto& kind) { return plot::lay_out(kind, font, scale); }, panel));
+        std::visit([&](const auto& kind) { return lay_out(kind, font, scale); }, panel));
 
   const int margin = page.px(16), gap = page.px(26);
   const Grid grid(layout.panels,
@@ -58,16 +74,15 @@ inline Layout lay_out(const Figure& figure, const Font& font, double scale) {
                                      : best_columns(layout.panels, gap),
                   gap);
   const double size = points::figure_title * scale;
-  int width = grid.width(), top = margin;
   const std::vector<std::string> lines =
-      wrap(font, figure.title, size, std::max(width, page.px(480)));
+      wrap(font, figure.title, size, std::max(grid.width(), page.px(480)));
+  int width = grid.width();
   for (const std::string& line : lines) width = std::max(width, font.width(line, size));
-  for (const std::string& line : lines) {
-    layout.title.push_back({page.box(line, size, margin + width / 2, top, 0.5, 0), line, size});
-    top += font.height(size);
-  }
-  if (!lines.empty()) top += page.px(12);
-  layout.width = width + 2 * margin, layout.height = top + grid.height() + margin;
+  const int title_height = static_cast<int>(lines.size()) * font.height(size);
+  const int top = margin + title_height + (lines.empty() ? 0 : page.px(12));
+  layout.width = width + 2 * margin;
+  layout.height = top + grid.height() + margin;
+  place_title(layout, lines, page);
 
   for (std::size_t i = 0; i < layout.panels.size(); ++i) {
     const Rect frame = grid.frame(i, layout.panels[i].frame);
@@ -89,6 +104,10 @@ inline Layout lay_out(const Figure& figure, const Font& font) {
   }
 }
 
+inline void draw(const Text& text, const Font& font, Image& image) {
+  image.stamp(font.render(text.text, text.size), text.box.x, text.box.y, ink::text, text.vertical);
+}
+
 }  // namespace detail
 
 inline Layout Figure::layout() const {
@@ -99,16 +118,13 @@ inline Image Figure::draw() const {
   const Font face = font ? *font : Font::system();
   const Layout layout = detail::lay_out(*this, face);
   Image image(layout.width, layout.height);
-  const auto write = [&](const Text& text) {
-    image.stamp(face.render(text.text, text.size), text.box.x, text.box.y, ink::text, text.turned);
-  };
-  for (const Text& line : layout.title) write(line);
+  for (const Text& line : layout.title) detail::draw(line, face, image);
   for (std::size_t i = 0; i < panels.size(); ++i) {
     const PanelLayout& place = layout.panels[i];
     for (const Stroke& stroke : place.strokes) image.fill(stroke.area, stroke.color);
-    if (const auto* map = std::get_if<HeatMap>(&panels[i])) plot::draw(*map, place, image);
-    else plot::draw(std::get<Curves>(panels[i]), place, layout.scale, image);
-    for (const Text& text : place.texts) write(text);
+    if (const auto* map = std::get_if<HeatMap>(&panels[i])) detail::draw(*map, place, image);
+    else detail::draw(std::get<Curves>(panels[i]), place, layout.scale, image);
+    for (const Text& text : place.texts) detail::draw(text, face, image);
   }
   return image;
 }

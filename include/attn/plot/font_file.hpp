@@ -12,8 +12,9 @@
 namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
+namespace detail {
 
-/// The whole file, or nothing where it cannot be read.
+/// The bytes of a file, or nothing where it cannot be read.
 inline std::optional<Bytes> read_file(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
@@ -22,7 +23,7 @@ inline std::optional<Bytes> read_file(const std::filesystem::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 
-/// Where systems keep a sans-serif font, those with the most alphabets first.
+/// Where systems keep a sans-serif font; the fonts with the most alphabets come first.
 inline std::vector<std::filesystem::path> usual_fonts() {
   std::vector<std::filesystem::path> paths{
       "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",    // Debian, Ubuntu
@@ -48,6 +49,7 @@ inline std::vector<std::filesystem::path> usual_fonts() {
   return paths;
 }
 
+}  // namespace detail
 }  // namespace plot
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -7,7 +7,6 @@
 namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
-
 namespace detail {
 
 inline void require_labels(const HeatMap& map, const std::vector<std::string>& labels, Index cells,
@@ -19,19 +18,20 @@ inline void require_labels(const HeatMap& map, const std::vector<std::string>& l
                      std::to_string(map.values.cols()) + ")");
 }
 
-/// The pixels of one side with n cells of `size` pixels: whole pixels for each cell, if there are
-/// some.
+/// The pixels of a side with n cells of `size` pixels. Cells of 4 pixels or more have an integral
+/// size.
 inline int side(double n, double size) {
   return static_cast<int>(std::lround(size >= 4 ? n * std::round(size) : std::max(1.0, n * size)));
 }
 
-/// Cells are square, as large as looks well, and never so small that a label does not fit (up to
-/// 120 of them). The cells of a side without labels give way: it is no longer than the other, or
-/// than 440 points.
+/// The area of the cells. Cells are square, from 12 to 44 points large, so that up to 120 labels
+/// fit along a side. The cells of a side without labels are narrower where that side would
+/// otherwise be longer than the other side and than 440 points.
 inline Rect cells_of(const HeatMap& map, double scale) {
-  const auto rows = static_cast<double>(map.values.rows()),
-             columns = static_cast<double>(map.values.cols());
-  const bool named_rows = !map.row_labels.empty(), named_columns = !map.column_labels.empty();
+  const auto rows = static_cast<double>(map.values.rows());
+  const auto columns = static_cast<double>(map.values.cols());
+  const bool named_rows = !map.row_labels.empty();
+  const bool named_columns = !map.column_labels.empty();
   if (!named_rows && !named_columns) {
     const double cell = std::min(44.0, 440 / std::max(rows, columns));
     const auto at_least = [cell](double n) { return std::max(cell, std::min(12.0, 60 / n)); };
@@ -59,12 +59,25 @@ inline int middle(int side, Index n, Index i) {
   return static_cast<int>((2 * i + 1) * side / (2 * n));
 }
 
-/// 1, 2, 5, 10, …: every how many cells a number of `room` pixels fits.
-inline Index number_step(double cell, int room) {
-  Index step = 1;
-  for (int i = 0; static_cast<double>(step) * cell < room; ++i)
-    step = i % 3 == 1 ? step / 2 * 5 : step * 2;
-  return step;
+/// The distance between labeled cells, 1, 2, 5, 10, …, at which numbers of `size` pixels fit.
+inline Index number_stride(double cell, int size) {
+  Index stride = 1;
+  for (int i = 0; static_cast<double>(stride) * cell < size; ++i)
+    stride = i % 3 == 1 ? stride / 2 * 5 : stride * 2;
+  return stride;
+}
+
+/// The distance between labeled cells at which words of `size` pixels fit.
+inline Index word_stride(double cell, int size) {
+  return std::max<Index>(1, static_cast<Index>(std::ceil(size / cell - 1e-9)));
+}
+
+/// The label of cell i: its word, shortened if it is long, or its number.
+inline std::string cell_label(const Draft& draft, const std::vector<std::string>& labels, Index i,
+                              double size) {
+  const std::string label =
+      labels.empty() ? std::to_string(i) : labels[static_cast<std::size_t>(i)];
+  return draft.font.shorten(label, size, draft.px(110));
 }
 
 inline void place_rows(Draft& draft, const HeatMap& map) {
@@ -73,14 +86,12 @@ inline void place_rows(Draft& draft, const HeatMap& map) {
   const double cell = static_cast<double>(frame.height) / static_cast<double>(n);
   const bool named = !map.row_labels.empty();
   const double size = named ? label_size(draft, cell) : points::label * draft.scale;
-  const Index step = named ? static_cast<Index>(std::ceil(draft.font.height(size) / cell - 1e-9))
-                           : number_step(cell, draft.font.height(size) + draft.px(1));
-  for (Index i = 0; i < n; i += step) {
-    const std::string label =
-        named ? map.row_labels[static_cast<std::size_t>(i)] : std::to_string(i);
+  const int height = draft.font.height(size);
+  const Index stride =
+      named ? word_stride(cell, height) : number_stride(cell, height + draft.px(1));
+  for (Index i = 0; i < n; i += stride)
     draft.tick_left(frame, middle(frame.height, n, i),
-                    draft.font.shorten(label, size, draft.px(110)), size);
-  }
+                    {cell_label(draft, map.row_labels, i, size), size});
 }
 
 inline void place_columns(Draft& draft, const HeatMap& map) {
@@ -92,23 +103,18 @@ inline void place_columns(Draft& draft, const HeatMap& map) {
   int widest = named ? 0 : draft.font.width(std::to_string(n - 1), size);
   for (const std::string& label : map.column_labels)
     widest = std::max(widest, draft.font.width(label, size));
-  const int high = draft.font.height(size);
-  const bool turned =
-      named && widest + draft.px(points::gap) > cell && widest > high;  // single letters are not
-  const Index step =
-      named ? std::max<Index>(1,
-                              static_cast<Index>(std::ceil((turned ? high : widest) / cell - 1e-9)))
-            : number_step(cell, widest + draft.px(2 * points::gap));
-  for (Index i = 0; i < n; i += step) {
-    const std::string label =
-        named ? map.column_labels[static_cast<std::size_t>(i)] : std::to_string(i);
+  const int height = draft.font.height(size);
+  const bool is_too_wide = named && widest + draft.px(points::gap) > cell;
+  const bool vertical = is_too_wide && widest > height;  // single letters stay upright
+  const Index stride = named ? word_stride(cell, vertical ? height : widest)
+                             : number_stride(cell, widest + draft.px(2 * points::gap));
+  for (Index i = 0; i < n; i += stride)
     draft.tick_below(frame, middle(frame.width, n, i),
-                     draft.font.shorten(label, size, draft.px(110)), size, turned);
-  }
+                     {cell_label(draft, map.column_labels, i, size), size, vertical});
 }
 
-/// The colour bar, as high as the cells but not too low for numbers, and right of whatever lies at
-/// its height.
+/// The color bar, right of all that lies at its height. It is as high as the cells, but at least
+/// high enough for its numbers.
 inline void place_bar(Draft& draft, const Range& range) {
   const Rect frame = draft.panel.frame;
   const int height = std::max(frame.height, draft.px(56));
@@ -122,60 +128,78 @@ inline void place_bar(Draft& draft, const Range& range) {
   while (ticks.size() < 2 && count < 8) ticks = linear_ticks(range, ++count);
   int last = height + draft.font.height(size);  // pixels below the top of the bar
   for (const Tick& tick : ticks) {
-    const int at = static_cast<int>(std::lround((1 - share_of(range, tick.value)) * (height - 1)));
+    const double down = 1 - fraction_of(range, tick.value);
+    const int at = static_cast<int>(std::lround(down * (height - 1)));
     if (last - at < draft.font.height(size)) continue;
-    draft.tick_right(draft.panel.bar, frame.y + at, tick.label, size);
+    draft.tick_right(draft.panel.bar, frame.y + at, {tick.label, size});
     last = at;
   }
 }
 
-}  // namespace detail
-
-/// Where the cells, labels, titles and the colour bar go; the corner of the cells is (0, 0).
+/// The positions of the cells, whose corner is (0, 0), of the labels, the titles and the color bar.
 inline PanelLayout lay_out(const HeatMap& map, const Font& font, double scale) {
   if (map.values.size() == 0)
     throw ShapeError("HeatMap: values " +
                      to_string(Shape<2>{map.values.rows(), map.values.cols()}) +
                      " must have at least one row and one column");
-  detail::require_labels(map, map.row_labels, map.values.rows(), "row");
-  detail::require_labels(map, map.column_labels, map.values.cols(), "column");
+  require_labels(map, map.row_labels, map.values.rows(), "row");
+  require_labels(map, map.column_labels, map.values.cols(), "column");
   Draft draft{font, scale};
-  draft.panel.frame = detail::cells_of(map, scale);
+  draft.panel.frame = cells_of(map, scale);
   draft.outline(draft.panel.frame);
-  detail::place_rows(draft, map);
-  detail::place_columns(draft, map);
+  place_rows(draft, map);
+  place_columns(draft, map);
   draft.axis_titles(map.column_title, map.row_title);
-  detail::place_bar(draft, color_range(map));
+  place_bar(draft, color_range(map));
   draft.title(map.title);
   return std::move(draft.panel);
 }
 
-/// Colours the cells and the bar. Where there are more cells than pixels, a pixel shows the mean of
+/// Cells along one side, from `begin` up to, but without, `end`.
+struct CellRange {
+  Index begin = 0, end = 0;
+
+  friend bool operator==(const CellRange&, const CellRange&) = default;
+};
+
+/// The cells of a pixel, for n cells along a side of `side` pixels.
+inline CellRange cells_at(int pixel, int side, Index n) {
+  if (n > side) return {pixel * n / side, (pixel + 1) * n / side};
+  const Index cell = ((pixel + 1) * n - 1) / side;
+  return {cell, cell + 1};
+}
+
+/// The mean of the values of some cells that are not NaN; NaN without any.
+inline double mean_of(const Values& values, CellRange rows, CellRange columns) {
+  double sum = 0;
+  Index count = 0;
+  for (Index i = rows.begin; i < rows.end; ++i)
+    for (Index j = columns.begin; j < columns.end; ++j)
+      if (!std::isnan(values(i, j))) {
+        sum += values(i, j);
+        ++count;
+      }
+  return sum / static_cast<double>(count);
+}
+
+/// Colors the cells and the bar. Where there are more cells than pixels, a pixel shows the mean of
 /// its cells.
 inline void draw(const HeatMap& map, const PanelLayout& layout, Image& image) {
   const Range range = color_range(map);
-  const Rect &frame = layout.frame, &bar = layout.bar;
-  const auto cells = [](int pixel, int side,
-                        Index n) {  // first cell of a pixel, and the one after its last
-    const Index first = n > side ? pixel * n / side : ((pixel + 1) * n - 1) / side;
-    return std::pair{first, n > side ? (pixel + 1) * n / side : first + 1};
-  };
+  const Rect& frame = layout.frame;
+  const Rect& bar = layout.bar;
+  CellRange previous;
   for (int y = 0; y < frame.height; ++y) {
-    const auto [row, row_end] = cells(y, frame.height, map.values.rows());
-    Color* line = image.row(frame.y + y) + frame.x;
-    if (y > 0 && std::pair{row, row_end} == cells(y - 1, frame.height, map.values.rows())) {
+    const CellRange rows = cells_at(y, frame.height, map.values.rows());
+    Color* const line = image.row(frame.y + y) + frame.x;
+    if (rows == previous) {
       std::copy_n(image.row(frame.y + y - 1) + frame.x, frame.width, line);
       continue;
     }
+    previous = rows;
     for (int x = 0; x < frame.width; ++x) {
-      const auto [column, column_end] = cells(x, frame.width, map.values.cols());
-      double sum = 0;
-      Index count = 0;
-      for (Index i = row; i < row_end; ++i)
-        for (Index j = column; j < column_end; ++j)
-          if (!std::isnan(map.values(i, j))) sum += map.values(i, j), ++count;
-      line[x] = color_at(map.color_map,
-                         share_of(range, sum / static_cast<double>(count)));  // none: 0/0, grey
+      const CellRange columns = cells_at(x, frame.width, map.values.cols());
+      line[x] = color_at(map.color_map, fraction_of(range, mean_of(map.values, rows, columns)));
     }
   }
   for (int y = 0; y < bar.height; ++y)
@@ -183,6 +207,7 @@ inline void draw(const HeatMap& map, const PanelLayout& layout, Image& image) {
                color_at(map.color_map, 1 - (y + 0.5) / bar.height));
 }
 
+}  // namespace detail
 }  // namespace plot
 }  // namespace ATTN_ABI
 }  // namespace attn

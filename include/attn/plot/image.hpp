@@ -14,7 +14,7 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
 
-/// Pixels from (x, y), which counts right and down, to the pixel before (right, bottom).
+/// The pixels from (x, y) up to, but without, (right, bottom); x counts to the right, y down.
 struct Rect {
   int x = 0, y = 0, width = 0, height = 0;
 
@@ -30,19 +30,21 @@ struct Rect {
     return x <= other.x && y <= other.y && other.right() <= right() && other.bottom() <= bottom();
   }
 
-  /// The smallest that holds both; an empty one counts for nothing.
+  /// The smallest rectangle that contains both. An empty rectangle contributes nothing.
   friend Rect unite(const Rect& a, const Rect& b) {
     if (a.empty()) return b;
     if (b.empty()) return a;
-    const int left = std::min(a.x, b.x), top = std::min(a.y, b.y);
+    const int left = std::min(a.x, b.x);
+    const int top = std::min(a.y, b.y);
     return {left, top, std::max(a.right(), b.right()) - left,
             std::max(a.bottom(), b.bottom()) - top};
   }
   friend bool operator==(const Rect&, const Rect&) = default;
 };
 
-/// How much of each pixel is covered, 0 to 255: what text and lines look like before they have a
-/// color.
+namespace detail {
+
+/// How much of each pixel is covered, 0 to 255: text and lines before they have a color.
 struct Coverage {
   int width = 0, height = 0;
   std::vector<std::uint8_t> values =
@@ -54,20 +56,24 @@ struct Coverage {
                   static_cast<std::size_t>(x)];
   }
   std::uint8_t at(int x, int y) const { return const_cast<Coverage&>(*this).at(x, y); }
-  /// Adds ink where there is less; what falls outside is cut.
+  /// Raises a pixel to `value`, if it is lower. Pixels outside of the mask are ignored.
   void ink(int x, int y, std::uint8_t value) {
     if (holds(x, y)) at(x, y) = std::max(at(x, y), value);
   }
 };
 
-/// Width × height pixels, white at first. Errors: ShapeError beyond 2³¹ bytes.
+}  // namespace detail
+
+/// Width × height pixels, which are initially white.
+/// Errors: ShapeError for more than 2³¹ bytes.
 class Image {
  public:
   Image(int width, int height) : width_(width), height_(height) {
     if (width <= 0 || height <= 0 || std::int64_t{width} * height > INT32_MAX / 3)
       throw ShapeError("Image: " + std::to_string(width) + " × " + std::to_string(height) +
                        " pixels must be at least 1 and at most 715827882 in all");
-    pixels_.assign(static_cast<std::size_t>(width) * static_cast<std::size_t>(height), ink::paper);
+    pixels_.assign(static_cast<std::size_t>(width) * static_cast<std::size_t>(height),
+                   detail::ink::paper);
   }
 
   int width() const { return width_; }
@@ -81,18 +87,21 @@ class Image {
   }
 
   void fill(const Rect& area, Color color) {
-    const int left = std::max(area.x, 0), right = std::min(area.right(), width_);
+    const int left = std::max(area.x, 0);
+    const int right = std::min(area.right(), width_);
     for (int y = std::max(area.y, 0); y < std::min(area.bottom(), height_); ++y)
       if (left < right) std::fill(row(y) + left, row(y) + right, color);
   }
 
-  /// Color through the mask, whose corner lies at (x, y); turned, the text in it reads upwards.
-  void stamp(const Coverage& mask, int x, int y, Color color, bool turned = false) {
+  /// Applies the color through the mask, whose corner lies at (x, y). With `vertical`, the mask is
+  /// rotated such that its text reads upwards.
+  void stamp(const detail::Coverage& mask, int x, int y, Color color, bool vertical = false) {
     for (int v = 0; v < mask.height; ++v)
       for (int u = 0; u < mask.width; ++u) {
-        const int px = turned ? x + v : x + u, py = turned ? y + mask.width - 1 - u : y + v;
+        const int px = vertical ? x + v : x + u;
+        const int py = vertical ? y + mask.width - 1 - u : y + v;
         if (mask.at(u, v) == 0 || px < 0 || py < 0 || px >= width_ || py >= height_) continue;
-        row(py)[px] = mix(row(py)[px], color, mask.at(u, v) / 255.0);
+        row(py)[px] = detail::mix(row(py)[px], color, mask.at(u, v) / 255.0);
       }
   }
 
@@ -100,13 +109,13 @@ class Image {
   std::vector<std::uint8_t> png() const {
     static_assert(sizeof(Color) == 3);
     std::vector<std::uint8_t> bytes;
-    const auto append = [](void* target, void* data, int size) {
+    const auto append = [](void* context, void* data, int size) {
+      auto& target = *static_cast<std::vector<std::uint8_t>*>(context);
       const auto* begin = static_cast<const std::uint8_t*>(data);
-      static_cast<std::vector<std::uint8_t>*>(target)->insert(
-          static_cast<std::vector<std::uint8_t>*>(target)->end(), begin, begin + size);
+      target.insert(target.end(), begin, begin + size);
     };
-    if (!stb::stbi_write_png_to_func(append, &bytes, width_, height_, 3, pixels_.data(),
-                                     3 * width_))
+    if (!detail::stb::stbi_write_png_to_func(append, &bytes, width_, height_, 3, pixels_.data(),
+                                             3 * width_))
       throw std::bad_alloc();
     return bytes;
   }

@@ -10,25 +10,25 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
 
-/// A line of text and the box that holds all its ink; turned, it reads upwards.
+/// A line of text and the box that contains all its ink. Vertical text reads upwards.
 struct Text {
   Rect box{};
   std::string text{};
-  double size = 0;
-  bool turned = false;
+  double size = 0;  ///< pixels to the em
+  bool vertical = false;
 };
 
-/// A filled rectangle: ticks, frames, grid lines.
+/// A filled rectangle: a tick, one side of a frame, a grid line.
 struct Stroke {
   Rect area{};
   Color color{};
 };
 
-/// Where everything of a panel lies, in pixels; drawing only follows it. No text overlaps a text,
-/// the frame or the bar.
+/// The positions of all parts of a panel, in pixels. No text overlaps another text, the frame or
+/// the bar.
 struct PanelLayout {
-  Rect frame{};  ///< the cells or curves
-  Rect bar{};    ///< the colours; empty for curves
+  Rect frame{};  ///< the cells or the curves
+  Rect bar{};    ///< the color bar; empty for curves
   std::vector<Stroke> strokes{};
   std::vector<Text> texts{};
 
@@ -39,40 +39,55 @@ struct PanelLayout {
     return all;
   }
   void move(int dx, int dy) {
-    frame = frame.moved(dx, dy), bar = bar.moved(dx, dy);
+    frame = frame.moved(dx, dy);
+    bar = bar.moved(dx, dy);
     for (Stroke& stroke : strokes) stroke.area = stroke.area.moved(dx, dy);
     for (Text& text : texts) text.box = text.box.moved(dx, dy);
   }
 };
 
-/// Sizes in points; a picture has `scale` pixels to the point.
+namespace detail {
+
+/// Sizes in points. A picture has `scale` pixels to the point.
 namespace points {
 inline constexpr double label = 11.5, axis_title = 12, panel_title = 13.5, figure_title = 17;
 inline constexpr double line = 0.75, tick = 3.5, pad = 3, gap = 6;
 }  // namespace points
 
-/// A panel while it is laid out, its frame's corner at (0, 0): places text by an anchor, and knows
-/// points and pixels.
+/// A line of text that has no position yet.
+struct Label {
+  std::string text{};
+  double size = 0;  ///< pixels to the em
+  bool vertical = false;
+};
+
+/// A point (x, y), and the place of a box that shall lie there, as a fraction of the width and the
+/// height of the box: (0, 0) is its corner, (1, 0.5) the middle of its right side.
+struct Anchor {
+  int x = 0, y = 0;
+  double across = 0, down = 0;
+};
+
+/// A panel while it is laid out, with the corner of its frame at (0, 0).
 struct Draft {
   const Font& font;
   double scale;
   PanelLayout panel{};
 
+  /// The pixels of a size in points, at least 1.
   int px(double size) const { return std::max(1, static_cast<int>(std::lround(size * scale))); }
 
-  /// Text whose box has the point (x, y) at the share (across, down) of its width and height: (0,
-  /// 0) its corner, (1, 0.5) the middle of its right side.
-  Rect box(const std::string& text, double size, int x, int y, double across, double down,
-           bool turned = false) const {
-    const int length = font.width(text, size), thickness = font.height(size);
-    const int width = turned ? thickness : length, height = turned ? length : thickness;
-    return {x - static_cast<int>(std::lround(across * width)),
-            y - static_cast<int>(std::lround(down * height)), width, height};
+  Rect box(const Label& label, const Anchor& anchor) const {
+    const int length = font.width(label.text, label.size);
+    const int thickness = font.height(label.size);
+    const int width = label.vertical ? thickness : length;
+    const int height = label.vertical ? length : thickness;
+    return {anchor.x - static_cast<int>(std::lround(anchor.across * width)),
+            anchor.y - static_cast<int>(std::lround(anchor.down * height)), width, height};
   }
-  void text(const std::string& text, double size, int x, int y, double across, double down,
-            bool turned = false) {
-    if (!text.empty())
-      panel.texts.push_back({box(text, size, x, y, across, down, turned), text, size, turned});
+  void place(const Label& label, const Anchor& anchor) {
+    if (!label.text.empty())
+      panel.texts.push_back({box(label, anchor), label.text, label.size, label.vertical});
   }
   void stroke(const Rect& area, Color color = ink::axis) { panel.strokes.push_back({area, color}); }
 
@@ -85,45 +100,49 @@ struct Draft {
     stroke({area.right(), area.y, line, area.height});
   }
 
-  /// A tick and its label below an area, left of it, or right of it, at a pixel along the side.
-  /// Label sizes in pixels.
-  void tick_below(const Rect& area, int at, const std::string& label, double size,
-                  bool turned = false, double length = points::tick) {
-    const int line = px(points::line), end = area.bottom() + line + px(length);
+  /// A tick of `length` points with its label, below an area, at pixel `at` along its side.
+  void tick_below(const Rect& area, int at, const Label& label, double length = points::tick) {
+    const int line = px(points::line);
+    const int end = area.bottom() + line + px(length);
     stroke({at - line / 2, area.bottom() + line, line, px(length)});
-    text(label, size, at, end + px(points::pad), 0.5, 0, turned);
+    place(label, {at, end + px(points::pad), 0.5, 0});
   }
-  void tick_left(const Rect& area, int at, const std::string& label, double size,
-                 double length = points::tick) {
-    const int line = px(points::line), end = area.x - line - px(length);
+  /// A tick of `length` points with its label, left of an area, at pixel `at` along its side.
+  void tick_left(const Rect& area, int at, const Label& label, double length = points::tick) {
+    const int line = px(points::line);
+    const int end = area.x - line - px(length);
     stroke({end, at - line / 2, px(length), line});
-    text(label, size, end - px(points::pad), at, 1, 0.5);
+    place(label, {end - px(points::pad), at, 1, 0.5});
   }
-  void tick_right(const Rect& area, int at, const std::string& label, double size) {
-    const int line = px(points::line), begin = area.right() + line;
+  /// A tick with its label, right of an area, at pixel `at` along its side.
+  void tick_right(const Rect& area, int at, const Label& label) {
+    const int line = px(points::line);
+    const int begin = area.right() + line;
     stroke({begin, at - line / 2, px(points::tick), line});
-    text(label, size, begin + px(points::tick) + px(points::pad), at, 0, 0.5);
+    place(label, {begin + px(points::tick) + px(points::pad), at, 0, 0.5});
   }
 
-  /// Titles of the axes and of the panel, each outside all that has been placed so far.
+  /// Titles of the axes, outside of all that has been placed so far.
   void axis_titles(const std::string& across, const std::string& down) {
     const Rect& frame = panel.frame;
-    const double axis = points::axis_title * scale;
-    const int room = std::max(px(300), panel.bounds().width);
-    text(font.shorten(across, axis, room), axis, frame.x + frame.width / 2,
-         panel.bounds().bottom() + px(points::gap), 0.5, 0);
-    text(font.shorten(down, axis, room), axis, panel.bounds().x - px(points::gap),
-         frame.y + frame.height / 2, 1, 0.5, true);
+    const double size = points::axis_title * scale;
+    const int widest = std::max(px(300), panel.bounds().width);
+    place({font.shorten(across, size, widest), size},
+          {frame.x + frame.width / 2, panel.bounds().bottom() + px(points::gap), 0.5, 0});
+    place({font.shorten(down, size, widest), size, true},
+          {panel.bounds().x - px(points::gap), frame.y + frame.height / 2, 1, 0.5});
   }
+  /// The title of the panel, above all that has been placed so far.
   void title(const std::string& title) {
     const Rect& frame = panel.frame;
-    const double head = points::panel_title * scale;
+    const double size = points::panel_title * scale;
     const int top = std::min(panel.bounds().y, frame.y - font.height(points::label * scale) / 2);
-    text(font.shorten(title, head, std::max(px(300), panel.bounds().width)), head,
-         frame.x + frame.width / 2, top - px(points::gap), 0.5, 1);
+    place({font.shorten(title, size, std::max(px(300), panel.bounds().width)), size},
+          {frame.x + frame.width / 2, top - px(points::gap), 0.5, 1});
   }
 };
 
+}  // namespace detail
 }  // namespace plot
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -14,8 +14,8 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace plot {
 
-/// A matrix to be shown, in double: made from any real Eigen expression, tensor or view of two
-/// axes.
+/// The values of a heat map, in double. They convert from any real Eigen expression and from a
+/// tensor or view of two axes.
 struct Values : Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> {
   using Array = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -28,13 +28,12 @@ struct Values : Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
   Values(const Tensor<T, 2>& tensor) : Values(tensor.view()) {}
 };
 
-/// A matrix as coloured cells, row 0 at the top, beside a colour bar. Labels are one for each row
-/// or column; without them the axis counts from 0. NaN is grey, an infinity has the colour of its
-/// end.
-/// `range` is what the colours span: by default the finite values, and with `coolwarm` evenly on
-/// both sides of 0.
-/// Errors, when laid out: ShapeError without values, or where labels are not as many as rows or
-/// columns.
+/// A matrix as colored cells, row 0 at the top, beside a color bar. There is one label for each row
+/// or column; an axis without labels counts from 0. NaN is gray, and an infinity has the color of
+/// its end of the range. `range` is the range of the colors: by default that of the finite values,
+/// and with `coolwarm` symmetric about 0.
+/// Errors, when the figure is drawn: ShapeError without values, or if there are not as many labels
+/// as rows or columns.
 struct HeatMap {
   Values values{};
   std::string title{};
@@ -44,13 +43,13 @@ struct HeatMap {
   std::optional<Range> range{};
 };
 
-/// Points (x, y) in order, joined by a line; one that is not finite, or not above 0 on a
-/// logarithmic axis, leaves a gap.
+/// Points (x, y), connected in order by lines. The line is interrupted at a point that is not
+/// finite, or not positive on a logarithmic axis.
 struct Curve {
-  std::string name{};  ///< in the legend, if not empty
+  std::string name{};  ///< shown in the legend, if not empty
   std::vector<double> x{}, y{};
   std::optional<Color> color{};
-  bool markers = false;  ///< a dot on each point
+  bool markers = false;  ///< whether each point has a dot
 };
 
 enum class Scale { linear, log10, log2 };
@@ -58,11 +57,12 @@ enum class Scale { linear, log10, log2 };
 struct Axis {
   std::string title{};
   Scale scale = Scale::linear;
-  std::optional<Range> range{};  ///< by default the values, and a little room
+  std::optional<Range> range{};  ///< by default that of the values, with a margin
 };
 
-/// Curves over common axes. Errors, when laid out: ShapeError where a curve has not as many x as y,
-/// OptionError where a range is not ascending, or not above 0 on a logarithmic axis.
+/// Curves over common axes.
+/// Errors, when the figure is drawn: ShapeError if a curve does not have as many x as y,
+/// OptionError if a range is not ascending, or not positive on a logarithmic axis.
 struct Curves {
   std::string title{};
   Axis x{}, y{};
@@ -71,8 +71,9 @@ struct Curves {
 
 using Panel = std::variant<HeatMap, Curves>;
 
-/// What the colours of a heat map span. A single value v spans 0 to v, so that the map has a colour
-/// to show.
+namespace detail {
+
+/// The range of the colors of a heat map. A single value v gives the range from 0 to v.
 inline Range color_range(const HeatMap& map) {
   if (map.range) {
     if (!(map.range->low < map.range->high) || !std::isfinite(map.range->low) ||
@@ -95,6 +96,7 @@ inline Range color_range(const HeatMap& map) {
   return range;
 }
 
+}  // namespace detail
 }  // namespace plot
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -58,7 +58,7 @@ class Bound<Combined<R...>> {
     return s;
   }
   template <class T>
-  typename Ramp<T>::Mask allows(const Positions<T>& at, Index count) const {
+  typename IndexVector<T>::Mask allows(const Positions<T>& at, Index count) const {
     return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); },
                       rules_);
   }

@@ -2,7 +2,9 @@
 
 #include <attn/core/shape.hpp>
 #include <attn/math/dual.hpp>
-#include <attn/simd/exp.hpp>  // the functions that a rule's formula may use
+#include <attn/simd/exp.hpp>
+#include <attn/simd/square_root.hpp>
+#include <attn/simd/standard_functions.hpp>
 #include <attn/simd/index_vector.hpp>
 #include <concepts>
 #include <optional>
@@ -47,8 +49,8 @@ struct ScoreShape {
 ///
 /// Speed: written with `const auto& at` (and `auto` for the answer of `allows`) instead of
 /// `Position`, the same formula is asked for a vector of queries at once: T is then simd::Vector,
-/// at.query a Ramp, and `T(at.query - at.key)` their distances. Lanes after the last query are
-/// asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose
+/// at.query an IndexVector, and `T(at.query - at.key)` their distances. Lanes after the last query
+/// are asked too. Otherwise `score` is asked with simd::Single, if it is a template: a number whose
 /// tanh and exp are fast. In both cases functions are called unqualified, after `using std::tanh;`.
 /// Gradients: `score` is asked with Dual numbers for its derivative, so that it must be a template
 /// to be trained through.
@@ -62,7 +64,7 @@ concept ChangesScores = requires(const R& rule, double s, Position at) {
 };
 template <class R, class T>
 concept MasksVectors = requires(const R& rule, const Positions<T>& at) {
-  { rule.allows(at) } -> std::same_as<typename Ramp<T>::Mask>;
+  { rule.allows(at) } -> std::same_as<typename IndexVector<T>::Mask>;
 };
 /// Whether scores of the kind S can be asked for at places At: S is a number, a vector, or a Dual
 /// of one.
@@ -132,7 +134,7 @@ class Bound {
   }
   /// The same for `count` queries and one key; lanes after them hold anything.
   template <class T>
-  typename Ramp<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
+  typename IndexVector<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
     if constexpr (MasksVectors<R, T>) return rule_.allows(shifted(at));
     else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
   }

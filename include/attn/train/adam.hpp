@@ -6,21 +6,21 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// How Adam's weights decay: g ← g + λ θ, so that the decay goes through the averages as the
-/// gradient does.
+/// Adam's weight decay: g ← g + λ θ, so that the decay passes through the averages as the gradient
+/// does.
 struct DecayInGradient {
   static constexpr const char* kind = "Adam";
-  static constexpr double usual = 0;
-  template <class V>
-  static void apply(V& x, V& g, const V& decay, const V&) {
+  static constexpr double default_weight_decay = 0;
+  template <class Vector>
+  static void apply(Vector& x, Vector& g, const Vector& decay, const Vector&) {
     g += decay * x;
   }
 };
 
-/// PyTorch's options, and what the group multiplies the learning rate by.
+/// PyTorch's options, and the factor by which a group multiplies the learning rate.
 template <class Decay>
 struct AdamOptionsWith {
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = Decay::usual;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = Decay::default_weight_decay;
   double lr_factor = 1;
 };
 using AdamOptions = AdamOptionsWith<DecayInGradient>;
@@ -28,9 +28,10 @@ using AdamOptions = AdamOptionsWith<DecayInGradient>;
 /// m ← β₁ m + (1 − β₁) g
 /// v ← β₂ v + (1 − β₂) g²
 /// θ ← θ − lr · m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)  at the t-th step of this
-/// parameter  [Kingma15 Alg.1] in PyTorch's order of operations, the weight decay before it. One
-/// pass over θ, g, m and v.
-/// Numerics: 1 − βᵗ is taken in double; in float it has lost half of its digits at the first steps.
+/// parameter [Kingma15 Alg.1], in PyTorch's order of operations, with the weight decay before it.
+/// Cost: one pass over θ, g, m and v.
+/// Numerics: 1 − βᵗ is computed in double; in float it has lost half of its digits at the first
+/// steps.
 template <class Decay>
 class AdamRule {
  public:
@@ -38,50 +39,62 @@ class AdamRule {
   static constexpr const char* kind = Decay::kind;
 
   static void check(const Options& options) {
-    const auto is_share = [](double beta) { return beta >= 0 && beta < 1; };
-    expect_option(is_share(options.beta1), kind, "beta1", options.beta1, "at least 0 and below 1");
-    expect_option(is_share(options.beta2), kind, "beta2", options.beta2, "at least 0 and below 1");
+    const auto is_beta = [](double beta) { return beta >= 0 && beta < 1; };
+    expect_option(is_beta(options.beta1), kind, "beta1", options.beta1, "at least 0 and below 1");
+    expect_option(is_beta(options.beta2), kind, "beta2", options.beta2, "at least 0 and below 1");
     expect_option(options.eps >= 0 && std::isfinite(options.eps), kind, "eps", options.eps,
                   "at least 0 and finite");
     expect_option(options.weight_decay >= 0 && std::isfinite(options.weight_decay), kind,
                   "weight_decay", options.weight_decay, "at least 0 and finite");
   }
-  static std::vector<std::string> averages(const Options&) { return {"exp_avg", "exp_avg_sq"}; }
+  static std::map<std::string, OptionValue> option_values(const Options& options) {
+    return {{"beta1", options.beta1},
+            {"beta2", options.beta2},
+            {"eps", options.eps},
+            {"weight_decay", options.weight_decay}};
+  }
+  static std::vector<std::string> state_names(const Options&) { return {"exp_avg", "exp_avg_sq"}; }
 
   AdamRule(const Options& options, double lr, Index step)
       : options_(options),
         lr_(lr),
-        rate_(lr / (1 - std::pow(options.beta1, static_cast<double>(step)))),
-        root_(std::sqrt(1 - std::pow(options.beta2, static_cast<double>(step)))) {}
+        corrected_lr_(lr / (1 - std::pow(options.beta1, static_cast<double>(step)))),
+        root_correction2_(std::sqrt(1 - std::pow(options.beta2, static_cast<double>(step)))) {}
 
   template <class T>
-  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin,
+  void update(T* value, const T* grad, const std::vector<T*>& state, Index begin,
               Index count) const {
-    using V = simd::Vector<T>;
-    const V share1(1 - options_.beta1), beta2(options_.beta2), share2(1 - options_.beta2),
-        eps(options_.eps), rate(rate_), root(root_);
-    const V decay(options_.weight_decay), kept(1 - lr_ * options_.weight_decay);
-    T* const exp_avg = averages[0] + begin;
-    T* const exp_avg_sq = averages[1] + begin;
-    value += begin, grad += begin;
+    using Vector = simd::Vector<T>;
+    const Vector one_minus_beta1(1 - options_.beta1), beta2(options_.beta2),
+        one_minus_beta2(1 - options_.beta2), eps(options_.eps), corrected_lr(corrected_lr_),
+        root_correction2(root_correction2_), decay(options_.weight_decay),
+        one_minus_lr_decay(1 - lr_ * options_.weight_decay);
+    T* const theta = value + begin;
+    const T* const dtheta = grad + begin;
+    T* const exp_avg = state[0] + begin;
+    T* const exp_avg_sq = state[1] + begin;
     simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      V x = simd::load<V>(value + i, n, 0), g = simd::load<V>(grad + i, n, 0);
-      V m = simd::load<V>(exp_avg + i, n, 0), v = simd::load<V>(exp_avg_sq + i, n, 0);
-      if (options_.weight_decay != 0) Decay::apply(x, g, decay, kept);
-      m += share1 * (g - m);
-      v = v * beta2 + share2 * g * g;
-      x -= rate * m / (sqrt(v) / root + eps);
-      simd::store(value + i, n, x), simd::store(exp_avg + i, n, m),
-          simd::store(exp_avg_sq + i, n, v);
+      Vector x = simd::load<Vector>(theta + i, n, 0), g = simd::load<Vector>(dtheta + i, n, 0);
+      Vector m = simd::load<Vector>(exp_avg + i, n, 0),
+             v = simd::load<Vector>(exp_avg_sq + i, n, 0);
+      if (options_.weight_decay != 0) Decay::apply(x, g, decay, one_minus_lr_decay);
+      m += one_minus_beta1 * (g - m);
+      v = v * beta2 + one_minus_beta2 * g * g;
+      x -= corrected_lr * m / (sqrt(v) / root_correction2 + eps);
+      simd::store(theta + i, n, x);
+      simd::store(exp_avg + i, n, m);
+      simd::store(exp_avg_sq + i, n, v);
     });
   }
 
  private:
   Options options_;
-  double lr_, rate_, root_;
+  double lr_;
+  double corrected_lr_;      // lr / (1 − β₁ᵗ)
+  double root_correction2_;  // √(1 − β₂ᵗ)
 };
 
-/// Adam, see AdamRule; `weight_decay` is in the gradient.
+/// Adam, see AdamRule; `weight_decay` is added to the gradient.
 template <class T>
 using Adam = Optimizer<T, AdamRule<DecayInGradient>>;
 

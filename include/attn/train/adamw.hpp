@@ -5,14 +5,14 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// How AdamW's weights decay: θ ← (1 − lr · λ) θ beside the gradient's step, whatever the averages
-/// are. [Loshchilov19 Alg.2]
+/// AdamW's weight decay: θ ← (1 − lr · λ) θ, independent of the gradient and the averages.
+/// [Loshchilov19 Alg.2]
 struct DecoupledDecay {
   static constexpr const char* kind = "AdamW";
-  static constexpr double usual = 0.01;
-  template <class V>
-  static void apply(V& x, V&, const V&, const V& kept) {
-    x *= kept;
+  static constexpr double default_weight_decay = 0.01;
+  template <class Vector>
+  static void apply(Vector& x, Vector&, const Vector&, const Vector& one_minus_lr_decay) {
+    x *= one_minus_lr_decay;
   }
 };
 using AdamWOptions = AdamOptionsWith<DecoupledDecay>;

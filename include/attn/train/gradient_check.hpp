@@ -1,148 +1,196 @@
 #pragma once
 
 #include <attn/autograd/tape.hpp>
+#include <attn/core/option.hpp>
+#include <cmath>
 #include <functional>
+#include <optional>
 #include <ostream>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
 struct GradientCheckOptions {
-  double step = 1e-5;  ///< h
-  Index samples =
-      50;  ///< numbers of each tensor that are looked at, drawn; all of a tensor that has no more
-  std::optional<Random> dropout = std::
-      nullopt;  ///< what the tape draws from, the same each time; without one dropout does not act
+  /// h of the finite difference, times max(1, |x|).
+  double step = 1e-5;
+  /// How many elements of each tensor are checked, drawn at random; all of a smaller tensor.
+  Index samples = 50;
+  /// What the tape draws from, the same for each call. Without it dropout does not act.
+  std::optional<Random> dropout = std::nullopt;
 };
 
-/// How far the tape's gradients are from difference quotients.
+/// How far the tape's gradients are from finite differences.
 struct GradientReport {
-  double gap = 0;          ///< the largest difference
+  double difference = 0;   ///< the largest difference
   double largest = 0;      ///< the largest gradient
-  Index checked = 0;       ///< how many numbers were looked at
+  Index checked = 0;       ///< the number of elements that were checked
   std::string where = {};  ///< of the largest difference: "input 1 at 37" or "linear1.weight at 5"
-  double exact = 0, numeric = 0;
+  double gradient = 0;     ///< the tape's, where the difference is largest
+  double finite_difference = 0;
 
-  /// gap / (1 + largest): about 1e-9 where all is well, for functions of moderate numbers.
-  double relative() const { return gap / (1 + largest); }
+  /// difference / (1 + largest): about 1e-9 where all is well, for functions of moderate values.
+  double relative() const { return difference / (1 + largest); }
   friend std::ostream& operator<<(std::ostream& to, const GradientReport& r) {
     to << r.checked << " gradients, the largest " << r.largest << "; the largest difference "
-       << r.gap;
+       << r.difference;
     if (!r.where.empty())
-      to << ", " << r.where << ": the tape has " << r.exact << ", the difference quotient is "
-         << r.numeric;
+      to << ", " << r.where << ": the tape has " << r.gradient << ", the finite difference is "
+         << r.finite_difference;
     return to;
   }
 };
 
-/// Numbers x that L depends on, and dL/dx as the tape has it.
-struct DifferentiatedNumbers {
+namespace detail {
+
+/// The elements x of a tensor that L depends on, and dL/dx as the tape has it.
+struct CheckedTensor {
   std::string name;
-  Index size;
-  std::function<double*()> values;  ///< to be changed
+  std::function<double*()> values;  // to be changed
   std::vector<double> gradient;
 };
 
-/// (L(x + h) − L(x − h)) / 2h against the gradients, for some of the numbers.
-inline GradientReport compare_with_differences(const std::vector<DifferentiatedNumbers>& all,
-                                               const std::function<double()>& L,
-                                               const GradientCheckOptions& options) {
+/// (L(x + h) − L(x − h)) / 2h, the central finite difference; x is restored, also if L throws.
+inline double central_difference(const std::function<double*()>& values, Index i, double step,
+                                 const std::function<double()>& L) {
+  const double x = values()[i];
+  const double h = step * std::max(1.0, std::abs(x));
+  const auto L_at = [&](double moved) {
+    struct Restore {
+      double& element;
+      double before;
+      ~Restore() { element = before; }
+    } restore{values()[i], x};
+    restore.element = moved;
+    return L();
+  };
+  const double above = L_at(x + h);
+  const double below = L_at(x - h);
+  return (above - below) / (2 * h);
+}
+
+/// Compares gradients with finite differences, for some elements of each tensor. The first NaN ends
+/// the comparison, as the largest difference.
+inline GradientReport compare_gradients(const std::vector<CheckedTensor>& tensors,
+                                        const std::function<double()>& L,
+                                        const GradientCheckOptions& options) {
   GradientReport report;
   Random random{1998};
-  for (const DifferentiatedNumbers& of : all)
-    for (Index sample = 0; sample < std::min(of.size, options.samples); ++sample) {
-      const Index i = of.size <= options.samples ? sample : random.index(of.size);
-      const double x = of.values()[i], h = options.step * std::max(1.0, std::abs(x)),
-                   exact = of.gradient[static_cast<std::size_t>(i)];
-      const auto at = [&](double moved) {
-        struct Restore {
-          double& number;
-          double before;
-          ~Restore() { number = before; }
-        } restore{of.values()[i], x};
-        restore.number = moved;
-        return L();
-      };
-      const double above = at(x + h), below = at(x - h);
-      const double numeric = (above - below) / (2 * h), gap = std::abs(numeric - exact);
+  for (const CheckedTensor& tensor : tensors) {
+    const Index size = std::ssize(tensor.gradient);
+    for (Index sample = 0; sample < std::min(size, options.samples); ++sample) {
+      const Index i = size <= options.samples ? sample : random.index(size);
+      const double gradient = tensor.gradient[static_cast<std::size_t>(i)];
+      const double finite = central_difference(tensor.values, i, options.step, L);
+      const double difference = std::abs(finite - gradient);
       ++report.checked;
-      report.largest = std::max(report.largest, std::abs(exact));
-      if (gap <= report.gap) continue;  // a NaN is the largest
-      report.gap = gap, report.where = of.name + " at " + std::to_string(i), report.exact = exact,
-      report.numeric = numeric;
-      if (std::isnan(gap)) return report;
+      report.largest = std::max(report.largest, std::abs(gradient));
+      if (difference <= report.difference) continue;
+      report.difference = difference;
+      report.where = tensor.name + " at " + std::to_string(i);
+      report.gradient = gradient;
+      report.finite_difference = finite;
+      if (std::isnan(difference)) return report;
     }
+  }
   return report;
 }
 
-/// Holds what the tape says of L = Σ f(x…) ∘ C, C normal and always the same, against (L(x + h) −
-/// L(x − h)) / 2h in double, for each input and each parameter:
+/// A function of tensors as gradient_check sees it: L = Σ f(x…) ∘ C on a tape of its own, where the
+/// cotangent C is normal and always the same.
+template <class F>
+class CheckedFunction {
+ public:
+  CheckedFunction(F& f, const std::optional<Random>& dropout) : f_(f), dropout_(dropout) {}
+
+  template <int... N>
+  double loss(const Tensor<double, N>&... inputs) const {
+    return on_tape([&](Tape<double>& tape) {
+      const auto y = call(tape, tape.constant(inputs)...).value();
+      return y.flat().dot(cotangent_of(y).flat());
+    });
+  }
+
+  /// dL/dx for every input; those of the parameters are accumulated in them.
+  template <int... N>
+  std::vector<std::vector<double>> gradients(const Tensor<double, N>&... inputs) const {
+    return on_tape(
+        [&](Tape<double>& tape) { return gradients_of(tape, tape.variable(inputs)...); });
+  }
+
+ private:
+  template <class... X>
+  std::vector<std::vector<double>> gradients_of(Tape<double>& tape, const X&... x) const {
+    const auto y = call(tape, x...);
+    tape.backward(y, cotangent_of(y.value()));
+    const auto elements = [](const auto& dx) {
+      return std::vector<double>(dx.data(), dx.data() + dx.size());
+    };
+    return {elements(x.grad())...};
+  }
+  template <class... X>
+  auto call([[maybe_unused]] Tape<double>& tape, const X&... x) const {
+    if constexpr (std::invocable<F&, const X&...>) return f_(x...);
+    else return f_(tape, x...);
+  }
+  template <class Body>
+  auto on_tape(const Body& body) const {
+    if (!dropout_) {
+      Tape<double> tape;
+      return body(tape);
+    }
+    Random random = *dropout_;
+    Tape<double> tape{random};
+    return body(tape);
+  }
+  template <int N>
+  static Tensor<double, N> cotangent_of(Tensor<double, N> y) {
+    Random{2017}.normal(y);
+    return y;
+  }
+
+  F& f_;
+  const std::optional<Random>& dropout_;
+};
+
+}  // namespace detail
+
+/// Compares the tape's gradients of L = Σ f(x…) ∘ C, where C is normal and always the same, with
+/// central finite differences (L(x + h) − L(x − h)) / 2h in double, for each input and each
+/// parameter:
 ///
 ///   std::cout << attn::gradient_check([&](const auto& x) { return layer(x, attn::Causal{}); },
-///   layer.parameters(), {}, x);
+///                                     layer.parameters(), {}, x);
 ///
-/// f takes a variable for each input and gives one; or the tape first, f(tape, x…). The parameters
-/// are as they were afterwards, their gradients cleared. Where f has a corner, as relu at 0, the
-/// two differ. Errors: OptionError for options that are not positive.
+/// f takes a variable for each input and gives one, or takes the tape first: f(tape, x…). The
+/// parameters keep their values, and their gradients are cleared. Where f has a corner, as relu at
+/// 0, the two differ. Errors: OptionError for options that are not positive.
 template <class F, int... N>
 GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& parameters,
                               const GradientCheckOptions& options, Tensor<double, N>... inputs) {
-  if (!(options.step > 0 && std::isfinite(options.step)))
-    throw OptionError("gradient_check: step = " + std::to_string(options.step) +
-                      " must be positive and finite");
-  if (options.samples < 1)
-    throw OptionError("gradient_check: samples = " + std::to_string(options.samples) +
-                      " must be at least 1");
-  const auto call = [&]([[maybe_unused]] Tape<double>& tape, const auto&... x) {
-    if constexpr (std::invocable<F&, decltype(x)...>) return f(x...);
-    else return f(tape, x...);
-  };
-  const auto cotangent_of = [](auto y) {
-    Random{2017}.normal(y);
-    return y;
-  };
-  const auto with_tape = [&](auto&& body) {
-    Random draws = options.dropout.value_or(Random{});
-    std::optional<Tape<double>> tape;
-    options.dropout ? tape.emplace(draws) : tape.emplace();
-    return body(*tape);
-  };
-
+  expect_option(options.step > 0 && std::isfinite(options.step), "gradient_check", "step",
+                options.step, "positive and finite");
+  expect_option(options.samples >= 1, "gradient_check", "samples", options.samples, "at least 1");
+  const detail::CheckedFunction function(f, options.dropout);
   for (const auto& p : parameters) p.grad.clear();
-  std::vector<DifferentiatedNumbers> all;
-  with_tape([&](Tape<double>& tape) {
-    const auto variables = std::tuple(tape.variable(inputs)...);
-    const auto y = std::apply([&](const auto&... x) { return call(tape, x...); }, variables);
-    tape.backward(y, cotangent_of(y.value()));
-    const auto add = [&](auto& input, const auto& variable) {
-      const double* const gradient = variable.grad().data();
-      all.push_back({"input " + std::to_string(all.size()),
-                     input.size(),
-                     [&input] { return input.data(); },
-                     {gradient, gradient + input.size()}});
-    };
-    std::apply([&](const auto&... variable) { (add(inputs, variable), ...); }, variables);
-    return 0;
-  });
+  std::vector<std::vector<double>> gradients = function.gradients(inputs...);
+
+  std::vector<detail::CheckedTensor> tensors;
+  const auto add_input = [&](auto& input) {
+    const std::size_t k = tensors.size();
+    tensors.push_back(
+        {"input " + std::to_string(k), [&input] { return input.data(); }, std::move(gradients[k])});
+  };
+  (add_input(inputs), ...);
   for (const auto& p : parameters) {
     const auto gradient = p.grad.values();
-    all.push_back({p.name,
-                   std::ssize(gradient),
-                   [&p] { return p.edit().data(); },
-                   {gradient.begin(), gradient.end()}});
+    tensors.push_back(
+        {p.name, [&p] { return p.edit().data(); }, {gradient.begin(), gradient.end()}});
     p.grad.clear();
   }
-  return compare_with_differences(
-      all,
-      [&] {
-        return with_tape([&](Tape<double>& tape) {
-          const auto y = call(tape, tape.constant(inputs)...).value();
-          return y.flat().dot(cotangent_of(y).flat());
-        });
-      },
-      options);
+  return detail::compare_gradients(
+      tensors, [&] { return function.loss(inputs...); }, options);
 }
-/// Of a function without parameters.
+/// Checks the gradients of a function without parameters.
 template <class F, int... N>
 GradientReport gradient_check(F&& f, const Tensor<double, N>&... inputs) {
   return gradient_check(f, std::vector<NamedParameter<double>>(), GradientCheckOptions{},

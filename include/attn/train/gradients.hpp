@@ -9,12 +9,14 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// The gradients that are there, without the empty ones.
+/// The gradients that have been accumulated, without the empty ones. A parameter that is given
+/// twice counts once.
 template <class T>
-std::vector<std::span<T>> arrived_gradients(const std::vector<NamedParameter<T>>& parameters) {
+std::vector<std::span<T>> accumulated_gradients(const std::vector<NamedParameter<T>>& parameters) {
   std::vector<std::span<T>> gradients;
-  std::set<const T*> places;  // a parameter that is given twice counts once
+  std::set<const T*> places;
   for (const auto& p : parameters)
     if (!p.grad.empty() && places.insert(p.value.data()).second)
       gradients.push_back(p.grad.values());
@@ -27,52 +29,66 @@ std::vector<Index> sizes_of(const std::vector<std::span<T>>& ranges) {
   return sizes;
 }
 
-/// dL/dθ ← factor · dL/dθ for every parameter: of n batches whose gradients were added up, with the
-/// factor 1/n, the mean.
+/// Σ g² in double, as 16 sums beside each other that do not wait for one another.
+template <class T>
+double sum_of_squares(std::span<const T> g) {
+  constexpr std::size_t lanes = 16;
+  double sums[lanes] = {};
+  const auto add_square = [&](std::size_t lane, T x) {
+    sums[lane] += static_cast<double>(x) * static_cast<double>(x);
+  };
+  std::size_t i = 0;
+  for (; i + lanes <= g.size(); i += lanes)
+    for (std::size_t lane = 0; lane < lanes; ++lane) add_square(lane, g[i + lane]);
+  for (; i < g.size(); ++i) add_square(0, g[i]);
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+}  // namespace detail
+
+/// dL/dθ ← factor · dL/dθ for every parameter. The factor 1/n makes the mean of gradients that were
+/// accumulated over n batches.
 template <class T>
 void scale_gradients(const std::vector<NamedParameter<T>>& parameters, double factor) {
-  using V = simd::Vector<T>;
-  const auto gradients = arrived_gradients(parameters);
-  for_each_part(sizes_of(gradients), [&](std::size_t k, Index begin, Index count) {
+  using Vector = simd::Vector<T>;
+  const auto gradients = detail::accumulated_gradients(parameters);
+  detail::for_each_part(detail::sizes_of(gradients), [&](std::size_t k, Index begin, Index count) {
     T* const g = gradients[k].data() + begin;
     simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      simd::store(g + i, n, simd::load<V>(g + i, n, 0) * V(factor));
+      simd::store(g + i, n, simd::load<Vector>(g + i, n, 0) * Vector(factor));
     });
   });
 }
 
-/// √Σ g² over all gradients as one vector, summed in double; the same bits for any number of
-/// threads. 0 if there are none.
+/// √Σ g² over all gradients as one vector, summed in double and deterministic for any number of
+/// threads; 0 if there are none.
 template <class T>
 double gradient_norm(const std::vector<NamedParameter<T>>& parameters) {
-  const auto gradients = arrived_gradients(parameters);
-  const std::vector<Part> parts = parts_of(sizes_of(gradients));
+  const auto gradients = detail::accumulated_gradients(parameters);
+  const std::vector<detail::Part> parts = detail::parts_of(detail::sizes_of(gradients));
   std::vector<double> squares(parts.size());
-  parallel_for(static_cast<Index>(parts.size()), [&](Index p) {
-    const auto& [range, begin, count] = parts[static_cast<std::size_t>(p)];
-    const T* const g = gradients[static_cast<std::size_t>(range)].data() + begin;
-    constexpr Index lanes = 16;  // sums side by side, which do not wait for each other
-    double sums[lanes] = {};
-    Index i = 0;
-    for (; i + lanes <= count; i += lanes)
-      for (Index lane = 0; lane < lanes; ++lane)
-        sums[lane] += static_cast<double>(g[i + lane]) * static_cast<double>(g[i + lane]);
-    for (; i < count; ++i) sums[0] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-    for (const double sum : sums) squares[static_cast<std::size_t>(p)] += sum;
+  parallel_for(static_cast<Index>(parts.size()), [&](Index i) {
+    const detail::Part& part = parts[static_cast<std::size_t>(i)];
+    const std::span<const T> gradient = gradients[static_cast<std::size_t>(part.range)];
+    squares[static_cast<std::size_t>(i)] = detail::sum_of_squares(gradient.subspan(
+        static_cast<std::size_t>(part.begin), static_cast<std::size_t>(part.count)));
   });
   double sum = 0;
-  for (const double part : squares) sum += part;
+  for (const double square : squares) sum += square;
   return std::sqrt(sum);
 }
 
-/// g ← g · min(1, max_norm / (norm + 1e-6)) for all gradients, and gives their norm before, as
-/// PyTorch's `clip_grad_norm_` [Pascanu13]. A norm that is not finite is no error, as there: an
-/// infinite one makes the gradients 0 and NaN, NaN makes all of them NaN; who would rather leave
-/// out such a step looks at what is returned. Errors: OptionError if max_norm is negative or NaN.
+/// g ← g · min(1, max_norm / (norm + 1e-6)) for all gradients, as PyTorch's `clip_grad_norm_`
+/// [Pascanu13]; returns their norm before. A norm that is not finite is no error, as there: an
+/// infinite one makes the gradients 0 and NaN, and NaN makes all of them NaN. Check what is
+/// returned to leave out such a step. Errors: OptionError if max_norm is negative or NaN.
 template <class T>
 double clip_gradient_norm(const std::vector<NamedParameter<T>>& parameters, double max_norm) {
   expect_option(max_norm >= 0, "clip_gradient_norm", "max_norm", max_norm, "at least 0");
-  const double norm = gradient_norm(parameters), factor = max_norm / (norm + 1e-6);
+  const double norm = gradient_norm(parameters);
+  const double factor = max_norm / (norm + 1e-6);
   if (!(factor >= 1)) scale_gradients(parameters, factor);
   return norm;
 }

@@ -4,6 +4,7 @@
 #include <attn/core/option.hpp>
 #include <attn/core/state_dict.hpp>
 #include <attn/simd/simd.hpp>
+#include <attn/train/parameter_group.hpp>
 #include <attn/train/parts.hpp>
 #include <map>
 #include <set>
@@ -15,17 +16,18 @@ struct MovingAverageOptions {
   double decay = 0.999;
 };
 
-/// a ← a + (1 − decay)(θ − a) after each step, from a = θ at the start: weights averaged over the
-/// last 1 / (1 − decay) steps or so, which often do better than the last alone [Polyak92]. As
-/// PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` begun there.
+/// a ← a + (1 − decay)(θ − a) after each step, from a = θ at the start: the weights averaged over
+/// about the last 1 / (1 − decay) steps, which often do better than the last weights alone
+/// [Polyak92]. It is PyTorch's `get_ema_multi_avg_fn` of an `AveragedModel` made at the start.
 ///
 ///   attn::MovingAverage<float> average(model.parameters(), {.decay = 0.9999});
-///   adam.step(rate(step)); average.update();
-///   const double loss = average.evaluate([&] { return validate(model); });  // the model with the
-///   averages, in here alone
+///   adam.step(rate(step));
+///   average.update();
+///   // Within evaluate, and there alone, the model has the averages as its weights.
+///   const double loss = average.evaluate([&] { return validate(model); });
 ///
-/// The model must neither move nor end before it. Errors: OptionError for a decay outside [0, 1],
-/// or if a parameter is given twice.
+/// The model must neither move nor end before the average. Errors: OptionError for a decay outside
+/// [0, 1], or if a parameter is given twice.
 template <class T>
 class MovingAverage {
  public:
@@ -45,30 +47,38 @@ class MovingAverage {
       std::copy(p.value.begin(), p.value.end(), averages_.emplace_back(buffer_for(p)).data());
   }
 
-  /// The parameters as they are now become part of the average.
+  /// Takes the present values of the parameters into the average.
   void update() {
     expect_own("update");
-    using V = simd::Vector<T>;
+    using Vector = simd::Vector<T>;
     std::vector<Index> sizes;
     for (const Buffer<T>& average : averages_) sizes.push_back(average.size());
-    const V share(1 - decay_);
-    for_each_part(sizes, [&](std::size_t k, Index begin, Index count) {
+    const Vector one_minus_decay(1 - decay_);
+    detail::for_each_part(sizes, [&](std::size_t k, Index begin, Index count) {
       T* const average = averages_[k].data() + begin;
       const T* const value = parameters_[k].value.data() + begin;
       simd::for_each_packet<T>(count, [&](Index i, Index n) {
-        const V a = simd::load<V>(average + i, n, 0);
-        simd::store(average + i, n, a + share * (simd::load<V>(value + i, n, 0) - a));
+        const Vector a = simd::load<Vector>(average + i, n, 0);
+        const Vector x = simd::load<Vector>(value + i, n, 0);
+        simd::store(average + i, n, a + one_minus_decay * (x - a));
       });
     });
   }
 
-  /// What f gives while the model has the averages in place of its weights, which it has again
-  /// afterwards, also if f throws.
+  /// The result of f, which is called while the model has the averages in place of its weights. The
+  /// weights are put back afterwards, also if f throws.
   template <class F>
   decltype(auto) evaluate(F&& f) {
     expect_own("evaluate");
     const Exchange exchange(*this);
     return std::forward<F>(f)();
+  }
+
+  /// One group of all parameters, with the decay as its option.
+  std::vector<ParameterGroup> parameter_groups() const {
+    ParameterGroup group{{}, {{"decay", decay_}}};
+    for (const auto& p : parameters_) group.parameters.push_back(p.name);
+    return {std::move(group)};
   }
 
   /// f(name, shape, values) for every average, by the names of the parameters.
@@ -79,22 +89,22 @@ class MovingAverage {
       f(parameters_[k].name, parameters_[k].shape,
         std::span<const T>(averages_[k].data(), parameters_[k].value.size()));
   }
-  /// A copy, which a model of the same kind loads.
+  /// A copy of the averages, which a model of the same kind loads.
   StateDict<T> state_dict() const {
     StateDict<T> state;
     visit_state([&](const std::string& name, const std::vector<Index>& shape,
                     std::span<const T> values) { state.set(name, shape, values); });
     return state;
   }
-  /// Averages from the entries of `source` whose names begin with `prefix`, which must be exactly
+  /// The averages in the entries of `source` whose names begin with `prefix`, which must be exactly
   /// these parameters; nothing is changed before `set_state`. Errors: ShapeError naming every
-  /// missing, unexpected and misshapen entry; what the source throws.
+  /// missing, unexpected and misshapen entry, and what the source throws.
   template <StateSource<T> Source>
   State read_state(const Source& source, std::string_view prefix = "") const {
     expect_own("the state");
     std::map<std::string, std::vector<Index>> wanted;
     for (const auto& p : parameters_) wanted[p.name] = p.shape;
-    expect_entries(
+    detail::expect_entries(
         std::string(kind) + ": the state must have exactly the entries of its parameters", source,
         prefix, wanted);
     State state;
@@ -103,9 +113,9 @@ class MovingAverage {
                   std::span<T>(state.emplace_back(buffer_for(p)).data(), p.value.size()));
     return state;
   }
-  /// What `read_state` of this average gave.
+  /// Takes the result of this average's `read_state`.
   void set_state(State state) noexcept { averages_ = std::move(state); }
-  /// The two at once: all is loaded or nothing.
+  /// Reads and sets the averages: all of them are loaded or nothing.
   template <StateSource<T> Source>
   void load_state_dict(const Source& source, std::string_view prefix = "") {
     set_state(read_state(source, prefix));

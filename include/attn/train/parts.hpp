@@ -5,26 +5,27 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// A piece of one of several ranges: `count` numbers of range number `range`, from `begin`.
+/// A part of one of several ranges: `count` elements of range number `range`, from `begin`.
 struct Part {
   Index range, begin, count;
 };
 
-/// Ranges of so many numbers, cut into parts that depend on these sizes alone, so that what is
-/// summed by parts has the same bits for any number of threads.
+/// Cuts ranges of these sizes into parts. The cuts depend on the sizes alone, so that a sum over
+/// parts is deterministic for any number of threads.
 inline std::vector<Part> parts_of(const std::vector<Index>& sizes) {
-  constexpr Index part = 16384;
+  constexpr Index part_size = 16384;
   std::vector<Part> parts;
   for (Index range = 0; range < static_cast<Index>(sizes.size()); ++range) {
     const Index size = sizes[static_cast<std::size_t>(range)];
-    for (Index begin = 0; begin < size; begin += part)
-      parts.push_back({range, begin, std::min(part, size - begin)});
+    for (Index begin = 0; begin < size; begin += part_size)
+      parts.push_back({range, begin, std::min(part_size, size - begin)});
   }
   return parts;
 }
 
-/// f(range, begin, count) for every part, all of them as one parallel loop.
+/// Calls f(range, begin, count) for every part, all of them as one parallel loop.
 template <class F>
 void for_each_part(const std::vector<Index>& sizes, F&& f) {
   const std::vector<Part> parts = parts_of(sizes);
@@ -34,5 +35,6 @@ void for_each_part(const std::vector<Index>& sizes, F&& f) {
   });
 }
 
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

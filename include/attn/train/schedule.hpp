@@ -8,9 +8,9 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// lr = factor · d_model^−0.5 · min(step^−0.5, step · warmup_steps^−1.5): up in a line, then down
-/// as 1/√step. [Vaswani17 Eq.3] Steps count from 1, for every schedule: `rate(step)` depends on
-/// nothing else. Errors: OptionError for a step or an option below 1.
+/// lr = factor · d_model^−0.5 · min(step^−0.5, step · warmup_steps^−1.5): the rate rises linearly,
+/// then falls as 1/√step. [Vaswani17 Eq.3] Steps count from 1 in every schedule, and `rate(step)`
+/// depends on nothing else. Errors: OptionError for a step or an option below 1.
 struct NoamSchedule {
   Index d_model, warmup_steps;
   double factor = 1;
@@ -19,14 +19,15 @@ struct NoamSchedule {
     expect_option(d_model >= 1, "NoamSchedule", "d_model", d_model, "at least 1");
     expect_option(warmup_steps >= 1, "NoamSchedule", "warmup_steps", warmup_steps, "at least 1");
     expect_option(step >= 1, "NoamSchedule", "step", step, "at least 1");
-    const auto s = static_cast<double>(step), w = static_cast<double>(warmup_steps);
+    const auto s = static_cast<double>(step);
+    const auto w = static_cast<double>(warmup_steps);
     return factor / std::sqrt(static_cast<double>(d_model)) *
            std::min(1 / std::sqrt(s), s / (w * std::sqrt(w)));
   }
 };
 
-/// lr = peak · min(1, step / warmup_steps): up in a line, then constant. Errors: OptionError for a
-/// step below 1, a warm-up below 0.
+/// lr = peak · min(1, step / warmup_steps): the rate rises linearly, then stays constant.
+/// Errors: OptionError for a step below 1, a warm-up below 0.
 struct ConstantSchedule {
   double peak;
   Index warmup_steps = 0;
@@ -41,9 +42,10 @@ struct ConstantSchedule {
   }
 };
 
-/// Up in a line to `peak` at warmup_steps, then half a period of a cosine down to `minimum` at
-/// total_steps and constant from there: lr = minimum + (peak − minimum) · (1 + cos(π · (step −
-/// warmup_steps) / (total_steps − warmup_steps))) / 2. [Loshchilov17 Eq.5]
+/// The rate rises linearly to `peak` at warmup_steps, falls on half a period of a cosine to
+/// `minimum` at total_steps, and stays there:
+/// lr = minimum + (peak − minimum) · (1 + cos(π · progress)) / 2,
+/// progress = (step − warmup_steps) / (total_steps − warmup_steps). [Loshchilov17 Eq.5]
 /// Errors: OptionError for a step below 1, a warm-up below 0 or not below total_steps.
 struct CosineSchedule {
   double peak;
@@ -58,9 +60,9 @@ struct CosineSchedule {
     if (step < warmup_steps)
       return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);
     if (step >= total_steps) return minimum;
-    const double way =
+    const double progress =
         static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
-    return minimum + (peak - minimum) * (1 + std::cos(std::numbers::pi * way)) / 2;
+    return minimum + (peak - minimum) * (1 + std::cos(std::numbers::pi * progress)) / 2;
   }
 };
 

@@ -6,7 +6,7 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// PyTorch's options, and what the group multiplies the learning rate by.
+/// PyTorch's options, and the factor by which a group multiplies the learning rate.
 struct SgdOptions {
   double momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
@@ -14,9 +14,9 @@ struct SgdOptions {
 };
 
 /// g ← g + λ θ
-/// b ← μ b + (1 − τ) g, at first b ← g
+/// b ← μ b + (1 − τ) g, at the first step b ← g
 /// θ ← θ − lr · b, with Nesterov's momentum θ − lr · (g + μ b), without momentum θ − lr · g
-/// momentum μ, dampening τ, weight decay λ, as PyTorch's `SGD` [Sutskever13].
+/// with momentum μ, dampening τ and weight decay λ, as PyTorch's `SGD` [Sutskever13].
 class SgdRule {
  public:
   using Options = SgdOptions;
@@ -31,38 +31,48 @@ class SgdRule {
     expect_option(!options.nesterov || (options.momentum > 0 && options.dampening == 0), kind,
                   "nesterov", "true", "with a momentum and without dampening");
   }
-  static std::vector<std::string> averages(const Options& options) {
-    return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
-                                 : std::vector<std::string>{};
+  static std::map<std::string, OptionValue> option_values(const Options& options) {
+    return {{"momentum", options.momentum},
+            {"dampening", options.dampening},
+            {"weight_decay", options.weight_decay},
+            {"nesterov", options.nesterov}};
+  }
+  static std::vector<std::string> state_names(const Options& options) {
+    if (options.momentum == 0) return {};
+    return {"momentum_buffer"};
   }
 
   SgdRule(const Options& options, double lr, Index step)
-      : options_(options), lr_(lr), first_(step == 1) {}
+      : options_(options), lr_(lr), is_first_(step == 1) {}
 
   template <class T>
-  void update(T* value, const T* grad, const std::vector<T*>& averages, Index begin,
+  void update(T* value, const T* grad, const std::vector<T*>& state, Index begin,
               Index count) const {
-    using V = simd::Vector<T>;
-    const V lr(lr_), momentum(options_.momentum), share(1 - options_.dampening),
+    using Vector = simd::Vector<T>;
+    const Vector lr(lr_), momentum(options_.momentum), one_minus_dampening(1 - options_.dampening),
         decay(options_.weight_decay);
-    T* const buffer = averages.empty() ? nullptr : averages[0] + begin;
-    value += begin, grad += begin;
+    T* const theta = value + begin;
+    const T* const dtheta = grad + begin;
+    T* const buffer = state.empty() ? nullptr : state[0] + begin;
     simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      V x = simd::load<V>(value + i, n, 0), g = simd::load<V>(grad + i, n, 0);
+      const Vector x = simd::load<Vector>(theta + i, n, 0);
+      Vector g = simd::load<Vector>(dtheta + i, n, 0);
       if (options_.weight_decay != 0) g += decay * x;
       if (buffer) {
-        const V b = first_ ? g : momentum * simd::load<V>(buffer + i, n, 0) + share * g;
+        Vector b = g;
+        if (!is_first_)
+          b = momentum * simd::load<Vector>(buffer + i, n, 0) + one_minus_dampening * g;
         simd::store(buffer + i, n, b);
         g = options_.nesterov ? g + momentum * b : b;
       }
-      simd::store(value + i, n, x - lr * g);
+      simd::store(theta + i, n, x - lr * g);
     });
   }
 
  private:
   Options options_;
   double lr_;
-  bool first_;
+  bool is_first_;
 };
 
 /// Stochastic gradient descent, see SgdRule.

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <attn/attention/heads.hpp>
+#include <attn/autograd/apply.hpp>
+#include <attn/rules/combine.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// (B, L, H·E) as H heads (B, H, L, E), in place.
+template <class T>
+TensorView<T, 4> split_heads(const TensorView<T, 3>& x, Index heads) {
+  const Index E = heads > 0 ? x.shape()[2] / heads : 0;
+  return {x.data(), {x.shape()[0], heads, x.shape()[1], E}, {x.strides()[0], E, x.strides()[1], 1}};
+}
+
+/// Operands whose heads are an axis: (B, H, L, E), (H, L, E) or (L, E).
+struct SeparateHeads {
+  template <class T, int N>
+  TensorView<T, 4> query(const TensorView<T, N>& x) const {
+    return with_leading_axes<4>(x);
+  }
+  template <class T, int N>
+  TensorView<T, 4> key(const TensorView<T, N>& x) const {
+    return with_leading_axes<4>(x);
+  }
+  template <std::size_t N>
+  std::array<Index, N> output_shape(std::array<Index, N> query,
+                                    const std::array<Index, N>& value) const {
+    query.back() = value.back();
+    return query;
+  }
+  template <class Functor, class Q, class K, class V, class R>
+  auto compute(const Functor& attention, const Q& q, const K& k, const V& v, const R& rule) const {
+    return attention.compute(q, k, v, rule);
+  }
+};
+
+/// Operands whose heads lie side by side, as a projection gives them: query (B, L, H·E), key
+/// (B, S, G·E) and value (B, S, G·Ev) give (B, L, H·Ev).
+struct PackedHeads {
+  Index H, G;
+
+  template <class T>
+  TensorView<T, 4> query(const TensorView<T, 3>& x) const {
+    return split_heads(x, H);
+  }
+  template <class T>
+  TensorView<T, 4> key(const TensorView<T, 3>& x) const {
+    return split_heads(x, G);
+  }
+  Shape<3> output_shape(const Shape<3>& query, const Shape<3>& value) const {
+    return {query[0], query[1], value[2] / G * H};
+  }
+  template <class Functor, class Q, class K, class V, class R>
+  auto compute(const Functor& attention, const Q& q, const K& k, const V& v, const R& rule) const {
+    auto output = Tensor<typename Q::Scalar, 3>::for_overwrite(output_shape(q.shape(), v.shape()));
+    attention.into(query(output.view()), query(view(q)), key(view(k)), key(view(v)), rule);
+    return output;
+  }
+};
+
+/// Attention as an operation of query, key, value, and the variables of a rule that has some.
+/// It refers to the functor and the rule; what is recorded has copies. Kept until the backward pass:
+/// query, key, value, output and log-sum-exp, nothing of the size L·S.
+template <class Functor, Rule R, class Heads>
+struct AttentionOperation {
+  const Functor& attention;
+  const R& rule;
+  Heads heads;
+
+  template <class Q, class K, class V, class... Learned>
+  auto forward(const Q& q, const K& k, const V& v, const Learned&...) const {
+    return heads.compute(attention, q, k, v, rule);
+  }
+
+  template <class T, int N>
+  struct Saved {
+    Functor attention;
+    R rule;
+    std::shared_ptr<const Tensor<T, N>> query, key, value, output;
+    Tensor<T, 3> log_sum_exp;
+    std::optional<WeightMask<T>> dropout;
+  };
+  template <class T, int N, class... Learned>
+  auto forward(const Recording& recording, const Input<T, N>& q, const Input<T, N>& k,
+               const Input<T, N>& v, const Learned&...) const {
+    const auto query = heads.query(q.value().view());
+    const auto key = heads.key(k.value().view());
+    const auto value = heads.key(v.value().view());
+    const auto [B, H, L, E] = query.shape();
+    auto output = Tensor<T, N>::for_overwrite(heads.output_shape(q.shape(), v.shape()));
+    Saved<T, N> saved{attention,        rule, q.shared_value(), k.shared_value(), v.shared_value(),
+                      nullptr,          Tensor<T, 3>({B, H, L}), std::nullopt};
+    if (const double p = attention.options.dropout; recording.random && p > 0)
+      saved.dropout.emplace(p, ScoreShape{B, H, L, key.shape()[2]}, *recording.random);
+    attention.into(HeadsOutput<T>{heads.query(output.view()), saved.log_sum_exp,
+                                  saved.dropout ? &*saved.dropout : nullptr},
+                   query, key, value, rule);
+    saved.output = std::make_shared<const Tensor<T, N>>(std::move(output));
+    return OutputAndSaved{saved.output, std::move(saved)};
+  }
+
+  /// dQ, dK and dV; the gradients of a rule's variables are accumulated with them.
+  template <class T, int N, class... Learned>
+  void backward(const Tensor<T, N>& d_output, const Saved<T, N>& saved, const Input<T, N>& q,
+                const Input<T, N>& k, const Input<T, N>& v, const Learned&...) const {
+    auto d_query = Tensor<T, N>::for_overwrite(q.shape());
+    auto d_key = Tensor<T, N>::for_overwrite(k.shape());
+    auto d_value = Tensor<T, N>::for_overwrite(v.shape());
+    saved.attention.backward(
+        heads.query(saved.query->view()), heads.key(saved.key->view()),
+        heads.key(saved.value->view()), saved.rule,
+        HeadsGradient<T>{heads.query(saved.output->view()), saved.log_sum_exp,
+                         heads.query(d_output.view()), heads.query(d_query.view()),
+                         heads.key(d_key.view()), heads.key(d_value.view()),
+                         saved.dropout ? &*saved.dropout : nullptr});
+    q.add(std::move(d_query));
+    k.add(std::move(d_key));
+    v.add(std::move(d_value));
+  }
+};
+
+/// The variables of a rule, which attention under it is recorded for.
+template <Rule R>
+auto variables_of(const R& rule) {
+  if constexpr (requires { rule.variable(); }) return std::tuple(rule.variable());
+  else return std::tuple();
+}
+template <Rule... R>
+auto variables_of(const Combined<R...>& rule) {
+  return std::apply([](const auto&... one) { return std::tuple_cat(variables_of(one)...); },
+                    rule.rules);
+}
+
+/// Attention of tensors, or of variables, which record it.
+template <class Functor, class Heads, Rule R, class Q, class K, class V>
+auto attend(const Functor& attention, const Heads& heads, const R& rule,
+            const std::tuple<const Q&, const K&, const V&>& operands) {
+  const AttentionOperation<Functor, R, Heads> operation{attention, rule, heads};
+  return std::apply([&](const auto&... x) { return apply(operation, x...); },
+                    std::tuple_cat(operands, variables_of(rule)));
+}
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <algorithm>
+#include <attn/core/config.hpp>
+#include <cstdint>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// The number of cores that this process may use.
+inline Index available_cores() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return std::max<Index>(1, std::thread::hardware_concurrency());
+}
+
+/// Tells a forked child from its parent; always 0 where a process cannot fork.
+inline std::int64_t process_id() {
+#if defined(__unix__) || defined(__APPLE__)
+  return getpid();
+#else
+  return 0;
+#endif
+}
+
+/// Tells the core that this thread is only waiting.
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#else
+  std::this_thread::yield();
+#endif
+}
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <attn/simd/lanes.hpp>
+#include <bit>
+#include <cstdint>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace simd {
+
+/// 1.5 · 2^23 or 1.5 · 2^52, plus the bias of the exponent: a sum with it holds an integer in its
+/// last bits.
+template <class T>
+inline constexpr T power_of_two_shift =
+    sizeof(T) == 4 ? T(12582912 + 127) : T(6755399441055744 + 1023);
+
+/// 2ⁱ for integers i in (−bias, bias], given as i + `power_of_two_shift`: i stands in the last
+/// bits, and is moved to the exponent. 0 for −bias.
+template <class T, Index n>
+Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
+  using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  typedef Integer Integers __attribute__((vector_size(sizeof(T) * n)));
+  constexpr int mantissa = sizeof(T) == 4 ? 23 : 52;
+  return Lanes<T, n>::of(std::bit_cast<typename Lanes<T, n>::Packet>(
+      std::bit_cast<Integers>(shifted.packet) << mantissa));
+}
+
+}  // namespace simd
+}  // namespace ATTN_ABI
+}  // namespace attn

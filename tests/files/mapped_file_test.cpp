@@ -1,0 +1,84 @@
+#include "../support/expect_error.hpp"
+#include "../support/temporary_folder.hpp"
+
+#include <sys/stat.h>
+
+#include <attn/files/atomic_file.hpp>
+#include <attn/files/mapped_file.hpp>
+#include <thread>
+
+namespace {
+
+std::string text(const attn::MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST(MappedFile, HasTheBytesOfTheFile) {
+  const TemporaryFolder folder;
+  const std::string big(1 << 20, 'x');
+  for (const std::string& want : {std::string(), std::string("a\0\n\r\xff", 5), big}) {
+    put(folder / "a", want);
+    EXPECT_EQ(text(attn::MappedFile(folder / "a", "test")), want);
+  }
+}
+
+TEST(MappedFile, KeepsItsBytesWhenTheFileIsReplacedOrRemoved) {
+  const TemporaryFolder folder;
+  put(folder / "a", "old");
+  const attn::MappedFile file(folder / "a", "test");
+  attn::write_atomically(folder / "a", "test", std::as_bytes(std::span("new", 3)));
+  std::filesystem::remove(folder / "a");
+  EXPECT_EQ(text(file), "old");
+}
+
+TEST(MappedFile, CopiesShareTheBytesAndOutliveTheFirst) {
+  const TemporaryFolder folder;
+  put(folder / "a", "bytes");
+  auto first = std::make_unique<attn::MappedFile>(folder / "a", "test");
+  const attn::MappedFile copy = *first;
+  EXPECT_EQ(copy.bytes().data(), first->bytes().data());
+  first.reset();
+  EXPECT_EQ(text(copy), "bytes");
+}
+
+TEST(MappedFile, ReadsAPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::string want(200000, 'y');
+  std::thread writer([&] { put(folder / "pipe", want); });
+  const attn::MappedFile file(folder / "pipe", "test");
+  writer.join();
+  EXPECT_EQ(text(file), want);
+}
+
+TEST(MappedFile, HasTheSameBytesAfterARelease) {
+  const TemporaryFolder folder;
+  std::string want(300'000, '\0');
+  for (std::size_t i = 0; i < want.size(); ++i) want[i] = static_cast<char>(i * i % 251);
+  put(folder / "a", want);
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::thread writer([&] { put(folder / "pipe", want); });
+  for (const char* name : {"a", "pipe"}) {
+    const attn::MappedFile file(folder / name, "test");
+    for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000},
+                                      {0, 0},
+                                      {300'000, 0},
+                                      {1, 1},
+                                      {70'000, 130'000},
+                                      {299'999, 1}}) {
+      file.release(file.bytes().subspan(begin, size));
+      EXPECT_EQ(text(file), want) << name << " " << begin;
+    }
+  }
+  writer.join();
+}
+
+TEST(MappedFile, SaysWhyAFileCannotBeRead) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::MappedFile(folder / "no", "load"); }),
+            "load: cannot read \"" + (folder / "no").string() + "\": No such file or directory");
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::MappedFile(folder.path, "load"); }),
+            "load: cannot read \"" + folder.path.string() + "\": Is a directory");
+}
+
+}  // namespace
