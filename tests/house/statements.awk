@@ -25,7 +25,7 @@ function joined(s) {
   sub(/^\(void\) ?/, "", s)
   # An assignment or an increment, or a call, comes first. (A declaration has a type and a space before its name.)
   return s ~ /^[*(]*[A-Za-z_0-9.:>()-]*(\[\])*[A-Za-z_0-9.>()-]* ([-+*\/%&|^]|<<|>>)?= / || s ~ /^(\+\+|--)/ || s ~ /^[^ ]*(\+\+|--),/ ||
-         s ~ /^[A-Za-z_0-9.:>-]*(\(\)|\[\])*\(\)(\.[a-z_]+\(\))*( <<[^,]*)?, /
+         s ~ /^[A-Za-z_0-9.:>-]*(\(\)|\[\])*\(\)(\.[a-z_]+\(\))*, /
 }
 function end_statement() {
   if (kind[depth] == "block" && joined(text[depth])) fault(begun[depth], "a comma joins two statements:" text[depth])
