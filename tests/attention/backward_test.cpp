@@ -22,9 +22,8 @@ struct Gradients {
             const attn::Tensor<T, 4>& d_output)
       : query(q.shape()), key(k.shape()), value(v.shape()) {
     const auto forward = attention.with_log_sum_exp(q, k, v, rule);
-    attention.backward(
-        q, k, v, rule,
-        attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, d_output, query, key, value});
+    attention.backward(attn::AttentionInputs<T>{q, k, v},
+                       {forward.output, forward.log_sum_exp, d_output}, rule, {query, key, value});
   }
 };
 
@@ -67,7 +66,7 @@ class Backward : public testing::Test {
         c.v.view().matrix(b, g)(bad, random.index(Ev)) = std::numeric_limits<T>::infinity();
       }
     const auto poisoned = of(tiled);
-    const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
+    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
     for (Index b = 0; b < B; ++b)
       for (Index g = 0; g < G; ++g) {
         bool seen = false;
@@ -220,12 +219,12 @@ TEST(BackwardMeaning, OfShapesThatDoNotFitIsASentence) {
   const attn::ScaledDotProductAttention attend;
   EXPECT_EQ(
       sentence_of<attn::ShapeError>([&] {
-        attend.into(attn::HeadsOutput<float>{o, few}, q, q, q);
+        attend.forward(attn::AttentionInputs<float>{q, q, q}, {o, std::nullopt, few.view()});
       }),
       "ScaledDotProductAttention: log_sum_exp (1, 2, 4) must have the shape (B, H, L) = (1, 2, 5)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
-              attend.backward(q.view(), q.view(), q.view(), attn::NoMask{},
-                              attn::HeadsGradient<float>{o, sums, small, d, d, d});
+              attend.backward(attn::AttentionInputs<float>{q, q, q}, {o, sums, small},
+                              attn::NoMask{}, {d, d, d});
             }),
             "ScaledDotProductAttention: d_output (1, 2, 4, 8) must have the shape (1, 2, 5, 8)");
 }

@@ -74,7 +74,7 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     }
     const Tensor got = attn::ScaledDotProductAttention<attn::Tiled>(c.options())(
         std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule);
-    const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
+    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
     for (Index b = 0; b < B; ++b)
       for (Index h = 0; h < H; ++h)
         for (Index i = 0; i < L; ++i) {

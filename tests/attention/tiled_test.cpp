@@ -41,12 +41,13 @@ TYPED_TEST(Tiled, IsEquationOneOverManyTiles) {
   }
 }
 
-TYPED_TEST(Tiled, ScratchIsAQuarterOfAMegabyteWhateverTheLength) {
+TYPED_TEST(Tiled, WorkspaceIsAQuarterOfAMegabyteWhateverTheLength) {
   using T = TypeParam;
   const attn::Tiled kernel;
   for (const Index E : {1, 64, 128}) {
-    EXPECT_LE(kernel.scratch<T>(E, E, 100) * Index(sizeof(T)), 250'000 * Index(sizeof(T)) / 4);
-    EXPECT_EQ(kernel.scratch<T>(E, E, 100), kernel.scratch<T>(E, E, 1'000'000));
+    const Index size = kernel.plan<T>({E, E, 100}).workspace_size;
+    EXPECT_LE(size * Index(sizeof(T)), 250'000 * Index(sizeof(T)) / 4);
+    EXPECT_EQ(size, kernel.plan<T>({E, E, 1'000'000}).workspace_size);
   }
 }
 
@@ -88,7 +89,7 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   struct Counting {  // attn::Causal, and how often it is asked
     std::shared_ptr<Index> asked = std::make_shared<Index>(0);
     bool allows(attn::Position at) const { return ++*asked, at.key <= at.query; }
-    attn::Cover cover(attn::Tile tile) const { return attn::Causal{}.cover(tile); }
+    attn::Coverage cover(attn::Tile tile) const { return attn::Causal{}.cover(tile); }
   };
   const Index L = 700;
   const auto q = normal<T, 4>(this->random, {1, 1, L, 4}),
@@ -99,7 +100,7 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   EXPECT_TRUE(same_bits(attn::ScaledDotProductAttention{}(q, k, v, rule),
                         attn::ScaledDotProductAttention{}(q, k, v, attn::Causal{})));
   EXPECT_GT(*rule.asked, 0);
-  EXPECT_LT(*rule.asked, 2 * L * attn::panel_rows<T>) << "only about the diagonal";
+  EXPECT_LT(*rule.asked, 2 * L * attn::detail::panel_rows<T>) << "only about the diagonal";
   attn::set_executor(attn::Pool{});
 }
 

@@ -47,14 +47,14 @@ TYPED_TEST(Product, IsEigens) {
         A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
     const attn::LeftFactor<T> left{A.data(), k, 1};
     Tensor<T, 2> C({m, n});
-    attn::parallel_multiply(left, m, B, {}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
-    attn::parallel_multiply(left, m, B, {bias.data()}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {bias.data()}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()),
               this->tolerance(k))
         << "with a bias";
     C = D;
-    attn::parallel_multiply(left, m, B, {C.data(), n}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {C.data(), n}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k))
         << "added to what is there";
   }
@@ -94,7 +94,7 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesBetweenGaps) {
   Tensor<T, 2> C({m, n + 5});
   C.flat().setConstant(9);
   attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m,
-                          attn::PackedMatrix<T>::transposed(W), {}, C.data(), n + 5);
+                          attn::PackedMatrix<T>::transposed(W), {}, {C.data(), n + 5});
   const typename TestFixture::Matrix wanted =
       At.matrix().leftCols(m).transpose().template cast<double>() *
       W.matrix().transpose().template cast<double>();
@@ -109,15 +109,15 @@ TYPED_TEST(Product, OfARowHasTheSameBitsHoweverManyThereAre) {
   const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k});
   const auto B = attn::PackedMatrix<T>::transposed(W);
   Tensor<T, 2> all({m, n}), one({1, n});
-  attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, all.data(), n);
+  attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, {all.data(), n});
   for (const Index row : {Index{0}, Index{1}, Index{96}, Index{150}, m - 1}) {
-    attn::parallel_multiply(attn::LeftFactor<T>{A.data() + row * k, k, 1}, 1, B, {}, one.data(), n);
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data() + row * k, k, 1}, 1, B, {}, {one.data(), n});
     EXPECT_TRUE((one.view() == all.slice(0, row, row + 1))) << row;
   }
   for (const Index threads : {1, 2, 3, 8}) {
     attn::set_num_threads(threads);
     Tensor<T, 2> again({m, n});
-    attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, again.data(), n);
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, {again.data(), n});
     EXPECT_TRUE(same_bits(again, all)) << threads << " threads";
   }
   attn::set_executor(attn::Pool{});

@@ -5,13 +5,13 @@
 
 namespace {
 
-using attn::Align, attn::Bound, attn::Cover, attn::Index, attn::Position, attn::ScoreShape;
+using attn::Align, attn::BoundRule, attn::Coverage, attn::Index, attn::Position, attn::ScoreShape;
 
 /// Asks a rule of every score of a head, rows counted from 0, and draws the answers, a row a line.
 template <class R>
 std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> align = std::nullopt,
                   Index batch = 0, Index head = 0) {
-  const Bound<R> bound(rule, shape, align);
+  const BoundRule<R> bound(rule, shape, align);
   std::string picture;
   for (Index i = 0; i < shape.queries; ++i) {
     for (Index j = 0; j < shape.keys; ++j) picture += bound.allows({batch, head, i, j}) ? 'x' : '.';
@@ -25,7 +25,7 @@ std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> a
 template <class R>
 void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
                   std::optional<Align> align = std::nullopt) {
-  const Bound<R> bound(rule, shape, align);
+  const BoundRule<R> bound(rule, shape, align);
   for (Index b = 0; b < shape.batch; ++b)
     for (Index i0 = 0; i0 < shape.queries; ++i0)
       for (Index i1 = i0 + 1; i1 <= shape.queries; ++i1)
@@ -34,11 +34,11 @@ void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
             Index allowed = 0;
             for (Index i = i0; i < i1; ++i)
               for (Index j = j0; j < j1; ++j) allowed += bound.allows({b, 0, i, j});
-            const Cover truth = allowed == 0                       ? Cover::none
-                                : allowed == (i1 - i0) * (j1 - j0) ? Cover::all
-                                                                   : Cover::part;
-            const Cover said = bound.cover({b, 0, i0, i1, j0, j1});
-            const bool may_be_unsure = !exact && said == Cover::part;
+            const Coverage truth = allowed == 0                       ? Coverage::empty
+                                : allowed == (i1 - i0) * (j1 - j0) ? Coverage::full
+                                                                   : Coverage::partial;
+            const Coverage said = bound.cover({b, 0, i0, i1, j0, j1});
+            const bool may_be_unsure = !exact && said == Coverage::partial;
             ASSERT_TRUE(said == truth || may_be_unsure)
                 << "queries " << i0 << ':' << i1 << ", keys " << j0 << ':' << j1;
           }
@@ -147,7 +147,7 @@ TEST(Bias, IsAddedAndMinusInfinityMasks) {
   table(0, 1, 0, 0) = 1.5f, table(0, 1, 0, 1) = -std::numeric_limits<float>::infinity();
   EXPECT_EQ(drawn(attn::Bias{table}, {3, 2, 1, 2}, {}, 2, 1), "x.\n");
   const attn::Bias bias{table};
-  const Bound bound(bias, ScoreShape{3, 2, 4, 2}, std::nullopt);
+  const BoundRule bound(bias, ScoreShape{3, 2, 4, 2}, std::nullopt);
   EXPECT_EQ(bound.score(2.0, {2, 1, 3, 0}), 3.5);
   EXPECT_EQ(bound.score(2.0, {2, 0, 3, 0}), 2.0);
   expect_cover(bias, {1, 2, 1, 2}, false);
@@ -175,7 +175,7 @@ TEST(Alibi, FadesWithDistanceAtEachHeadsSlope) {
   EXPECT_EQ(rule.score(1.0, Position{0, 0, 5, 2}), 1 - 0.5 * 3);
   EXPECT_EQ(rule.score(1.0, Position{0, 1, 2, 6}), 1 - 0.25 * 4);
   const attn::Alibi right{{1.0}, Align::lower_right};
-  EXPECT_EQ(Bound(right, ScoreShape{1, 1, 1, 4}, std::nullopt).score(0.0, {0, 0, 0, 1}), -2);
+  EXPECT_EQ(BoundRule(right, ScoreShape{1, 1, 1, 4}, std::nullopt).score(0.0, {0, 0, 0, 1}), -2);
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               drawn(rule, {1, 3, 2, 2});
             }),

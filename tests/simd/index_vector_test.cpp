@@ -5,11 +5,11 @@
 
 namespace {
 
-using attn::Index, attn::Position, attn::Positions, attn::Ramp;
+using attn::Index, attn::Position, attn::Positions, attn::IndexVector;
 namespace simd = attn::simd;
 
 template <class T>
-class Ramps : public testing::Test {
+class IndexVectors : public testing::Test {
  protected:
   static constexpr Index size = simd::lanes<T>;
   static std::vector<T> lanes(const simd::Vector<T>& x) {
@@ -17,12 +17,12 @@ class Ramps : public testing::Test {
     simd::store(result.data(), x);
     return result;
   }
-  static std::vector<T> lanes(const typename Ramp<T>::Mask& x) {
+  static std::vector<T> lanes(const typename IndexVector<T>::Mask& x) {
     return lanes(select(x, T(1), T(0)));
   }
 };
 using Scalars = testing::Types<float, double>;
-TYPED_TEST_SUITE(Ramps, Scalars);
+TYPED_TEST_SUITE(IndexVectors, Scalars);
 
 const std::vector<Index> numbers{std::numeric_limits<Index>::min() + 40,
                                  -(Index{1} << 40),
@@ -40,70 +40,70 @@ const std::vector<Index> numbers{std::numeric_limits<Index>::min() + 40,
                                  (Index{1} << 40) + 3,
                                  std::numeric_limits<Index>::max() - 40};
 
-TYPED_TEST(Ramps, AreTheNumbersThatTheyStandFor) {
+TYPED_TEST(IndexVectors, AreTheIntegersThatTheyStandFor) {
   using T = TypeParam;
   for (const Index first : {Index{-20}, Index{-3}, Index{0}, Index{7}, Index{100}})
-    for (const int step : {1, -1}) {
-      const Ramp<T> ramp{first, step};
+    for (const int stride : {1, -1, 0, 3}) {
+      const IndexVector<T> integers{first, stride};
       const auto expect = [&](const auto& got, auto&& wanted) {
         const std::vector<T> lane = this->lanes(got);
         for (Index i = 0; i < this->size; ++i)
-          EXPECT_EQ(lane[std::size_t(i)], T(wanted(first + i * step)))
-              << first << " by " << step << ", lane " << i;
+          EXPECT_EQ(lane[std::size_t(i)], T(wanted(first + i * stride)))
+              << first << " by " << stride << ", lane " << i;
       };
       using V = simd::Vector<T>;
-      expect(V(ramp), [](Index x) { return x; });
-      expect(V(ramp - 5), [](Index x) { return x - 5; });
-      expect(V(ramp + 5), [](Index x) { return x + 5; });
-      expect(V(5 + ramp), [](Index x) { return x + 5; });
-      expect(V(5 - ramp), [](Index x) { return 5 - x; });
-      expect(abs(ramp), [](Index x) { return std::abs(x); });
-      expect(ramp / 3, [](Index x) { return x / 3; });
+      expect(V(integers), [](Index x) { return x; });
+      expect(V(integers - 5), [](Index x) { return x - 5; });
+      expect(V(integers + 5), [](Index x) { return x + 5; });
+      expect(V(5 + integers), [](Index x) { return x + 5; });
+      expect(V(5 - integers), [](Index x) { return 5 - x; });
+      expect(abs(integers), [](Index x) { return std::abs(x); });
+      expect(integers / 3, [](Index x) { return x / 3; });
       for (const Index d : {1, 2, 3, 7, 8, 16, 100, 1 << 19, 1 << 21, -3})
-        expect(ramp % d, [&](Index x) { return x % d; });
+        expect(integers % d, [&](Index x) { return x % d; });
     }
 }
 
-TYPED_TEST(Ramps, CompareExactlyHoweverFarAway) {
+TYPED_TEST(IndexVectors, CompareExactlyHoweverFarAway) {
   using T = TypeParam;
   for (const Index first : numbers)
-    for (const int step : {1, -1})
+    for (const int stride : {1, -1, 0, 3})
       for (const Index other : numbers)
         for (const Index near : {-2, -1, 0, 1, 2, 3}) {
-          const Ramp<T> ramp{first, step};
+          const IndexVector<T> integers{first, stride};
           const Index b = other + near;
           const auto expect = [&](const auto& mask, auto&& wanted) {
             const std::vector<T> lane = this->lanes(mask);
             for (Index i = 0; i < this->size; ++i)
-              ASSERT_EQ(lane[std::size_t(i)] != 0, wanted(first + i * step))
-                  << first << " by " << step << " and " << b << ", lane " << i;
+              ASSERT_EQ(lane[std::size_t(i)] != 0, wanted(first + i * stride))
+                  << first << " by " << stride << " and " << b << ", lane " << i;
           };
-          expect(ramp <= b, [&](Index x) { return x <= b; });
-          expect(ramp < b, [&](Index x) { return x < b; });
-          expect(ramp >= b, [&](Index x) { return x >= b; });
-          expect(ramp > b, [&](Index x) { return x > b; });
-          expect(ramp == b, [&](Index x) { return x == b; });
-          expect(ramp != b, [&](Index x) { return x != b; });
-          expect(b <= ramp, [&](Index x) { return b <= x; });
-          expect(b < ramp, [&](Index x) { return b < x; });
-          expect(b >= ramp, [&](Index x) { return b >= x; });
-          expect(b > ramp, [&](Index x) { return b > x; });
+          expect(integers <= b, [&](Index x) { return x <= b; });
+          expect(integers < b, [&](Index x) { return x < b; });
+          expect(integers >= b, [&](Index x) { return x >= b; });
+          expect(integers > b, [&](Index x) { return x > b; });
+          expect(integers == b, [&](Index x) { return x == b; });
+          expect(integers != b, [&](Index x) { return x != b; });
+          expect(b <= integers, [&](Index x) { return b <= x; });
+          expect(b < integers, [&](Index x) { return b < x; });
+          expect(b >= integers, [&](Index x) { return b >= x; });
+          expect(b > integers, [&](Index x) { return b > x; });
         }
 }
 
 /// Rules written for vectors, and rules that are asked one by one, answer a vector as they answer
 /// its positions.
-TYPED_TEST(Ramps, RulesSayTheSameOfAVectorAsOfItsPositions) {
+TYPED_TEST(IndexVectors, RulesSayTheSameOfAVectorAsOfItsPositions) {
   using T = TypeParam;
   const attn::ScoreShape shape{2, 4, 40, 50};
   const auto check = [&](const auto& rule) {
-    const attn::Bound bound(rule, shape, attn::Align::lower_right);
+    const attn::BoundRule bound(rule, shape, attn::Align::lower_right);
     for (const Index row : {0, 3, 17, 32})
       for (Index key = 0; key < shape.keys; ++key)
         for (const Index count : {Index{1}, this->size}) {
           if (row + count > shape.queries) continue;
           const Positions<T> at{1, 2, {row}, key};
-          simd::Vector<T> s = T(0.3) * simd::Vector<T>(Ramp<T>{-2});
+          simd::Vector<T> s = T(0.3) * simd::Vector<T>(IndexVector<T>{-2});
           const std::vector<T> before = this->lanes(s),
                                after = this->lanes(bound.score(s, at, count)),
                                allowed = this->lanes(bound.allows(at, count));

@@ -51,10 +51,10 @@ struct StridedOfVectors {
 struct Bands {
   Index width;
   bool allows(attn::Position at) const { return at.key / width % 2 == 0; }
-  attn::Cover cover(attn::Tile t) const {
+  attn::Coverage cover(attn::Tile t) const {
     const Index first = t.key_begin / width, last = (t.key_end - 1) / width;
-    if (first != last) return attn::Cover::part;
-    return first % 2 == 0 ? attn::Cover::all : attn::Cover::none;
+    if (first != last) return attn::Coverage::partial;
+    return first % 2 == 0 ? attn::Coverage::full : attn::Coverage::empty;
   }
 };
 

@@ -27,31 +27,30 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
   const auto query = query_heads(q.value().view()), key = key_heads(k.value().view()),
              value = key_heads(v.value().view());
   const auto [B, H, L, E] = query.shape();
-  std::shared_ptr<const WeightMask<T>> mask;
+  std::optional<WeightDropout<T>> dropout;
   if (Random* const random = q.tape().random(); random && attention.options.dropout > 0)
-    mask = std::make_shared<const WeightMask<T>>(attention.options.dropout,
-                                                 ScoreShape{B, H, L, key.shape()[2]}, *random);
+    dropout.emplace(attention.options.dropout, ScoreShape{B, H, L, key.shape()[2]}, *random);
   Tensor<T, 3> log_sum_exp({B, H, L});
-  attention.into(HeadsOutput<T>{query_heads(output.view()), log_sum_exp, mask.get()}, query, key,
-                 value, *kept_rule);
+  attention.forward(AttentionInputs<T>{query, key, value, dropout},
+                    {query_heads(output.view()), std::nullopt, log_sum_exp.view()}, *kept_rule);
   auto o = std::make_shared<const Tensor<T, N>>(std::move(output));
-  auto back = [attention, kept_rule, mask, query_heads, key_heads, q = q.kept(), k = k.kept(),
+  auto back = [attention, kept_rule, dropout, query_heads, key_heads, q = q.kept(), k = k.kept(),
                v = v.kept(), o, log_sum_exp = std::move(log_sum_exp), dq = q.gradient(),
                dk = k.gradient(), dv = v.gradient()](const Tensor<T, N>& d_o) {
     auto d_query = Tensor<T, N>::for_overwrite(q->shape()),
          d_key = Tensor<T, N>::for_overwrite(k->shape()),
          d_value = Tensor<T, N>::for_overwrite(v->shape());
-    attention.backward(
-        query_heads(q->view()), key_heads(k->view()), key_heads(v->view()), *kept_rule,
-        HeadsGradient<T>{query_heads(o->view()), log_sum_exp, query_heads(d_o.view()),
-                         query_heads(d_query.view()), key_heads(d_key.view()),
-                         key_heads(d_value.view()), mask.get()});
+    attention.backward(AttentionInputs<T>{query_heads(q->view()), key_heads(k->view()),
+                                          key_heads(v->view()), dropout},
+                       {query_heads(o->view()), log_sum_exp, query_heads(d_o.view())}, *kept_rule,
+                       {query_heads(d_query.view()), key_heads(d_key.view()),
+                        key_heads(d_value.view())});
     if (dq) dq->add(std::move(d_query));
     if (dk) dk->add(std::move(d_key));
     if (dv) dv->add(std::move(d_value));
   };
   struct Learned {
-    bool needs_gradient() const { return Bound<R>::learns; }
+    bool needs_gradient() const { return BoundRule<R>::has_parameters; }
   };
   return q.tape().record(std::move(o), std::move(back), q, k, v, Learned{});
 }
@@ -79,6 +78,10 @@ auto attend(const ScaledDotProductAttention<Kernel>& attention, const Q& query, 
 /// give (B, L, H·Ev).
 struct SideBySide {
   Index H, G;
+  std::optional<Offsets> offsets = std::nullopt;
+
+  /// The same, with queries and keys that are a part of all.
+  SideBySide at(const std::optional<Offsets>& where) const { return {H, G, where}; }
 
   template <class Kernel, class T, Rule R>
   Tensor<T, 3> operator()(const ScaledDotProductAttention<Kernel>& attention,
@@ -91,8 +94,9 @@ struct SideBySide {
                           const TensorView<const T, 3>& query, const TensorView<const T, 3>& key,
                           const TensorView<const T, 3>& value, const R& rule) const {
     auto output = Tensor<T, 3>::for_overwrite(output_shape(query.shape(), value.shape()));
-    attention.into(split_heads(output.view(), H), split_heads(query, H), split_heads(key, G),
-                   split_heads(value, G), rule);
+    attention.forward(
+        AttentionInputs<T>{split_heads(query, H), split_heads(key, G), split_heads(value, G)},
+        {split_heads(output.view(), H)}, rule, offsets);
     return output;
   }
   template <class Kernel, class T, Rule R>

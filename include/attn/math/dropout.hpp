@@ -12,11 +12,11 @@ inline namespace ATTN_ABI {
 template <class T>
 class DropoutMask {
  public:
-  /// Errors: OptionError unless 0 ≤ p < 1.
+  /// Errors: OptionError unless 0 ≤ p ≤ 1.
   DropoutMask(double p, Index size, Random& random)
       : seed_(random.seed), counter_(random.counter), kept_(static_cast<T>(1 / (1 - p))) {
-    if (!(p >= 0 && p < 1))
-      throw OptionError("dropout: p = " + std::to_string(p) + " must be at least 0 and below 1");
+    if (!(p >= 0 && p <= 1))
+      throw OptionError("dropout: p = " + std::to_string(p) + " must be at least 0 and at most 1");
     threshold_ = static_cast<std::uint64_t>(std::ldexp(p, 32));
     random.counter += static_cast<std::uint64_t>((size + 3) / 4);
   }

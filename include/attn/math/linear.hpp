@@ -25,7 +25,7 @@ Tensor<T, N> linear(const TensorView<const T, N>& x, const PackedMatrix<T>& weig
   }
   Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
   parallel_multiply<T>(LeftFactor<T>{X->data(), X->outerStride(), 1}, X->rows(), weight,
-                       {bias ? bias->data() : nullptr, 0}, y.data(), shape.back());
+                       {bias ? bias->data() : nullptr, 0}, {y.data(), shape.back()});
   return y;
 }
 /// The same with W (out, in) as it is, packed for this call.
@@ -43,7 +43,7 @@ Tensor<T, N> linear_backward_input(const Tensor<T, N>& dy, const TensorView<cons
   shape.back() = in;
   auto dx = Tensor<T, N>::for_overwrite(shape);
   parallel_multiply<T>({dy.data(), out, 1}, in > 0 ? dx.size() / in : 0,
-                       PackedMatrix<T>::parallel(weight.matrix()), {}, dx.data(), in);
+                       PackedMatrix<T>::parallel(weight.matrix()), {}, {dx.data(), in});
   return dx;
 }
 /// dW ← dyᵀ x, or where it is added to, dW ← dW + dyᵀ x. dW's rows lie one after the other.
@@ -54,7 +54,7 @@ void linear_backward_weight(const Tensor<T, N>& dy, const Tensor<T, N>& x, bool 
               rows = out > 0 ? dy.size() / out : 0;
   const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
   parallel_multiply<T>({dy_transposed.data(), rows, 1}, out, PackedMatrix<T>::parallel(x.as_rows()),
-                       {add ? d_weight.data() : nullptr, in}, d_weight.data(), in);
+                       {add ? d_weight.data() : nullptr, in}, {d_weight.data(), in});
 }
 /// db ← db + Σ dy over the rows.
 template <class T, int N>

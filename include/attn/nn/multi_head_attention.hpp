@@ -106,11 +106,11 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
                  project_values(*this, value.view()).view());
   }
   template <Rule R = NoMask>
-  Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache,
-                      const R& rule = {}) const {
+  Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
+                      const std::optional<Offsets>& offsets = {}) const {
     const Tensor<T, 3> q = project_queries(*this, query.view());
     return out_proj(
-        side_by_side()(attention, q.view(), cache.view().keys, cache.view().values, rule));
+        side_by_side().at(offsets)(attention, q.view(), cache.view().keys, cache.view().values, rule));
   }
 
   template <class Self, class Visitor>

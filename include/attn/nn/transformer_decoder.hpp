@@ -57,11 +57,12 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
     multihead_attn.append(made.memory, memory, memory);
     return made;
   }
-  /// Some positions more, to the same bits as if all were given at once. The sequences of a beam
-  /// are queries to the same memory.
+  /// Appends positions, with a result that is bitwise that of all positions at once. The sequences
+  /// of a beam are queries to the same memory; `memory_offsets` say where they stand for its rule.
   template <Rule R, Rule RM>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule,
-                    const RM& memory_rule) const {
+                    const RM& memory_rule,
+                    const std::optional<Offsets>& memory_offsets = {}) const {
     const auto attend_to_self = [&](const auto& x) {
       self_attn.append(cache.self, x, x);
       return self_attn.attend(x, cache.self, tgt_rule);
@@ -70,7 +71,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       const Index B = cache.memory.batch(), D = x.shape()[2];
       return multihead_attn
           .attend(x.reshape({B, B > 0 ? x.shape()[0] * x.shape()[1] / B : 0, D}).copy(),
-                  cache.memory, memory_rule)
+                  cache.memory, memory_rule, memory_offsets)
           .reshape({x.shape()[0], x.shape()[1], D});
     };
     return sublayers(*this, tgt, attend_to_self, attend_to_memory);
@@ -137,13 +138,14 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
     return made;
   }
   /// The next positions, (B·beam, n, D), at the cost of their length alone. A rule about distances
-  /// must be aligned lower_right.
+  /// must be aligned lower_right, or `memory_offsets` say where the queries stand.
   template <Rule R, Rule RM = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule,
-                    const RM& memory_rule = {}) const {
+                    const RM& memory_rule = {},
+                    const std::optional<Offsets>& memory_offsets = {}) const {
     auto layer_cache = cache.layers.begin();
     return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
-      return layer.step(x, *layer_cache++, tgt_rule, memory_rule);
+      return layer.step(x, *layer_cache++, tgt_rule, memory_rule, memory_offsets);
     });
   }
 };

@@ -1,26 +1,28 @@
 #pragma once
 
 #include <attn/math/dropout.hpp>
-#include <attn/rules/rule.hpp>
+#include <attn/rules/positions.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Which attention weights are dropped: P ∘ M in the place of P, M of a weight's place alone, so
-/// that it is never stored [Srivastava14].
+/// Dropout of attention weights: P ∘ M in the place of P. M is a function of a weight's place
+/// alone, so that it is never stored [Srivastava14].
 template <class T>
-class WeightMask {
+class WeightDropout {
  public:
-  /// It takes a draw of the Random for every four scores.
-  WeightMask(double p, const ScoreShape& shape, Random& random)
+  /// Takes a draw of the Random for every four scores.
+  WeightDropout(double p, const ScoreShape& shape, Random& random)
       : heads_(shape.heads),
         keys_(shape.keys),
-        row_((shape.queries + 15) / 16 * 16),
-        mask_(p, shape.batch * heads_ * keys_ * row_, random) {}
+        padded_queries_((shape.queries + 15) / 16 * 16),
+        mask_(p, shape.batch * heads_ * keys_ * padded_queries_, random) {}
 
   /// M of one weight, and of the queries of a vector, the first of which is a multiple of its
-  /// length: 0 or 1 / (1 − p).
-  T operator()(Position at) const { return mask_(place(at.batch, at.head, at.key, at.query)); }
+  /// length: 0 or 1 / (1 − p). Places are counted in rows and columns of the call.
+  T operator()(const Position& at) const {
+    return mask_(place(at.batch, at.head, at.key, at.query));
+  }
   simd::Vector<T> operator()(const Positions<T>& at) const {
     const Index first = place(at.batch, at.head, at.key, at.query.first);
     simd::Array<T, (simd::lanes<T> + 3) / 4 * 4> factors;
@@ -32,12 +34,12 @@ class WeightMask {
   }
 
  private:
-  /// The queries of a key one after the other, in whole vectors.
+  /// The queries of a key lie one after the other, padded to whole vectors.
   Index place(Index batch, Index head, Index key, Index query) const {
-    return ((batch * heads_ + head) * keys_ + key) * row_ + query;
+    return ((batch * heads_ + head) * keys_ + key) * padded_queries_ + query;
   }
 
-  Index heads_, keys_, row_;
+  Index heads_, keys_, padded_queries_;
   DropoutMask<T> mask_;
 };
 
