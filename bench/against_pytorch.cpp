@@ -80,8 +80,8 @@ const float* attn_encoder_run(void* handle, const float* x, Index B, Index L, In
 
 /// The same forward, and dq, dk, dv of Σ o ∘ d_o.
 void attn_attend_with_backward(const float* q, const float* k, const float* v, const float* d_o,
-                          float* o, float* dq, float* dk, float* dv, Index B, Index H, Index L,
-                          Index S, Index E, int causal) {
+                               float* o, float* dq, float* dk, float* dv, Index B, Index H, Index L,
+                               Index S, Index E, int causal) {
   const attn::ScaledDotProductAttention attend;
   const View query(q, {B, H, L, E}), key(k, {B, H, S, E}), value(v, {B, H, S, E}),
       d_output(d_o, {B, H, L, E});

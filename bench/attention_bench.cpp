@@ -79,7 +79,9 @@ struct RecencyOfVectors {
 };
 void softcap(benchmark::State& state) { run_forward<float>(state, attn::Softcap{5}); }
 void own_rule(benchmark::State& state) { run_forward<float>(state, Recency{0.25}); }
-void own_rule_of_vectors(benchmark::State& state) { run_forward<float>(state, RecencyOfVectors{0.25}); }
+void own_rule_of_vectors(benchmark::State& state) {
+  run_forward<float>(state, RecencyOfVectors{0.25});
+}
 
 /// Two threads against one, alternating: the median of one thread's time over two threads'.
 void two_threads(benchmark::State& state) {

@@ -69,7 +69,7 @@ TYPED_TEST(Tiled, IntoTheCallersMemoryAllocatesNothingAfterTheFirstCall) {
   attn::set_executor(attn::Pool{});
 }
 
-TYPED_TEST(Tiled, MayBeCalledByARuleOfItsOwn) {  // whose scratch memory is then another
+TYPED_TEST(Tiled, MayBeCalledByARuleOfItsOwn) {  // whose workspace is then another
   using T = TypeParam;
   const auto q = normal<T, 4>(this->random, {1, 1, 30, 4}),
              k = normal<T, 4>(this->random, {1, 1, 40, 4}),
@@ -88,7 +88,10 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   using T = TypeParam;
   struct Counting {  // attn::Causal, and how often it is asked
     std::shared_ptr<Index> asked = std::make_shared<Index>(0);
-    bool allows(attn::Position at) const { return ++*asked, at.key <= at.query; }
+    bool allows(attn::Position at) const {
+      ++*asked;
+      return at.key <= at.query;
+    }
     attn::Coverage cover(attn::Tile tile) const { return attn::Causal{}.cover(tile); }
   };
   const Index L = 700;
@@ -119,9 +122,9 @@ struct AccuracyCase {
 };
 class TiledAccuracy : public testing::TestWithParam<AccuracyCase> {};
 
-/// At most 1.3 times the error of the definition in float, against the formula in double; in the
-/// sum over the cases not above it.
-TEST_P(TiledAccuracy, IsThatOfTheDefinition) {
+/// At most 1.3 times the error of the reference implementation in float, against the formula in
+/// double.
+TEST_P(TiledAccuracy, IsThatOfTheReference) {
   const auto [name, L, S, E, logits] = GetParam();
   attn::Random random{9};
   auto q = normal<float, 4>(random, {1, 2, L, E});
@@ -135,7 +138,7 @@ TEST_P(TiledAccuracy, IsThatOfTheDefinition) {
                  reference = relative_error<attn::Reference>(q, k, v, rule, plain.output);
     EXPECT_LE(tiled, 1.3 * reference) << what << " L" << L << " S" << S << " E" << E;
     RecordProperty(what, std::to_string(tiled / reference));
-    std::printf("%-10s L%ld S%ld E%ld: error %.2e, that of the definition %.2e, ratio %.2f\n", what,
+    std::printf("%-10s L%ld S%ld E%ld: error %.2e, the reference's %.2e, ratio %.2f\n", what,
                 long(L), long(S), long(E), tiled, reference, tiled / reference);
   };
   const Index offset = S - L;

@@ -72,11 +72,12 @@ TYPED_TEST(OnlineSoftmax, OfAVectorIsThatOfItsLanes) {
   for (int round = 0; round < 5; ++round) {
     std::vector<T> maximum, sum, previous(single.size()), added(single.size());
     for (std::size_t i = 0; i < single.size(); ++i) {
-      maximum.push_back((i + std::size_t(round)) % 4 == 0 ? none<T> : T(std::sin(double(i) + round)));
+      maximum.push_back((i + std::size_t(round)) % 4 == 0 ? none<T>
+                                                          : T(std::sin(double(i) + round)));
       sum.push_back(maximum.back() == none<T> ? T(0) : T(1 + round));
     }
-    const auto factors =
-        lanes.merge({attn::simd::load<Vector>(maximum.data()), attn::simd::load<Vector>(sum.data())});
+    const auto factors = lanes.merge(
+        {attn::simd::load<Vector>(maximum.data()), attn::simd::load<Vector>(sum.data())});
     attn::simd::store(previous.data(), factors.previous);
     attn::simd::store(added.data(), factors.added);
     attn::simd::store(maximum.data(), lanes.maximum);

@@ -20,8 +20,8 @@ std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> a
   return picture;
 }
 
-/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `part` of a
-/// rectangle that is none or all.
+/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `partial` of
+/// a rectangle that is empty or full.
 template <class R>
 void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
                   std::optional<Align> align = std::nullopt) {
@@ -35,8 +35,8 @@ void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
             for (Index i = i0; i < i1; ++i)
               for (Index j = j0; j < j1; ++j) allowed += bound.allows({b, 0, i, j});
             const Coverage truth = allowed == 0                       ? Coverage::empty
-                                : allowed == (i1 - i0) * (j1 - j0) ? Coverage::full
-                                                                   : Coverage::partial;
+                                   : allowed == (i1 - i0) * (j1 - j0) ? Coverage::full
+                                                                      : Coverage::partial;
             const Coverage said = bound.cover({b, 0, i0, i1, j0, j1});
             const bool may_be_unsure = !exact && said == Coverage::partial;
             ASSERT_TRUE(said == truth || may_be_unsure)
@@ -49,7 +49,7 @@ TEST(NoMask, AllowsAll) {
   expect_cover(attn::NoMask{}, {1, 1, 3, 3}, true);
 }
 
-TEST(Causal, LooksBackOnly) {
+TEST(Causal, AttendsToThePastOnly) {
   EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 3, 3}), "x..\nxx.\nxxx\n");
   expect_cover(attn::Causal{}, {1, 1, 5, 5}, true);
 }
@@ -59,10 +59,10 @@ TEST(Causal, WithOtherLengthsStandsWhereItsAlignmentSays) {
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 2, 4}), "xxx.\nxxxx\n");
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 4, 2}), "..\n..\nx.\nxx\n");
   EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 2, 4}, Align::lower_right), "xxx.\nxxxx\n")
-      << "the call's word counts where the rule has none";
+      << "the call's alignment counts where the rule has none";
   EXPECT_EQ(drawn(attn::Causal{Align::upper_left}, {1, 1, 2, 4}, Align::lower_right),
             "x...\nxx..\n")
-      << "the rule's word goes first";
+      << "the rule's own alignment precedes it";
   expect_cover(attn::Causal{Align::lower_right}, {1, 1, 3, 6}, true);
   expect_cover(attn::Causal{Align::upper_left}, {1, 1, 6, 3}, true);
   EXPECT_EQ(sentence_of<attn::ShapeError>([] {
@@ -144,7 +144,8 @@ TEST(Keep, OwnsWhatIsMovedInAndSeesChangesThroughAView) {
 
 TEST(Bias, IsAddedAndMinusInfinityMasks) {
   attn::Tensor<float, 4> table({1, 2, 1, 2});
-  table(0, 1, 0, 0) = 1.5f, table(0, 1, 0, 1) = -std::numeric_limits<float>::infinity();
+  table(0, 1, 0, 0) = 1.5f;
+  table(0, 1, 0, 1) = -std::numeric_limits<float>::infinity();
   EXPECT_EQ(drawn(attn::Bias{table}, {3, 2, 1, 2}, {}, 2, 1), "x.\n");
   const attn::Bias bias{table};
   const BoundRule bound(bias, ScoreShape{3, 2, 4, 2}, std::nullopt);

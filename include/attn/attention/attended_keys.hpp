@@ -16,8 +16,8 @@ struct AttendedKeys {
   Index size() const { return end - begin; }
   bool empty() const { return begin >= end; }
 
-  /// Computes the scores of a tile, key ranges in order: keys that are allowed whole, or not at all,
-  /// together, others by halves, down to the block of a register block. The ranges go to
+  /// Computes the scores of a tile, key ranges in order: keys that are allowed whole, or not at
+  /// all, together, others by halves, down to the block of a register block. The ranges go to
   ///   scores.compute(keys)                         where every score stays as it is
   ///   scores.compute_under(rule, keys, coverage)   where the rule must be asked
   ///   scores.clear(keys)                           where none is allowed, between attended keys

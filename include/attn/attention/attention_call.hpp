@@ -88,8 +88,7 @@ struct AttentionCall {
   /// Errors: ShapeError naming the output that does not fit, or that overlaps an input.
   void check_outputs(const AttentionOutputs<T>& outputs) const {
     check_output(outputs.output, output_shape(), "output", "(B, H, L, Ev)");
-    if (outputs.weights)
-      check_output(*outputs.weights, weights_shape(), "weights", "(B, H, L, S)");
+    if (outputs.weights) check_output(*outputs.weights, weights_shape(), "weights", "(B, H, L, S)");
     if (outputs.log_sum_exp)
       check_output(*outputs.log_sum_exp, log_sum_exp_shape(), "log_sum_exp", "(B, H, L)");
   }
@@ -136,18 +135,16 @@ struct AttentionCall {
     const KernelPlan plan = kernel.template plan<T>(sizes());
     const Index S = sizes().keys, G = key_heads(), groups = batch() * G;
     if (scores_are_empty()) return clear(gradients);
-    const Index part_keys = keys_of_a_part(plan.segment),
-                parts = (S + part_keys - 1) / part_keys;
-    auto others = Tensor<T, 5>::for_overwrite(
-        {parts - 1, batch(), heads(), queries(), sizes().head_dim});
-    parallel_for<T>(
-        groups * parts, plan.backward_workspace_size, [&](Index n, T* workspace) {
-          const Index part = n / groups, group = n % groups;
-          const Range keys{part * part_keys, std::min(S, (part + 1) * part_keys)};
-          const TensorView<T, 4> d_query = part == 0 ? gradients.query : others[part - 1];
-          backward_of_group(kernel, rule, given, {d_query, gradients.key, gradients.value},
-                            {group, keys, workspace});
-        });
+    const Index part_keys = keys_of_a_part(plan.segment), parts = (S + part_keys - 1) / part_keys;
+    auto others =
+        Tensor<T, 5>::for_overwrite({parts - 1, batch(), heads(), queries(), sizes().head_dim});
+    parallel_for<T>(groups * parts, plan.backward_workspace_size, [&](Index n, T* workspace) {
+      const Index part = n / groups, group = n % groups;
+      const Range keys{part * part_keys, std::min(S, (part + 1) * part_keys)};
+      const TensorView<T, 4> d_query = part == 0 ? gradients.query : others[part - 1];
+      backward_of_group(kernel, rule, given, {d_query, gradients.key, gradients.value},
+                        {group, keys, workspace});
+    });
     if (parts > 1) add_parts(others, gradients.query);
   }
 
@@ -184,8 +181,8 @@ struct AttentionCall {
   Index keys_of_a_part(Index segment) const {
     constexpr Index enough_tasks = 32, most_memory = (Index{48} << 20) / sizeof(T);
     const Index S = sizes().keys, segments = (S + segment - 1) / segment;
-    const bool apart = batch() * key_heads() < enough_tasks &&
-                       (segments - 1) * inputs.query.size() <= most_memory;
+    const bool apart =
+        batch() * key_heads() < enough_tasks && (segments - 1) * inputs.query.size() <= most_memory;
     return apart ? segment : S;
   }
 
@@ -200,10 +197,10 @@ struct AttentionCall {
     for (Index h = g * group; h < (g + 1) * group; ++h) {
       const Index head = b * heads() + h;
       gradients.query.matrix(b, h).setZero();
-      kernel.backward(task(head, rows, keys), rule, results_of(given, head, rows),
-                      HeadGradients<T>{gradients.query[b][h], gradients.key[b][g],
-                                       gradients.value[b][g]},
-                      part.workspace);
+      kernel.backward(
+          task(head, rows, keys), rule, results_of(given, head, rows),
+          HeadGradients<T>{gradients.query[b][h], gradients.key[b][g], gradients.value[b][g]},
+          part.workspace);
     }
   }
 
@@ -257,9 +254,7 @@ struct AttentionCall {
                          to_string(input.shape()) + " in memory");
   }
 
-  bool scores_are_empty() const {
-    return batch() * heads() * queries() == 0 || sizes().keys == 0;
-  }
+  bool scores_are_empty() const { return batch() * heads() * queries() == 0 || sizes().keys == 0; }
   static void clear(const InputGradients<T>& gradients) {
     for (const auto& view : {gradients.query, gradients.key, gradients.value})
       for (Index b = 0; b < view.shape()[0]; ++b)

@@ -32,8 +32,8 @@ struct WeightTiles {
 };
 
 /// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of
-/// queries against a tile of keys: in memory the elements of one key follow those of another, with a
-/// query in each lane   [FA2 Alg.2, lines 11–14]
+/// queries against a tile of keys: in memory the elements of one key follow those of another, with
+/// a query in each lane   [FA2 Alg.2, lines 11–14]
 /// Where a key is masked both are 0, whatever it holds. Keys that the rule excludes for the whole
 /// panel are not computed.
 template <class Task, int W>
@@ -101,8 +101,8 @@ class GradientTile {
                       Index j, const auto& S) {
 #pragma GCC unroll 16
                     for (int r = 0; r < block; ++r)
-                      differentiate_row(S.rows[r], P + (j + r) * stride, dS + (j + r) * stride,
-                                        lse, D);
+                      differentiate_row(S.rows[r], P + (j + r) * stride, dS + (j + r) * stride, lse,
+                                        D);
                   });
   }
   /// P and dS of one key, from its scores S and dP in the place of dS.
@@ -110,8 +110,7 @@ class GradientTile {
                                                     const T* lse, const T* D) {
     simd::Array<Vector, W> p;
 #pragma GCC unroll 16
-    for (int w = 0; w < W; ++w)
-      p[w] = fma(S[w], log2e<T>, -simd::load<Vector>(lse + w * lanes));
+    for (int w = 0; w < W; ++w) p[w] = fma(S[w], log2e<T>, -simd::load<Vector>(lse + w * lanes));
     exp2(p);
 #pragma GCC unroll 16
     for (int w = 0; w < W; ++w) {

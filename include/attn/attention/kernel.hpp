@@ -37,8 +37,7 @@ struct HeadTask {
 
   /// The rectangle of some rows of Q and some keys.
   Tile tile(Range queries, Range some_keys) const {
-    return {batch,           head, row + queries.begin, row + queries.end, some_keys.begin,
-            some_keys.end};
+    return {batch, head, row + queries.begin, row + queries.end, some_keys.begin, some_keys.end};
   }
   /// The place of row i of Q and key j.
   Position at(Index i, Index j) const { return {batch, head, row + i, j}; }
@@ -81,21 +80,20 @@ struct HeadGradients {
 ///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to the
 ///       rows of dK and dV of these keys.
 ///
-/// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and what
-/// it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at a
-/// 64-byte boundary, whose content means nothing. Task, rule and views are templates for the kernel:
-/// the number type, the rows of keys and values, and the rule are types.
+/// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and
+/// what it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at
+/// a 64-byte boundary, whose content means nothing. Task, rule and views are templates for the
+/// kernel: the number type, the rows of keys and values, and the rule are types.
 /// Numerics: what a masked key or value holds must not change a result, so it must not be computed
 /// with. What a query gets must not depend on how the queries are divided into tasks.
 template <class K, class T>
-concept AttentionKernel =
-    requires(const K& kernel, const HeadTask<T>& task, const BoundRule<NoMask>& rule,
-             HeadOutputs<T> outputs, const HeadResults<T>& results, HeadGradients<T> gradients,
-             T* workspace) {
-      { kernel.template plan<T>(HeadSizes{}) } -> std::same_as<KernelPlan>;
-      kernel.forward(task, rule, outputs, workspace);
-      kernel.backward(task, rule, results, gradients, workspace);
-    };
+concept AttentionKernel = requires(
+    const K& kernel, const HeadTask<T>& task, const BoundRule<NoMask>& rule, HeadOutputs<T> outputs,
+    const HeadResults<T>& results, HeadGradients<T> gradients, T* workspace) {
+  { kernel.template plan<T>(HeadSizes{}) } -> std::same_as<KernelPlan>;
+  kernel.forward(task, rule, outputs, workspace);
+  kernel.backward(task, rule, results, gradients, workspace);
+};
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -52,8 +52,7 @@ class StridedRows {
   void prefetch(Range range) const {
     constexpr Index cache_line = 64 / sizeof(Stored);
     for (Index j = range.begin; j < range.end; ++j)
-      for (Index e = 0; e < columns_; e += cache_line)
-        __builtin_prefetch(data_ + j * stride_ + e);
+      for (Index e = 0; e < columns_; e += cache_line) __builtin_prefetch(data_ + j * stride_ + e);
   }
 
  private:

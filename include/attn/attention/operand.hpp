@@ -101,8 +101,8 @@ concept Operands = (requires { typename Operand<X>::Scalar; } && ...);
 
 namespace detail {
 
-/// Calls `write` with a (B, H, L, Ev) view of what a caller gave as output: a tensor, a view of one,
-/// or a writable Eigen object, into which other layouts than row-major are copied afterwards.
+/// Calls `write` with a (B, H, L, Ev) view of what a caller gave as output: a tensor, a view of
+/// one, or a writable Eigen object, into which other layouts than row-major are copied afterwards.
 template <class X, class Write>
 void write_to(X&& output, const Shape<4>& shape, Write&& write) {
   using Plain = std::remove_cvref_t<X>;

@@ -19,7 +19,8 @@ struct Partial {
   TensorView<T, 4> output;
   TensorView<T, 3> log_sum_exp;
 
-  /// With m and ℓ of the two log-sum-exps x, x': O ← (e^(x − m) O + e^(x' − m) O') / ℓ, x ← m + log ℓ
+  /// With m and ℓ of the two log-sum-exps x and x':
+  ///   O ← (e^(x − m) O + e^(x' − m) O') / ℓ   x ← m + log ℓ
   /// Numerics: a query that attends to nothing in one part, with −∞ there, keeps the other part
   /// bitwise.
   /// Errors: ShapeError if the parts are not of the same shape.
@@ -50,8 +51,7 @@ struct Partial {
     const T* const other_O = row(other.output);
     const bool empty = x == nothing;
     for (Index e = 0; e < output.shape()[3]; ++e)
-      O[e] = empty ? other_O[e]
-                   : (O[e] * factors.previous + other_O[e] * factors.added) / all.sum;
+      O[e] = empty ? other_O[e] : (O[e] * factors.previous + other_O[e] * factors.added) / all.sum;
     x = std::max(x, other_x) + std::log(all.sum);
   }
 };

@@ -30,7 +30,8 @@ class QueryPanel {
  public:
   using Scores = ScoreTile<Task, W>;
 
-  /// The panel begins with row `row` of task.Q. `scores` is memory for the scores of a tile, padded.
+  /// The panel begins with row `row` of task.Q. `scores` is memory for the scores of a tile,
+  /// padded.
   QueryPanel(const Task& task, Index row, T* memory, T* scores)
       : task_(task),
         queries_{row, std::min(row + size, task.Q.rows())},
@@ -98,8 +99,7 @@ class QueryPanel {
 
   /// The weights of a tile of keys, when m and ℓ are those of all keys: P = e^(S − m) / ℓ.
   void write_weights(const Scores& scores, Range keys, const TensorView<T, 2>& output) const {
-    auto weights =
-        output.matrix().block(queries_.begin, keys.begin, queries_.size(), keys.size());
+    auto weights = output.matrix().block(queries_.begin, keys.begin, queries_.size(), keys.size());
     weights.setZero();
     const AttendedKeys& attended = scores.attended;
     if (attended.empty()) return;
@@ -175,9 +175,8 @@ class QueryPanel {
   template <class Factor>
   void set_values(const AttendedKeys& keys, const Factor& V_tile) const {
     const auto finish = [O = O_](Index e, const auto& PV) {
-      PV.for_each([&](int r, int w, const Vector& x) {
-        simd::store(O + (e + r) * size + w * lanes, x);
-      });
+      PV.for_each(
+          [&](int r, int w, const Vector& x) { simd::store(O + (e + r) * size + w * lanes, x); });
     };
     multiply<W>(V_tile, task_.V.columns(), weights(keys), finish);
   }

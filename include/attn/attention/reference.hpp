@@ -49,8 +49,7 @@ struct Reference {
                 const HeadGradients<T>& gradients, T* workspace) const {
     const Index size = task.keys.size();
     T *const s = workspace, *const slope = s + size, *const p = slope + size;
-    auto dQ = gradients.query.matrix(), dK = gradients.key.matrix(),
-         dV = gradients.value.matrix();
+    auto dQ = gradients.query.matrix(), dK = gradients.key.matrix(), dV = gradients.value.matrix();
     for (Index i = 0; i < task.Q.rows(); ++i) {
       T D = 0;  // Σ_k P_k dP_k over all keys, as the product with their weighted sum
       for (Index e = 0; e < results.O.cols(); ++e) D += results.dO(i, e) * results.O(i, e);

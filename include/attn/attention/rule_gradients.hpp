@@ -40,8 +40,9 @@ T dot(const T* x, const Rows& X, Index j) {
 template <class Task, class R, class T = typename Task::Scalar>
 void find_contributions(const Task& task, const R& rule, const HeadResults<T>& results, Index i,
                         std::vector<RuleContribution<T>>& found) {
-  const T *const q = task.Q.data() + i * task.Q.outerStride(),
-                 *const d_output = results.dO.data() + i * results.dO.outerStride();
+  const T *const q = task.Q.data() + i * task.Q.outerStride(), *const d_output =
+                                                                   results.dO.data() +
+                                                                   i * results.dO.outerStride();
   const T D = results.dO.row(i).dot(results.O.row(i)), log_sum_exp = results.log_sum_exp(i);
   for (Index j = task.keys.begin; j < task.keys.end; ++j) {
     const Position at = task.at(i, j);

@@ -14,8 +14,9 @@ inline namespace ATTN_ABI {
 struct AttentionOptions {
   /// Factor of the scores; by default 1/√E.
   std::optional<double> scale = std::nullopt;
-  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own alignment
-  /// precedes it. A rule without an `align` member takes Align::upper_left where nobody names one.
+  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own
+  /// alignment precedes it. A rule without an `align` member takes Align::upper_left where nobody
+  /// names one.
   std::optional<Align> align = std::nullopt;
   /// Probability, 0 to 1, that a weight is dropped, P ∘ M in the place of P, where variables are
   /// recorded on a tape that has a Random.
@@ -69,8 +70,8 @@ class ScaledDotProductAttention {
                   "a rule with parameters needs variables beside it: tape.variable(query), or "
                   "tape.constant(query)");
     const Arguments<Q, K, V> arguments(*this, query, key, value);
-    auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(
-        arguments.call.output_shape());
+    auto output =
+        Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(arguments.call.output_shape());
     run(arguments.call, rule, offsets, {output});
     return Operand<Q>::finish(std::move(output));
   }

@@ -48,8 +48,7 @@ class ScoreTile {
   void compute_under(const R& rule, Range keys, Coverage coverage) {
     simd::Array<T, size> before_rule{};
     multiply_keys(keys, before_rule);
-    for (Index lane = 0; lane < size; lane += Vector::size)
-      apply(rule, keys, coverage, lane);
+    for (Index lane = 0; lane < size; lane += Vector::size) apply(rule, keys, coverage, lane);
   }
 
   /// S = K Qᵀ, and the largest score of each query.

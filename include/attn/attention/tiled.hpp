@@ -11,8 +11,8 @@ inline namespace ATTN_ABI {
 /// result is Reference's up to rounding. What a query gets depends on it, its keys and values, and
 /// its rule alone: not on the other queries, on threads or on addresses.
 /// Cost: 2·L·S·(E + Ev) floating-point operations, without those of tiles that the rule excludes.
-/// For float and E, Ev ≤ 128 about 0.2 MB of workspace a thread; the weights, if they are asked for,
-/// are half as much work again. The backward pass takes L·S·(6·E + 4·Ev) operations.
+/// For float and E, Ev ≤ 128 about 0.2 MB of workspace a thread; the weights, if they are asked
+/// for, are half as much work again. The backward pass takes L·S·(6·E + 4·Ev) operations.
 struct Tiled {
   static constexpr Index tile_keys = 192;    ///< Bc
   static constexpr Index tile_queries = 96;  ///< Br, about
@@ -40,9 +40,8 @@ struct Tiled {
       if (coverage == Coverage::empty && keys.begin != task.keys.begin) return;
       detail::RowTile<T, std::remove_cvref_t<decltype(task.V)>> values(task.V, keys);
       values.prefetch();
-      for_each_panel([&](const auto& panel) {
-        panel.add(panel.scores(rule, keys, coverage), values);
-      });
+      for_each_panel(
+          [&](const auto& panel) { panel.add(panel.scores(rule, keys, coverage), values); });
     });
     for_each_panel([&](const auto& panel) { panel.finish(outputs); });
     if (!outputs.weights) return;
@@ -66,8 +65,8 @@ struct Tiled {
   template <class T>
   static Index queries(Index E, Index Ev) {
     constexpr Index cache = 128 * 1024 / sizeof(T);
-    const Index panels = std::min(tile_queries / detail::panel_rows<T>,
-                                  cache / detail::query_panel_size<T>(E, Ev));
+    const Index panels =
+        std::min(tile_queries / detail::panel_rows<T>, cache / detail::query_panel_size<T>(E, Ev));
     return std::max<Index>(1, panels) * detail::panel_rows<T>;
   }
   /// Memory for the scores of a panel against a tile of keys.

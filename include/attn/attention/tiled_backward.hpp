@@ -9,8 +9,8 @@ namespace detail {
 
 inline constexpr Index backward_tile_keys = 96;  ///< Bc
 
-/// Where the matrices of a tile of queries lie in the workspace of a backward task: P and dS against
-/// a tile of keys, Q · scale and dO as right factors, and the panels.
+/// Where the matrices of a tile of queries lie in the workspace of a backward task: P and dS
+/// against a tile of keys, Q · scale and dO as right factors, and the panels.
 template <class T>
 struct TiledBackwardLayout {
   WeightTiles<T> tiles;
@@ -128,8 +128,8 @@ class TiledBackward {
   }
   template <class Matrix>
   static bool finite(const Matrix& X, Range queries) {
-    const StridedRows<T> rows(TensorView<const T, 2>(X.data(), {X.rows(), X.cols()},
-                                                     {X.outerStride(), 1}));
+    const StridedRows<T> rows(
+        TensorView<const T, 2>(X.data(), {X.rows(), X.cols()}, {X.outerStride(), 1}));
     return RowTile<T, StridedRows<T>>(rows, queries).finite();
   }
   template <class Matrix>
@@ -197,8 +197,9 @@ class TiledBackward {
       }
   }
 
-  /// dV += Pᵀ dO   dK += dSᵀ Q. Key j of the tile is attended to by the columns `attending[j]`, from
-  /// the first panel to the last that does; neighbors with the same columns are taken together.
+  /// dV += Pᵀ dO   dK += dSᵀ Q. Key j of the tile is attended to by the columns `attending[j]`,
+  /// from the first panel to the last that does; neighbors with the same columns are taken
+  /// together.
   void add_to_keys(const simd::Array<Range, backward_tile_keys>& attending, Range queries,
                    Range keys) const {
     for (Index j = 0; j < keys.size();) {

@@ -18,19 +18,19 @@ class WeightDropout {
         padded_queries_((shape.queries + 15) / 16 * 16),
         mask_(p, shape.batch * heads_ * keys_ * padded_queries_, random) {}
 
-  /// M of one weight, and of the queries of a vector, the first of which is a multiple of its
-  /// length: 0 or 1 / (1 − p). Places are counted in rows and columns of the call.
+  /// M of one weight, and of a vector of queries that follow each other: 0 or 1 / (1 − p). Places
+  /// are counted in rows and columns of the call.
   T operator()(const Position& at) const {
     return mask_(place(at.batch, at.head, at.key, at.query));
   }
   simd::Vector<T> operator()(const Positions<T>& at) const {
     const Index first = place(at.batch, at.head, at.key, at.query.first);
-    simd::Array<T, (simd::lanes<T> + 3) / 4 * 4> factors;
-    for (Index i = 0; i < simd::lanes<T>; i += 4) {
+    simd::Array<T, simd::lanes<T>> factors;
+    for (Index i = 0; i < simd::lanes<T>;) {
       const simd::Array<T, 4> four = mask_.four((first + i) / 4);
-      for (Index n = 0; n < 4; ++n) factors[i + n] = four[n];
+      for (Index n = (first + i) % 4; n < 4 && i < simd::lanes<T>; ++n) factors[i++] = four[n];
     }
-    return simd::load<simd::Vector<T>>(factors.data + (simd::lanes<T> < 4 ? first % 4 : 0));
+    return simd::load<simd::Vector<T>>(factors.data);
   }
 
  private:

@@ -40,11 +40,11 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
     auto d_query = Tensor<T, N>::for_overwrite(q->shape()),
          d_key = Tensor<T, N>::for_overwrite(k->shape()),
          d_value = Tensor<T, N>::for_overwrite(v->shape());
-    attention.backward(AttentionInputs<T>{query_heads(q->view()), key_heads(k->view()),
-                                          key_heads(v->view()), dropout},
-                       {query_heads(o->view()), log_sum_exp, query_heads(d_o.view())}, *kept_rule,
-                       {query_heads(d_query.view()), key_heads(d_key.view()),
-                        key_heads(d_value.view())});
+    attention.backward(
+        AttentionInputs<T>{query_heads(q->view()), key_heads(k->view()), key_heads(v->view()),
+                           dropout},
+        {query_heads(o->view()), log_sum_exp, query_heads(d_o.view())}, *kept_rule,
+        {query_heads(d_query.view()), key_heads(d_key.view()), key_heads(d_value.view())});
     if (dq) dq->add(std::move(d_query));
     if (dk) dk->add(std::move(d_key));
     if (dv) dv->add(std::move(d_value));

@@ -9,8 +9,8 @@ inline namespace ATTN_ABI {
 /// The left factor A of a product, as the register block reads it: `at(r, k)` is a cursor to
 /// element k of row r, `load(cursor, i)` is element k + i of that row as a T, and `run(k, n)` says
 /// for how many of the n elements from k on a cursor is good, in every row: at least 1, and all of
-/// them where the elements are evenly spaced. So a factor may lie in pages, and be stored as another
-/// type than the one that is computed with.
+/// them where the elements are evenly spaced. So a factor may lie in pages, and be stored as
+/// another type than the one that is computed with.
 template <class A, class T>
 concept LeftFactorOf = requires(const A& a, Index i) {
   { a.load(a.at(i, i), i) } -> std::same_as<T>;

@@ -26,8 +26,7 @@ struct Panel {
       Square<T> square = Square<T>::load(part);
       square.transpose();
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i)
-        simd::store(panel + at + i * size, factor * square.rows[i]);
+      for (int i = 0; i < lanes; ++i) simd::store(panel + at + i * size, factor * square.rows[i]);
     });
   }
 

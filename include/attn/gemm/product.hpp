@@ -53,8 +53,8 @@ struct Product {
   Product part(Range some) const {
     const LeftFactor<T> A_part{A.at(some.begin, 0), A.row_stride, A.stride};
     const T* const start = addend.data ? addend.data + some.begin * addend.stride : nullptr;
-    return {A_part, some.size(), B, {start, addend.stride},
-            {C.data + some.begin * C.stride, C.stride}};
+    return {
+        A_part, some.size(), B, {start, addend.stride}, {C.data + some.begin * C.stride, C.stride}};
   }
 
  private:

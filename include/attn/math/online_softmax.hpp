@@ -6,10 +6,10 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Softmax over scores of which some are known [Milakov18 Alg.3, FA2 §2.3]: their maximum m, and the
-/// sum ℓ = Σ 2^(s − m), for scores in units of log 2 (multiplied by log₂ e). Two states merge into
-/// that of all their scores, in either order, and a state of nothing changes nothing. `Number` is a
-/// float or double, or a simd::Vector with a state in each lane.
+/// Softmax over scores of which some are known [Milakov18 Alg.3, FA2 §2.3]: their maximum m, and
+/// the sum ℓ = Σ 2^(s − m), for scores in units of log 2 (multiplied by log₂ e). Two states merge
+/// into that of all their scores, in either order, and a state of nothing changes nothing. `Number`
+/// is a float or double, or a simd::Vector with a state in each lane.
 /// Numerics: where only −∞ has been seen m is −∞, and its factor is 2^(−∞) = 0, not
 /// 2^(−∞ + ∞) = NaN.
 template <class Number>
@@ -25,7 +25,7 @@ struct OnlineSoftmax {
   /// m ← max(m, m')   ℓ ← 2^(m_old − m) ℓ + 2^(m' − m) ℓ'   [FA2 Alg.1, lines 9–10]
   Factors merge(const OnlineSoftmax& other) {
     const Lanes before(maximum), added(other.maximum), after = max(before, added),
-        finite = finite_or_0(after);
+                                                       finite = finite_or_0(after);
     const Lanes previous_factor = exp2(before - finite), added_factor = exp2(added - finite);
     maximum = after;
     sum = fma(Lanes(sum), previous_factor, Lanes(other.sum) * added_factor);

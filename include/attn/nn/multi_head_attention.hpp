@@ -109,8 +109,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
     const Tensor<T, 3> q = project_queries(*this, query.view());
-    return out_proj(
-        side_by_side().at(offsets)(attention, q.view(), cache.view().keys, cache.view().values, rule));
+    return out_proj(side_by_side().at(offsets)(attention, q.view(), cache.view().keys,
+                                               cache.view().values, rule));
   }
 
   template <class Self, class Visitor>

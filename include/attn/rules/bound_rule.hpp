@@ -56,8 +56,7 @@ class BoundRule {
   }
   /// The same for `count` queries and one key; lanes after them hold anything.
   template <class T>
-  typename IndexVector<T>::Mask allows(const Positions<T>& at,
-                                       [[maybe_unused]] Index count) const {
+  typename IndexVector<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
     if constexpr (MasksVectors<R, T>) return rule_.allows(placed(at));
     else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
   }
@@ -97,8 +96,7 @@ class BoundRule {
     throw ShapeError(
         "ScaledDotProductAttention: a rule about distances needs its alignment named where the "
         "query length L = " +
-        std::to_string(call.queries) +
-        " is not the key length S = " + std::to_string(call.keys) +
+        std::to_string(call.queries) + " is not the key length S = " + std::to_string(call.keys) +
         ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
   }
 

@@ -40,8 +40,8 @@ struct ScoreShape {
   Index batch, heads, queries, keys;
 };
 
-/// Where a call's queries and keys stand, if they are a part of all: one step of decoding, a chunk of
-/// a prompt, a shard of a sequence. Query i has row `query + i · query_stride`, key j has column
+/// Where a call's queries and keys stand, if they are a part of all: one step of decoding, a chunk
+/// of a prompt, a shard of a sequence. Query i has row `query + i · query_stride`, key j has column
 /// `key + j` among all scores. Rules are asked about these rows and columns, and a table (Keep,
 /// Bias) has the extents of all scores. With a `query_stride` of 0 every query stands at the same
 /// row, as the beams of a search do.
@@ -56,7 +56,8 @@ struct Offsets {
   /// The extents of all scores, of which `part` are computed.
   /// Errors: ShapeError if the part does not lie within them.
   ScoreShape whole(const ScoreShape& part) const {
-    const Index query_end = part.queries > 0 ? query + (part.queries - 1) * query_stride + 1 : query,
+    const Index query_end =
+                    part.queries > 0 ? query + (part.queries - 1) * query_stride + 1 : query,
                 key_end = key + part.keys;
     expect(query, query_end, queries.value_or(query_end), "queries", "L");
     expect(key, key_end, keys.value_or(key_end), "keys", "S");

@@ -8,18 +8,19 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A rule says what a query may attend to and how scores are changed. It is any copyable struct with
-/// one or both of
+/// A rule says what a query may attend to and how scores are changed. It is any copyable struct
+/// with one or both of
 ///   bool allows(Position) const               true = may attend (`mask_mod` of FlexAttention)
 ///   T score(T scaled_score, Position) const   a new score (`score_mod`); −∞ masks as well
 /// and optionally
-///   Coverage cover(Tile) const      says of a rectangle whether it is allowed whole, in part, or not
-///                                   at all, so that kernels skip it, or do not ask element by
-///                                   element (the block mask of FlexAttention)
-///   void check(ScoreShape) const    throws where the rule does not fit the extents of all scores; it
-///                                   is called once, before anything is computed
-///   std::optional<Align> align      a member that names the rule's alignment; with L ≠ S somebody
-///                                   must then name one
+///   Coverage cover(Tile) const
+///       says of a rectangle whether it is allowed whole, in part, or not at all, so that kernels
+///       skip it, or do not ask element by element (the block mask of FlexAttention)
+///   void check(ScoreShape) const
+///       throws where the rule does not fit the extents of all scores; it is called once, before
+///       anything is computed
+///   std::optional<Align> align
+///       a member that names the rule's alignment; with L ≠ S somebody must then name one
 ///
 /// Speed: written with `const auto& at` (and `auto` for the result of `allows`) instead of
 /// `Position`, the same formula is evaluated for a vector of queries at once: T is then
@@ -27,8 +28,8 @@ inline namespace ATTN_ABI {
 /// the last query are evaluated too. Otherwise `score`, if it is a template, is called with
 /// simd::Single, a number whose tanh and exp are fast. In both cases functions are called
 /// unqualified, after `using std::tanh;`.
-/// Gradients: `score` is called with Dual numbers for its derivative, so it must be a template to be
-/// trained through.
+/// Gradients: `score` is called with Dual numbers for its derivative, so it must be a template to
+/// be trained through.
 template <class R>
 concept Masks = requires(const R& rule, Position at) {
   { rule.allows(at) } -> std::convertible_to<bool>;
