@@ -22,7 +22,7 @@ Variable<T, N> record_attention(const ScaledDotProductAttention<Kernel>& attenti
                                 const std::array<Variable<T, N>, 3>& qkv, const R& rule,
                                 Tensor<T, N> output, const QueryHeads& query_heads,
                                 const KeyHeads& key_heads) {
-  const auto& [q, k, v] = qkv;
+  const Variable<T, N>&q = qkv[0], &k = qkv[1], &v = qkv[2];
   auto kept_rule = std::make_shared<const R>(rule);
   const auto query = query_heads(q.value().view()), key = key_heads(k.value().view()),
              value = key_heads(v.value().view());
