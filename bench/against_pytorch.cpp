@@ -35,10 +35,10 @@ void attn_set_threads(Index n) { attn::set_num_threads(n); }
 void attn_attend(const float* q, const float* k, const float* v, float* o, Index B, Index H,
                  Index L, Index S, Index E, int causal) {
   const attn::ScaledDotProductAttention attend;
-  const attn::TensorView<float, 4> to(o, {B, H, L, E});
+  const attn::TensorView<float, 4> output(o, {B, H, L, E});
   const View query(q, {B, H, L, E}), key(k, {B, H, S, E}), value(v, {B, H, S, E});
-  if (causal) attend.into(to, query, key, value, attn::Causal{});
-  else attend.into(to, query, key, value);
+  if (causal) attend.into(output, query, key, value, attn::Causal{});
+  else attend.into(output, query, key, value);
 }
 
 void* attn_state() { return new attn::StateDict<float>; }
@@ -79,19 +79,19 @@ const float* attn_encoder_run(void* handle, const float* x, Index B, Index L, In
 }
 
 /// The same forward, and dq, dk, dv of Σ o ∘ d_o.
-void attn_attend_and_back(const float* q, const float* k, const float* v, const float* d_o,
-                          float* o, float* dq, float* dk, float* dv, Index B, Index H, Index L,
-                          Index S, Index E, int causal) {
+void attn_attend_with_backward(const float* q, const float* k, const float* v, const float* d_o,
+                               float* o, float* dq, float* dk, float* dv, Index B, Index H, Index L,
+                               Index S, Index E, int causal) {
   const attn::ScaledDotProductAttention attend;
   const View query(q, {B, H, L, E}), key(k, {B, H, S, E}), value(v, {B, H, S, E}),
       d_output(d_o, {B, H, L, E});
-  const attn::TensorView<float, 4> to(o, {B, H, L, E}), d_query(dq, {B, H, L, E}),
+  const attn::TensorView<float, 4> output(o, {B, H, L, E}), d_query(dq, {B, H, L, E}),
       d_key(dk, {B, H, S, E}), d_value(dv, {B, H, S, E});
   attn::Tensor<float, 3> log_sum_exp({B, H, L});
   const auto run = [&](const auto& rule) {
-    attend.into(attn::HeadsOutput<float>{to, log_sum_exp}, query, key, value, rule);
-    attend.backward(query, key, value, rule,
-                    attn::HeadsGradient<float>{to, log_sum_exp, d_output, d_query, d_key, d_value});
+    const attn::AttentionInputs<float> inputs{query, key, value};
+    attend.forward(inputs, {output, std::nullopt, log_sum_exp.view()}, rule);
+    attend.backward(inputs, {output, log_sum_exp, d_output}, rule, {d_query, d_key, d_value});
   };
   if (causal) run(attn::Causal{});
   else run(attn::NoMask{});

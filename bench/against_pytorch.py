@@ -99,7 +99,7 @@ class AttentionAndBack(Attention):
         return torch.stack([x.grad for x in (self.q, self.k, self.v)]) if self.compare else None
 
     def ours(self):
-        library.attn_attend_and_back(*map(pointer, (self.q, self.k, self.v, self.d_o, self.o, *self.gradients)), *self.sizes)
+        library.attn_attend_with_backward(*map(pointer, (self.q, self.k, self.v, self.d_o, self.o, *self.gradients)), *self.sizes)
         return torch.stack(self.gradients) if self.compare else None
 
 

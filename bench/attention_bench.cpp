@@ -1,5 +1,5 @@
 // Scaled dot-product attention on one thread: time, GFLOP/s (2·B·H·L·S·(E + Ev), half of it under a
-// causal rule; of the way back 2·B·H·L·S·(3·E + 2·Ev)) and the share of what the core can do.
+// causal rule; of the backward pass 2·B·H·L·S·(3·E + 2·Ev)) and the percentage of the core's peak.
 // `cmake --workflow --preset bench` runs it; --benchmark_filter=tiled runs some.
 #include <attn/attn.hpp>
 
@@ -19,40 +19,42 @@ struct Operands {
   Operands(Index B, Index L, Index S, Index E)
       : q({B, 8, L, E}), k({B, 8, S, E}), v({B, 8, S, E}), o({B, 8, L, E}) {
     attn::Random random{1};
-    random.normal(q), random.normal(k), random.normal(v);
+    random.normal(q);
+    random.normal(k);
+    random.normal(v);
   }
   double flop() const { return 4 * double(q.size()) * double(k.shape()[2]); }
 };
 
 template <class T, class Kernel = attn::Tiled, class R = attn::NoMask>
-void attend(benchmark::State& state, const R& rule = {}, double part = 1) {
+void run_forward(benchmark::State& state, const R& rule = {}, double part = 1) {
   Operands<T> x(state.range(0), state.range(1), state.range(2), state.range(3));
   const attn::ScaledDotProductAttention<Kernel> attention;
   against_peak<T>(state, part * x.flop(), [&] { attention.into(x.o, x.q, x.k, x.v, rule); });
 }
 
-/// dQ, dK and dV of what was computed before.
+/// dQ, dK and dV of an output that was computed before.
 template <class T, class R = attn::NoMask>
-void back(benchmark::State& state, const R& rule = {}, double part = 1) {
+void run_backward(benchmark::State& state, const R& rule = {}, double part = 1) {
   const Operands<T> x(state.range(0), state.range(1), state.range(2), state.range(3));
   const attn::ScaledDotProductAttention attention;
   const auto forward = attention.with_log_sum_exp(x.q, x.k, x.v, rule);
   Tensor<T, 4> dq(x.q.shape()), dk(x.k.shape()), dv(x.v.shape());
   against_peak<T>(state, 2.5 * part * x.flop(), [&] {
-    attention.backward(
-        x.q.view(), x.k.view(), x.v.view(), rule,
-        attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, x.q, dq, dk, dv});
+    attention.backward(attn::AttentionInputs<T>{x.q, x.k, x.v},
+                       {forward.output, forward.log_sum_exp, x.q}, rule, {dq, dk, dv});
   });
 }
-void backward(benchmark::State& state) { back<float>(state); }
-void backward_causal(benchmark::State& state) { back<float>(state, attn::Causal{}, 0.5); }
-void backward_double(benchmark::State& state) { back<double>(state); }
+void backward(benchmark::State& state) { run_backward<float>(state); }
+void backward_causal(benchmark::State& state) { run_backward<float>(state, attn::Causal{}, 0.5); }
+void backward_double(benchmark::State& state) { run_backward<double>(state); }
 
-void tiled(benchmark::State& state) { attend<float>(state); }
-void tiled_causal(benchmark::State& state) { attend<float>(state, attn::Causal{}, 0.5); }
-void tiled_double(benchmark::State& state) { attend<double>(state); }
-void reference(benchmark::State& state) { attend<float, attn::Reference>(state); }
-void eigen(benchmark::State& state) {
+void tiled(benchmark::State& state) { run_forward<float>(state); }
+void tiled_causal(benchmark::State& state) { run_forward<float>(state, attn::Causal{}, 0.5); }
+void tiled_double(benchmark::State& state) { run_forward<double>(state); }
+void reference(benchmark::State& state) { run_forward<float, attn::Reference>(state); }
+/// Plain Eigen, with all L×S scores in memory.
+void scores_in_memory(benchmark::State& state) {
   Operands<float> x(state.range(0), state.range(1), state.range(2), state.range(3));
   against_peak<float>(state, x.flop(), [&] { plain_eigen(x.q, x.k, x.v, x.o); });
 }
@@ -75,9 +77,11 @@ struct RecencyOfVectors {
     return T(5) * tanh(s / T(5)) - T(rate) * T(at.query - at.key);
   }
 };
-void softcap(benchmark::State& state) { attend<float>(state, attn::Softcap{5}); }
-void own_rule(benchmark::State& state) { attend<float>(state, Recency{0.25}); }
-void own_rule_of_vectors(benchmark::State& state) { attend<float>(state, RecencyOfVectors{0.25}); }
+void softcap(benchmark::State& state) { run_forward<float>(state, attn::Softcap{5}); }
+void own_rule(benchmark::State& state) { run_forward<float>(state, Recency{0.25}); }
+void own_rule_of_vectors(benchmark::State& state) {
+  run_forward<float>(state, RecencyOfVectors{0.25});
+}
 
 /// Two threads against one, alternating: the median of one thread's time over two threads'.
 void two_threads(benchmark::State& state) {
@@ -88,7 +92,8 @@ void two_threads(benchmark::State& state) {
   const auto with_threads = [&](Index threads) {
     attn::set_num_threads(threads);
     const auto call = [&] {
-      causal ? attention.into(o, x.q, x.k, x.v, attn::Causal{}) : attention.into(o, x.q, x.k, x.v);
+      if (causal) attention.into(o, x.q, x.k, x.v, attn::Causal{});
+      else attention.into(o, x.q, x.k, x.v);
     };
     call();
     return seconds(call);
@@ -103,8 +108,8 @@ void two_threads(benchmark::State& state) {
   attn::set_executor(attn::Pool{});
 }
 
-/// Resident memory in MiB: now (VmRSS), and the most since the last reset (VmHWM); 0 where the
-/// system does not say.
+/// Resident memory in MiB: the current size (VmRSS), or the peak since the last reset (VmHWM); 0
+/// where the system does not report it.
 double resident(const std::string& which) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -112,14 +117,16 @@ double resident(const std::string& which) {
   return 0;
 }
 
-/// 40,000 tokens, one head of 32, causal: what it takes beyond the inputs, the output included.
+/// 40,000 tokens, one head of dimension 32, causal: memory beyond the inputs, the output included.
 /// (All scores would be 6.4 GB.)
 void long_sequence(benchmark::State& state) {
   const Index L = 40000, E = 32;
   attn::Random random{1};
   Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E});
-  random.normal(q), random.normal(k), random.normal(v);
-  std::ofstream("/proc/self/clear_refs") << 5;  // from here on counts the most memory
+  random.normal(q);
+  random.normal(k);
+  random.normal(v);
+  std::ofstream("/proc/self/clear_refs") << 5;  // resets the peak
   const double before = resident("VmRSS:");
   const attn::ScaledDotProductAttention attention;
   for (auto _ : state)
@@ -128,9 +135,9 @@ void long_sequence(benchmark::State& state) {
   state.counters["MiB"] = resident("VmHWM:") - before;
 }
 
-/// 20,000 tokens, one head of 64, forward and backward: what it takes beyond the inputs and the
+/// 20,000 tokens, one head of dimension 64, forward and backward: memory beyond the inputs and the
 /// gradients. (All scores would be 1.6 GB.)
-void long_sequence_and_back(benchmark::State& state) {
+void long_sequence_with_backward(benchmark::State& state) {
   const Index L = 20000, E = 64;
   attn::Random random{1};
   Tensor<float, 4> q({1, 1, L, E}), k({1, 1, L, E}), v({1, 1, L, E}), d({1, 1, L, E}),
@@ -142,14 +149,13 @@ void long_sequence_and_back(benchmark::State& state) {
   for (auto _ : state)
     state.SetIterationTime(seconds([&] {
       const auto forward = attention.with_log_sum_exp(q, k, v);
-      attention.backward(
-          std::as_const(q).view(), std::as_const(k).view(), std::as_const(v).view(), attn::NoMask{},
-          attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, d, dq, dk, dv});
+      attention.backward(attn::AttentionInputs<float>{q, k, v},
+                         {forward.output, forward.log_sum_exp, d}, attn::NoMask{}, {dq, dk, dv});
     }));
   state.counters["MiB"] = resident("VmHWM:") - before;
 }
 
-// batch, queries, keys, head size; always 8 heads
+// Always 8 heads.
 void shapes(benchmark::internal::Benchmark* b) {
   for (const auto& [B, L, S, E] : std::vector<std::array<Index, 4>>{{1, 512, 512, 64},
                                                                     {1, 1024, 1024, 64},
@@ -161,34 +167,51 @@ void shapes(benchmark::internal::Benchmark* b) {
                                                                     {1, 1024, 1024, 128},
                                                                     {1, 1023, 1021, 65}})
     b->Args({B, L, S, E});
+  b->ArgNames({"B", "L", "S", "E"});
 }
-void timed(benchmark::internal::Benchmark* b) {
+void one_shape(benchmark::internal::Benchmark* b) {
+  b->Args({1, 1024, 1024, 64})->ArgNames({"B", "L", "S", "E"});
+}
+void measured(benchmark::internal::Benchmark* b) {
   b->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.6);
 }
 
-BENCHMARK(tiled)->Apply(shapes)->Apply(timed);
+BENCHMARK(tiled)->Apply(shapes)->Apply(measured);
 BENCHMARK(tiled_causal)
     ->Args({1, 1024, 1024, 64})
     ->Args({1, 2048, 2048, 64})
     ->Args({1, 4096, 4096, 64})
-    ->Apply(timed);
-BENCHMARK(backward)->Apply(shapes)->Apply(timed);
-BENCHMARK(backward_causal)->Args({1, 1024, 1024, 64})->Args({1, 4096, 4096, 64})->Apply(timed);
-BENCHMARK(backward_double)->Args({1, 1024, 1024, 64})->Apply(timed);
-BENCHMARK(tiled_double)->Args({1, 1024, 1024, 64})->Apply(timed);
-BENCHMARK(eigen)->Apply(shapes)->Apply(timed);
-BENCHMARK(reference)->Args({1, 512, 512, 64})->Args({1, 1024, 1024, 64})->Apply(timed);
+    ->ArgNames({"B", "L", "S", "E"})
+    ->Apply(measured);
+BENCHMARK(backward)->Apply(shapes)->Apply(measured);
+BENCHMARK(backward_causal)
+    ->Args({1, 1024, 1024, 64})
+    ->Args({1, 4096, 4096, 64})
+    ->ArgNames({"B", "L", "S", "E"})
+    ->Apply(measured);
+BENCHMARK(backward_double)->Apply(one_shape)->Apply(measured);
+BENCHMARK(tiled_double)->Apply(one_shape)->Apply(measured);
+BENCHMARK(scores_in_memory)->Apply(shapes)->Apply(measured);
+BENCHMARK(reference)
+    ->Args({1, 512, 512, 64})
+    ->Args({1, 1024, 1024, 64})
+    ->ArgNames({"B", "L", "S", "E"})
+    ->Apply(measured);
 BENCHMARK(two_threads)
     ->Args({1, 1024, 1024, 64, 0})
     ->Args({1, 1024, 1024, 64, 1})
     ->Args({1, 4096, 4096, 64, 1})
     ->Args({8, 128, 128, 64, 0})
-    ->Apply(timed);
+    ->ArgNames({"B", "L", "S", "E", "causal"})
+    ->Apply(measured);
 BENCHMARK(long_sequence)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(long_sequence_and_back)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(softcap)->Args({1, 1024, 1024, 64})->Apply(timed);
-BENCHMARK(own_rule)->Args({1, 1024, 1024, 64})->Apply(timed);
-BENCHMARK(own_rule_of_vectors)->Args({1, 1024, 1024, 64})->Apply(timed);
+BENCHMARK(long_sequence_with_backward)
+    ->Iterations(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(softcap)->Apply(one_shape)->Apply(measured);
+BENCHMARK(own_rule)->Apply(one_shape)->Apply(measured);
+BENCHMARK(own_rule_of_vectors)->Apply(one_shape)->Apply(measured);
 
 }  // namespace
 

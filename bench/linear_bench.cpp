@@ -1,5 +1,5 @@
-// x Wᵀ + b on one thread: time, GFLOP/s (2·rows·in·out) and the share of what the core can do,
-// beside Eigen's product.
+// x Wᵀ + b on one thread: time, GFLOP/s (2·rows·in·out) and the percentage of the core's
+// peak, beside Eigen's product.
 #include <attn/attn.hpp>
 
 #include "peak.hpp"
@@ -23,7 +23,7 @@ void linear(benchmark::State& state) {
   Layer layer(state.range(0), state.range(1), state.range(2));
   against_peak<float>(state, layer.flop(), [&] { layer.y = layer.linear(layer.x); });
 }
-void eigen(benchmark::State& state) {
+void eigen_product(benchmark::State& state) {
   Layer layer(state.range(0), state.range(1), state.range(2));
   against_peak<float>(state, layer.flop(), [&] {
     layer.y.matrix().noalias() =
@@ -32,7 +32,6 @@ void eigen(benchmark::State& state) {
   });
 }
 
-// rows, in_features, out_features
 void shapes(benchmark::internal::Benchmark* b) {
   for (const auto& [rows, in, out] : std::vector<std::array<Index, 3>>{{4096, 512, 512},
                                                                        {4096, 512, 2048},
@@ -41,10 +40,11 @@ void shapes(benchmark::internal::Benchmark* b) {
                                                                        {128, 512, 2048},
                                                                        {1, 512, 2048}})
     b->Args({rows, in, out});
+  b->ArgNames({"rows", "in", "out"});
   b->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.6);
 }
 BENCHMARK(linear)->Apply(shapes);
-BENCHMARK(eigen)->Apply(shapes);
+BENCHMARK(eigen_product)->Apply(shapes);
 
 }  // namespace
 

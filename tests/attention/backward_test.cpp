@@ -5,11 +5,11 @@
 #include "support/expect_error.hpp"
 #include "support/tensors.hpp"
 
-// The way back by tiles against that of the definition, which is held against difference quotients
-// and PyTorch elsewhere.
+// The backward pass by tiles against that of the reference implementation, which is tested against
+// finite differences and PyTorch elsewhere.
 namespace {
 
-using attn::Index;
+using attn::Index, attn::Tensor;
 
 template <class T>
 struct Gradients {
@@ -22,17 +22,14 @@ struct Gradients {
             const attn::Tensor<T, 4>& d_output)
       : query(q.shape()), key(k.shape()), value(v.shape()) {
     const auto forward = attention.with_log_sum_exp(q, k, v, rule);
-    attention.backward(
-        q, k, v, rule,
-        attn::HeadsGradient<T>{forward.output, forward.log_sum_exp, d_output, query, key, value});
+    attention.backward(attn::AttentionInputs<T>{q, k, v},
+                       {forward.output, forward.log_sum_exp, d_output}, rule, {query, key, value});
   }
 };
 
 template <class T>
 class Backward : public testing::Test {
  protected:
-  using Tensor = attn::Tensor<T, 4>;
-
   void run(std::uint64_t number) {
     attention_cases::Case<T> c(number);
     c.with_rule([&](const auto& rule) { compare(c, rule); });
@@ -58,8 +55,8 @@ class Backward : public testing::Test {
     EXPECT_TRUE(near(got.value, wanted.value, tolerance)) << "value";
     if (L == 0 || S == 0 || Ev == 0) return;
 
-    // A key that holds what it should not, and a value: where they are masked the gradients keep
-    // their bits, and their own are 0.
+    // A key and a value that hold NaN and infinity: where they are masked the other gradients stay
+    // bitwise the same, and their own are 0.
     const Index bad = random.index(S);
     for (Index b = 0; b < B; ++b)
       for (Index g = 0; g < G; ++g) {
@@ -67,7 +64,7 @@ class Backward : public testing::Test {
         c.v.view().matrix(b, g)(bad, random.index(Ev)) = std::numeric_limits<T>::infinity();
       }
     const auto poisoned = of(tiled);
-    const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
+    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
     for (Index b = 0; b < B; ++b)
       for (Index g = 0; g < G; ++g) {
         bool seen = false;
@@ -89,7 +86,7 @@ class Backward : public testing::Test {
       }
   }
 
-  static bool near(const Tensor& a, const Tensor& b, double tolerance) {
+  static bool near(const Tensor<T, 4>& a, const Tensor<T, 4>& b, double tolerance) {
     double largest = 1;
     for (Index i = 0; i < b.size(); ++i) largest = std::max(largest, std::abs(double(b.data()[i])));
     for (Index i = 0; i < a.size(); ++i) {
@@ -105,20 +102,18 @@ class Backward : public testing::Test {
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Backward, Scalars);
 
-TYPED_TEST(Backward, ByTilesIsThatOfTheDefinition) {
+TYPED_TEST(Backward, ByTilesIsThatOfTheReference) {
   if (const char* one = std::getenv("ATTN_CASE")) return this->run(std::strtoull(one, nullptr, 10));
   for (std::uint64_t number = 0; number < attention_cases::how_many() / 16 && !this->HasFailure();
        ++number)
     this->run(number);
 }
 
-TYPED_TEST(Backward, HasTheSameBitsForAnyThreadsAndBatch) {
+TYPED_TEST(Backward, IsBitwiseIdenticalForAnyThreadsAndBatch) {
   using T = TypeParam;
   attn::Random random{1};
-  const Index
-      B = 9,
-      H = 4, L = 37, S = 1100,
-      E = 6;  // several segments of keys; with one sequence they are computed apart, with nine they are not
+  // Several segments of keys: with one sequence they are computed apart, with nine they are not.
+  const Index B = 9, H = 4, L = 37, S = 1100, E = 6;
   const auto q = normal<T, 4>(random, {B, H, L, E}), k = normal<T, 4>(random, {B, H, S, E}),
              v = normal<T, 4>(random, {B, H, S, E}), d = normal<T, 4>(random, {B, H, L, E});
   const auto of = [&](Index first, Index n) {
@@ -173,7 +168,8 @@ TEST(BackwardMeaning, OfAQueryThatHoldsNaNReachesOnlyWhatItAttendsTo) {
                             attn::Keep{mask}, d);
   };
   const auto clean = of(attn::ScaledDotProductAttention{});
-  q.matrix(0, 0).row(2).setConstant(nan), d.matrix(0, 0).row(2).setConstant(nan);
+  q.matrix(0, 0).row(2).setConstant(nan);
+  d.matrix(0, 0).row(2).setConstant(nan);
   const auto dead = of(attn::ScaledDotProductAttention{});
   EXPECT_LT((dead.key.flat() - clean.key.flat()).cwiseAbs().maxCoeff(), 1e-5f);
   EXPECT_LT((dead.value.flat() - clean.value.flat()).cwiseAbs().maxCoeff(), 1e-5f);
@@ -220,12 +216,12 @@ TEST(BackwardMeaning, OfShapesThatDoNotFitIsASentence) {
   const attn::ScaledDotProductAttention attend;
   EXPECT_EQ(
       sentence_of<attn::ShapeError>([&] {
-        attend.into(attn::HeadsOutput<float>{o, few}, q, q, q);
+        attend.forward(attn::AttentionInputs<float>{q, q, q}, {o, std::nullopt, few.view()});
       }),
       "ScaledDotProductAttention: log_sum_exp (1, 2, 4) must have the shape (B, H, L) = (1, 2, 5)");
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
-              attend.backward(q.view(), q.view(), q.view(), attn::NoMask{},
-                              attn::HeadsGradient<float>{o, sums, small, d, d, d});
+              attend.backward(attn::AttentionInputs<float>{q, q, q}, {o, sums, small},
+                              attn::NoMask{}, {d, d, d});
             }),
             "ScaledDotProductAttention: d_output (1, 2, 4, 8) must have the shape (1, 2, 5, 8)");
 }
@@ -239,6 +235,26 @@ TEST(BackwardMeaning, OfEmptyShapesIsZero) {
                                     k.view(), attn::NoMask{}, none);
   EXPECT_TRUE((no_queries.key.flat().array() == 0).all() &&
               (no_queries.value.flat().array() == 0).all());
+}
+
+TEST(DroppedWeights, OfProbabilityOneGiveZeroAndZeroGradients) {
+  attn::Random draws{6};
+  const auto q = normal<float, 4>(draws, {1, 2, 37, 9}), k = normal<float, 4>(draws, {1, 2, 50, 9}),
+             v = normal<float, 4>(draws, {1, 2, 50, 9});
+  const auto run = [&](const auto& kernel) {
+    attn::Random random{3};
+    const attn::AttentionInputs<float> inputs{
+        q, k, v, attn::WeightDropout<float>(1.0, {1, 2, 37, 50}, random)};
+    Tensor<float, 4> o(q.shape()), dq(q.shape()), dk(k.shape()), dv(v.shape());
+    for (auto* x : {&o, &dq, &dk, &dv}) x->flat().setConstant(1);
+    Tensor<float, 3> log_sum_exp({1, 2, 37});
+    const attn::ScaledDotProductAttention attend({.dropout = 1.0}, kernel);
+    attend.forward(inputs, {o, std::nullopt, log_sum_exp.view()});
+    attend.backward(inputs, {o, log_sum_exp, q}, attn::NoMask{}, {dq, dk, dv});
+    for (const auto* x : {&o, &dq, &dk, &dv}) EXPECT_EQ(x->flat().cwiseAbs().maxCoeff(), 0.0f);
+  };
+  run(attn::Tiled{});
+  run(attn::Reference{});
 }
 
 TEST(DroppedWeights, AreTheSameInBothKernels) {

@@ -2,9 +2,9 @@
 
 #include "support/attention_cases.hpp"
 
-/// Holds Tiled against Reference on drawn cases: outputs, weights and log-sum-exps agree; and what
-/// masked keys and values hold, NaN and infinities and the largest numbers, changes no bit of the
-/// queries that they are masked for.
+/// Compares Tiled with Reference on drawn cases: outputs, weights and log-sum-exps agree, and what
+/// masked keys and values hold, NaN, infinities and the largest values, does not change, bitwise,
+/// the outputs of the queries that they are masked for.
 template <class T>
 class Equivalence : public testing::TestWithParam<std::uint64_t> {
  public:
@@ -51,7 +51,7 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     poison(c, rule, got);
   }
 
-  /// Some keys and values become what must not be seen where they are masked.
+  /// Some keys and values become what must not be computed with where they are masked.
   template <class R>
   void poison(attention_cases::Case<T>& c, const R& rule, const Tensor& clean) {
     const auto [B, H, G, L, S, E, Ev] = c.shape;
@@ -74,7 +74,7 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     }
     const Tensor got = attn::ScaledDotProductAttention<attn::Tiled>(c.options())(
         std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule);
-    const attn::Bound<R> bound(rule, {B, H, L, S}, c.options().align);
+    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
     for (Index b = 0; b < B; ++b)
       for (Index h = 0; h < H; ++h)
         for (Index i = 0; i < L; ++i) {

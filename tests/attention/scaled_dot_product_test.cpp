@@ -78,7 +78,7 @@ TYPED_TEST(ScaledDotProduct, FollowsEveryRule) {
               }});
 }
 
-TYPED_TEST(ScaledDotProduct, TakesGroupedHeadsWithoutCopies) {
+TYPED_TEST(ScaledDotProduct, TakesGroupedQueryAttentionWithoutCopies) {
   using T = TypeParam;
   const auto q = normal<T, 4>(this->random, {2, 6, 3, 4}),
              k = normal<T, 4>(this->random, {2, 2, 5, 4}),
@@ -123,8 +123,9 @@ TYPED_TEST(ScaledDotProduct, TakesEigenMatricesOfBothOrdersMapsBlocksAndExpressi
 
   Columns out_columns(6, 8);
   Rows out_rows(6, 8), larger = Rows::Zero(10, 12);
-  attend.into(out_columns, Q, K, V), attend.into(out_rows, Q, K, V),
-      attend.into(larger.block(1, 2, 6, 8), Q, K, V);
+  attend.into(out_columns, Q, K, V);
+  attend.into(out_rows, Q, K, V);
+  attend.into(larger.block(1, 2, 6, 8), Q, K, V);
   EXPECT_TRUE(near(out_columns) && near(out_rows) && near(larger.block(1, 2, 6, 8)));
   EXPECT_EQ(larger.row(0).norm() + larger.row(7).norm() + larger.leftCols(2).norm(), 0)
       << "nothing beside the block is touched";
@@ -166,8 +167,9 @@ TEST(ScaledDotProductErrors, NameTheArgumentThatDoesNotFit) {
     return sentence_of<attn::ShapeError>([&] { attend(arguments...); });
   };
   using F = Tensor<float, 4>;
-  EXPECT_EQ(sentence(q, F({2, 8, 16, 32}), v),
-            "ScaledDotProductAttention: key (2, 8, 16, 32) must have query's head size E = 64");
+  EXPECT_EQ(
+      sentence(q, F({2, 8, 16, 32}), v),
+      "ScaledDotProductAttention: key (2, 8, 16, 32) must have query's head dimension E = 64");
   EXPECT_EQ(sentence(q, F({3, 8, 16, 64}), v),
             "ScaledDotProductAttention: key (3, 8, 16, 64) must have query's batch B = 2");
   EXPECT_EQ(sentence(q, F({2, 3, 16, 64}), v),
@@ -192,6 +194,44 @@ TEST(ScaledDotProductErrors, NameTheArgumentThatDoesNotFit) {
   EXPECT_EQ(sentence_of<attn::OptionError>(
                 [&] { attn::ScaledDotProductAttention{{.scale = std::nan("")}}(q, k, v); }),
             "ScaledDotProductAttention: scale = nan must be finite");
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [&] { attn::ScaledDotProductAttention{{.dropout = 1.5}}(q, k, v); }),
+            "ScaledDotProductAttention: dropout = 1.5 must be at least 0 and at most 1");
+}
+
+TEST(ScaledDotProductErrors, RefuseAnOutputThatOverlapsAnOperand) {
+  Tensor<float, 4> q({1, 2, 5, 8}), k({1, 2, 5, 8}), v({1, 2, 5, 8});
+  Tensor<float, 3> log_sum_exp({1, 2, 5});
+  const attn::ScaledDotProductAttention attend;
+  const auto sentence = [](auto&& call) { return sentence_of<attn::ShapeError>(call); };
+  EXPECT_EQ(sentence([&] { attend.into(q, q, k, v); }),
+            "ScaledDotProductAttention: output (1, 2, 5, 8) must not overlap query (1, 2, 5, 8) in "
+            "memory");
+  EXPECT_EQ(sentence([&] { attend.into(v, q, k, v); }),
+            "ScaledDotProductAttention: output (1, 2, 5, 8) must not overlap value (1, 2, 5, 8) in "
+            "memory");
+  std::vector<float> memory(100);
+  const TensorView<float, 4> first(memory.data(), {1, 1, 3, 8}),
+      shifted(memory.data() + 23, {1, 1, 3, 8}), behind(memory.data() + 24, {1, 1, 3, 8});
+  EXPECT_EQ(sentence([&] { attend.into(shifted, k.slice(1, 0, 1), first, first); }),
+            "ScaledDotProductAttention: output (1, 1, 3, 8) must have the shape (B, H, L, Ev) = "
+            "(1, 1, 5, 8)");
+  EXPECT_EQ(sentence([&] { attend.into(shifted, behind, first, first); }),
+            "ScaledDotProductAttention: output (1, 1, 3, 8) must not overlap query (1, 1, 3, 8) in "
+            "memory");
+  attend.into(behind, first, first, first);
+  EXPECT_EQ(sentence([&] {
+              attend.forward(attn::AttentionInputs<float>{q, k, v},
+                             {Tensor<float, 4>(q.shape()), std::nullopt,
+                              TensorView<float, 3>(k.data() + 70, {1, 2, 5})});
+            }),
+            "ScaledDotProductAttention: log_sum_exp (1, 2, 5) must not overlap key (1, 2, 5, 8) in "
+            "memory");
+  Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> X(4, 6);
+  X.setZero();
+  EXPECT_EQ(sentence([&] { attend.into(X, X, X, X); }),
+            "ScaledDotProductAttention: output (1, 1, 4, 6) must not overlap query (1, 1, 4, 6) in "
+            "memory");
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ TYPED_TEST(Semantics, CausalWithOtherLengthsMustBeNamed) {
   EXPECT_THROW(attend(q, k, v, attn::SlidingWindow{.left = 2}), attn::ShapeError);
   PlainAttention left{.allows = [](Index, Index, Index i, Index j) { return j <= i; }},
       right{.allows = [](Index, Index, Index i, Index j) { return j <= i + 2; }};
-  left.run(q, k, v, 0.5), right.run(q, k, v, 0.5);
+  left.run(q, k, v, 0.5);
+  right.run(q, k, v, 0.5);
   EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::upper_left}), left.output),
             this->tolerance());
   EXPECT_LT(largest_gap(attend(q, k, v, attn::Causal{Align::lower_right}), right.output),
@@ -81,7 +82,8 @@ TYPED_TEST(Semantics, BiasOfMinusInfinityMasks) {
     for (Index j = i + 1; j < 4; ++j) bias(i, j) = -this->infinity;
   const auto expected = attend(q, k, v, attn::Bias{bias});
   EXPECT_LT(largest_gap(expected, attend(q, k, v, attn::Causal{})), this->tolerance());
-  k.matrix(0, 0).row(3).setConstant(this->nan), v.matrix(0, 0).row(3).setConstant(this->infinity);
+  k.matrix(0, 0).row(3).setConstant(this->nan);
+  v.matrix(0, 0).row(3).setConstant(this->infinity);
   EXPECT_TRUE((attend(q, k, v, attn::Bias{bias}).slice(2, 0, 3) == expected.slice(2, 0, 3)));
 }
 
@@ -110,8 +112,10 @@ TYPED_TEST(Semantics, KeepAndBiasBroadcastAxesOfExtentOne) {
     for (Index j = 0; j < 5; ++j) {
       few(b, 0, 0, j) = (b + j) % 2 == 0;
       for (Index h = 0; h < 3; ++h)
-        for (Index i = 0; i < 4; ++i)
-          all(b, h, i, j) = few(b, 0, 0, j), large(b, h, i, j) = small(0, h, i, 0);
+        for (Index i = 0; i < 4; ++i) {
+          all(b, h, i, j) = few(b, 0, 0, j);
+          large(b, h, i, j) = small(0, h, i, 0);
+        }
     }
   EXPECT_TRUE(same_bits(attend(q, k, v, attn::Keep{few}), attend(q, k, v, attn::Keep{all})));
   EXPECT_TRUE(same_bits(attend(q, k, v, attn::Bias{small}), attend(q, k, v, attn::Bias{large})));
@@ -167,7 +171,8 @@ TYPED_TEST(Semantics, AMaskedKeyOrValueDoesNotExist) {
        {this->nan, this->infinity, -this->infinity, T(1e38), std::numeric_limits<T>::denorm_min()})
     for (Index j = 1; j < S; ++j) {
       Tensor<T, 4> bad_k = k, bad_v = v;
-      bad_k.matrix(0, 0).row(j).setConstant(poison), bad_v.matrix(0, 0).row(j).setConstant(poison);
+      bad_k.matrix(0, 0).row(j).setConstant(poison);
+      bad_v.matrix(0, 0).row(j).setConstant(poison);
       const auto got = attend.with_weights(q, bad_k, bad_v, attn::Causal{});
       EXPECT_TRUE((got.output.slice(2, 0, j) == causal.output.slice(2, 0, j)))
           << "key " << j << " holds " << poison;
@@ -179,13 +184,14 @@ TYPED_TEST(Semantics, AMaskedKeyOrValueDoesNotExist) {
 TYPED_TEST(Semantics, AnUnmaskedNaNStaysNaN) {
   auto [q, k, v] = this->operands(1, 1, 3, 4, 5, 2);
   auto bad_k = k, bad_v = v;
-  bad_k(0, 0, 2, 1) = this->nan, bad_v(0, 0, 2, 1) = this->nan;
+  bad_k(0, 0, 2, 1) = this->nan;
+  bad_v(0, 0, 2, 1) = this->nan;
   EXPECT_TRUE(attend(q, bad_k, v).flat().array().isNaN().all());
   const auto o = attend(q, k, bad_v);
   for (Index i = 0; i < 3; ++i)
     EXPECT_TRUE(std::isnan(o(0, 0, i, 1)) && std::isfinite(o(0, 0, i, 0)));
-  k.matrix(0, 0).row(2).setConstant(-1000),
-      q.flat().setConstant(1);  // its weight underflows to 0, and 0 · NaN is NaN
+  k.matrix(0, 0).row(2).setConstant(-1000);  // its weight underflows to 0, and 0 · NaN is NaN
+  q.flat().setConstant(1);
   EXPECT_TRUE(std::isnan(attend(q, k, bad_v)(0, 0, 0, 1)));
 }
 
@@ -217,25 +223,26 @@ TYPED_TEST(Semantics, EmptyShapes) {
   EXPECT_EQ(attend(nothing.q, nothing.k, nothing.v).shape(), (attn::Shape<4>{0, 2, 3, 6}));
 }
 
-TYPED_TEST(Semantics, GroupedHeadsReadKeyHeadHTimesGOverH) {
+TYPED_TEST(Semantics, GroupedQueryAttentionReadsKeyHeadHTimesGOverH) {
   using T = TypeParam;
   auto [q, k, v] = this->operands(2, 6, 3, 5, 4, 4, 2);
   Tensor<T, 4> repeated_k({2, 6, 5, 4}), repeated_v({2, 6, 5, 4});
   for (Index b = 0; b < 2; ++b)
-    for (Index h = 0; h < 6; ++h)
-      repeated_k.matrix(b, h) = k.matrix(b, h < 3 ? 0 : 1),
-                           repeated_v.matrix(b, h) = v.matrix(b, h < 3 ? 0 : 1);
+    for (Index h = 0; h < 6; ++h) {
+      repeated_k.matrix(b, h) = k.matrix(b, h < 3 ? 0 : 1);
+      repeated_v.matrix(b, h) = v.matrix(b, h < 3 ? 0 : 1);
+    }
   EXPECT_TRUE(same_bits(attend(q, k, v), attend(q, repeated_k, repeated_v)));
 }
 
-TYPED_TEST(Semantics, WithWeightsTheOutputHasTheSameBits) {
+TYPED_TEST(Semantics, WithWeightsTheOutputIsBitwiseIdentical) {
   auto [q, k, v] = this->operands(2, 3, 17, 29, 20, 9);
   const auto rule = attn::Causal{Align::lower_right} & attn::Padding{{29, 11}};
   EXPECT_TRUE(same_bits(attend.with_weights(q, k, v, rule).output, attend(q, k, v, rule)));
 }
 
 // 530 keys are three tiles of the default kernel, and 100 queries more than one of its tasks.
-TYPED_TEST(Semantics, TheSameBitsWhateverElseIsInTheBatch) {
+TYPED_TEST(Semantics, BitwiseIdenticalWhateverElseIsInTheBatch) {
   using T = TypeParam;
   auto [q, k, v] = this->operands(3, 4, 100, 530, 20, 9);
   const auto rule = attn::Causal{Align::lower_right};
@@ -254,7 +261,7 @@ TYPED_TEST(Semantics, TheSameBitsWhateverElseIsInTheBatch) {
     }
 }
 
-TYPED_TEST(Semantics, TheSameBitsAtAnyAddress) {
+TYPED_TEST(Semantics, BitwiseIdenticalAtAnyAddress) {
   using T = TypeParam;
   const auto [q, k, v] = this->operands(2, 2, 35, 200, 20, 9);
   const Tensor<T, 4> expected = attend(q, k, v, attn::Causal{Align::lower_right});
@@ -279,9 +286,9 @@ TYPED_TEST(Semantics, DecodingGivesTheRowOfTheFullCausalPass) {
   const auto check = [&](const auto& rule) {
     const Tensor<T, 4> full = attend(q, k, v, rule);
     for (const Index i : {0, 1, 5, 23, 24, 191, 192, 193, 255, 384, 399}) {
-      const Tensor<T, 4> step =
+      const Tensor<T, 4> one =
           attend(q.slice(2, i, i + 1), k.slice(2, 0, i + 1), v.slice(2, 0, i + 1), rule);
-      EXPECT_TRUE(same_bits(step, full.slice(2, i, i + 1).copy())) << "step " << i;
+      EXPECT_TRUE(same_bits(one, full.slice(2, i, i + 1).copy())) << "step " << i;
     }
   };
   check(attn::Causal{Align::lower_right});
@@ -291,7 +298,7 @@ TYPED_TEST(Semantics, DecodingGivesTheRowOfTheFullCausalPass) {
         attn::Alibi{attn::Alibi::slopes(2), Align::lower_right});
 }
 
-TYPED_TEST(Semantics, TheSameBitsForAnyNumberOfThreadsAndAnyExecutor) {
+TYPED_TEST(Semantics, BitwiseIdenticalForAnyNumberOfThreadsAndAnyExecutor) {
   using T = TypeParam;
   auto [q, k, v] = this->operands(2, 5, 133, 429, 20, 9);
   const auto rule = attn::Causal{Align::lower_right};

@@ -41,12 +41,13 @@ TYPED_TEST(Tiled, IsEquationOneOverManyTiles) {
   }
 }
 
-TYPED_TEST(Tiled, ScratchIsAQuarterOfAMegabyteWhateverTheLength) {
+TYPED_TEST(Tiled, WorkspaceIsAQuarterOfAMegabyteWhateverTheLength) {
   using T = TypeParam;
   const attn::Tiled kernel;
   for (const Index E : {1, 64, 128}) {
-    EXPECT_LE(kernel.scratch<T>(E, E, 100) * Index(sizeof(T)), 250'000 * Index(sizeof(T)) / 4);
-    EXPECT_EQ(kernel.scratch<T>(E, E, 100), kernel.scratch<T>(E, E, 1'000'000));
+    const Index size = kernel.plan<T>({E, E, 100}).workspace_size;
+    EXPECT_LE(size * Index(sizeof(T)), 250'000 * Index(sizeof(T)) / 4);
+    EXPECT_EQ(size, kernel.plan<T>({E, E, 1'000'000}).workspace_size);
   }
 }
 
@@ -68,7 +69,7 @@ TYPED_TEST(Tiled, IntoTheCallersMemoryAllocatesNothingAfterTheFirstCall) {
   attn::set_executor(attn::Pool{});
 }
 
-TYPED_TEST(Tiled, MayBeCalledByARuleOfItsOwn) {  // whose scratch memory is then another
+TYPED_TEST(Tiled, MayBeCalledByARuleOfItsOwn) {  // whose workspace is then another
   using T = TypeParam;
   const auto q = normal<T, 4>(this->random, {1, 1, 30, 4}),
              k = normal<T, 4>(this->random, {1, 1, 40, 4}),
@@ -87,8 +88,11 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   using T = TypeParam;
   struct Counting {  // attn::Causal, and how often it is asked
     std::shared_ptr<Index> asked = std::make_shared<Index>(0);
-    bool allows(attn::Position at) const { return ++*asked, at.key <= at.query; }
-    attn::Cover cover(attn::Tile tile) const { return attn::Causal{}.cover(tile); }
+    bool allows(attn::Position at) const {
+      ++*asked;
+      return at.key <= at.query;
+    }
+    attn::Coverage cover(attn::Tile tile) const { return attn::Causal{}.cover(tile); }
   };
   const Index L = 700;
   const auto q = normal<T, 4>(this->random, {1, 1, L, 4}),
@@ -99,7 +103,7 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   EXPECT_TRUE(same_bits(attn::ScaledDotProductAttention{}(q, k, v, rule),
                         attn::ScaledDotProductAttention{}(q, k, v, attn::Causal{})));
   EXPECT_GT(*rule.asked, 0);
-  EXPECT_LT(*rule.asked, 2 * L * attn::panel_rows<T>) << "only about the diagonal";
+  EXPECT_LT(*rule.asked, 2 * L * attn::detail::panel_rows<T>) << "only about the diagonal";
   attn::set_executor(attn::Pool{});
 }
 
@@ -118,9 +122,9 @@ struct AccuracyCase {
 };
 class TiledAccuracy : public testing::TestWithParam<AccuracyCase> {};
 
-/// At most 1.3 times the error of the definition in float, against the formula in double; in the
-/// sum over the cases not above it.
-TEST_P(TiledAccuracy, IsThatOfTheDefinition) {
+/// At most 1.3 times the error of the reference implementation in float, against the formula in
+/// double.
+TEST_P(TiledAccuracy, IsThatOfTheReference) {
   const auto [name, L, S, E, logits] = GetParam();
   attn::Random random{9};
   auto q = normal<float, 4>(random, {1, 2, L, E});
@@ -134,7 +138,7 @@ TEST_P(TiledAccuracy, IsThatOfTheDefinition) {
                  reference = relative_error<attn::Reference>(q, k, v, rule, plain.output);
     EXPECT_LE(tiled, 1.3 * reference) << what << " L" << L << " S" << S << " E" << E;
     RecordProperty(what, std::to_string(tiled / reference));
-    std::printf("%-10s L%ld S%ld E%ld: error %.2e, that of the definition %.2e, ratio %.2f\n", what,
+    std::printf("%-10s L%ld S%ld E%ld: error %.2e, the reference's %.2e, ratio %.2f\n", what,
                 long(L), long(S), long(E), tiled, reference, tiled / reference);
   };
   const Index offset = S - L;

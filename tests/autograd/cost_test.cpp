@@ -46,8 +46,8 @@ TEST(Cost, OfALongSequenceForwardAndBackwardIsLinear) {
   const attn::ScaledDotProductAttention attend;
   const std::ptrdiff_t before = most_bytes_allocated = bytes_allocated.load();
   const auto forward = attend.with_log_sum_exp(x, x, x, near);
-  attend.backward(x.view(), x.view(), x.view(), near,
-                  attn::HeadsGradient<float>{forward.output, forward.log_sum_exp, x, dq, dk, dv});
+  attend.backward(attn::AttentionInputs<float>{x, x, x}, {forward.output, forward.log_sum_exp, x},
+                  near, {dq, dk, dv});
   EXPECT_LT(most_bytes_allocated - before, std::ptrdiff_t{64} << 20);
   EXPECT_GT(most_bytes_allocated - before, std::ptrdiff_t{5} << 20);  // the output is counted
 }

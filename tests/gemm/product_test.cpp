@@ -24,7 +24,7 @@ class Product : public testing::Test {
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(Product, Scalars);
 
-TYPED_TEST(Product, IsEigens) {
+TYPED_TEST(Product, IsThatOfEigen) {
   using T = TypeParam;
   const Index w = attn::PackedMatrix<T>::width;
   for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{{1, 1, 1},
@@ -47,20 +47,20 @@ TYPED_TEST(Product, IsEigens) {
         A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
     const attn::LeftFactor<T> left{A.data(), k, 1};
     Tensor<T, 2> C({m, n});
-    attn::parallel_multiply(left, m, B, {}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
-    attn::parallel_multiply(left, m, B, {bias.data()}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {bias.data()}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()),
               this->tolerance(k))
         << "with a bias";
     C = D;
-    attn::parallel_multiply(left, m, B, {C.data(), n}, C.data(), n);
+    attn::parallel_multiply(left, m, B, {C.data(), n}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k))
         << "added to what is there";
   }
 }
 
-TYPED_TEST(Product, PanelsHoldTheRightFactorAndNoneButAnOnlyOneIsASingleVector) {
+TYPED_TEST(Product, PanelsHoldTheRightFactorAndOnlyASinglePanelIsASingleVector) {
   using T = TypeParam;
   using Factor = attn::RightFactor<T>;
   for (Index n = 1; n <= 3 * Factor::width + 2; ++n) {
@@ -87,14 +87,14 @@ TYPED_TEST(Product, PanelsHoldTheRightFactorAndNoneButAnOnlyOneIsASingleVector) 
   }
 }
 
-TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesBetweenGaps) {
+TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesStridedRows) {
   using T = TypeParam;
   const Index m = 11, k = 20, n = 30;
   const auto At = normal<T, 2>(this->random, {k, m + 3}), W = normal<T, 2>(this->random, {n, k});
   Tensor<T, 2> C({m, n + 5});
   C.flat().setConstant(9);
   attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m,
-                          attn::PackedMatrix<T>::transposed(W), {}, C.data(), n + 5);
+                          attn::PackedMatrix<T>::transposed(W), {}, {C.data(), n + 5});
   const typename TestFixture::Matrix wanted =
       At.matrix().leftCols(m).transpose().template cast<double>() *
       W.matrix().transpose().template cast<double>();
@@ -103,21 +103,22 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesBetweenGaps) {
   EXPECT_EQ(C.matrix().rightCols(5).minCoeff(), T(9));
 }
 
-TYPED_TEST(Product, OfARowHasTheSameBitsHoweverManyThereAre) {
+TYPED_TEST(Product, OfARowIsBitwiseIdenticalHoweverManyThereAre) {
   using T = TypeParam;
   const Index m = 203, k = 530, n = 2 * attn::PackedMatrix<T>::width + 5;
   const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k});
   const auto B = attn::PackedMatrix<T>::transposed(W);
   Tensor<T, 2> all({m, n}), one({1, n});
-  attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, all.data(), n);
+  attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, {all.data(), n});
   for (const Index row : {Index{0}, Index{1}, Index{96}, Index{150}, m - 1}) {
-    attn::parallel_multiply(attn::LeftFactor<T>{A.data() + row * k, k, 1}, 1, B, {}, one.data(), n);
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data() + row * k, k, 1}, 1, B, {},
+                            {one.data(), n});
     EXPECT_TRUE((one.view() == all.slice(0, row, row + 1))) << row;
   }
   for (const Index threads : {1, 2, 3, 8}) {
     attn::set_num_threads(threads);
     Tensor<T, 2> again({m, n});
-    attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, again.data(), n);
+    attn::parallel_multiply(attn::LeftFactor<T>{A.data(), k, 1}, m, B, {}, {again.data(), n});
     EXPECT_TRUE(same_bits(again, all)) << threads << " threads";
   }
   attn::set_executor(attn::Pool{});

@@ -5,13 +5,13 @@
 
 namespace {
 
-using attn::Align, attn::Bound, attn::Cover, attn::Index, attn::Position, attn::ScoreShape;
+using attn::Align, attn::BoundRule, attn::Coverage, attn::Index, attn::Position, attn::ScoreShape;
 
 /// Asks a rule of every score of a head, rows counted from 0, and draws the answers, a row a line.
 template <class R>
 std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> align = std::nullopt,
                   Index batch = 0, Index head = 0) {
-  const Bound<R> bound(rule, shape, align);
+  const BoundRule<R> bound(rule, shape, align);
   std::string picture;
   for (Index i = 0; i < shape.queries; ++i) {
     for (Index j = 0; j < shape.keys; ++j) picture += bound.allows({batch, head, i, j}) ? 'x' : '.';
@@ -20,12 +20,12 @@ std::string drawn(const R& rule, const ScoreShape& shape, std::optional<Align> a
   return picture;
 }
 
-/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `part` of a
-/// rectangle that is none or all.
+/// `cover` must agree with `allows` on every rectangle, and if `exact` never say `partial` of
+/// a rectangle that is empty or full.
 template <class R>
 void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
                   std::optional<Align> align = std::nullopt) {
-  const Bound<R> bound(rule, shape, align);
+  const BoundRule<R> bound(rule, shape, align);
   for (Index b = 0; b < shape.batch; ++b)
     for (Index i0 = 0; i0 < shape.queries; ++i0)
       for (Index i1 = i0 + 1; i1 <= shape.queries; ++i1)
@@ -34,11 +34,11 @@ void expect_cover(const R& rule, const ScoreShape& shape, bool exact,
             Index allowed = 0;
             for (Index i = i0; i < i1; ++i)
               for (Index j = j0; j < j1; ++j) allowed += bound.allows({b, 0, i, j});
-            const Cover truth = allowed == 0                       ? Cover::none
-                                : allowed == (i1 - i0) * (j1 - j0) ? Cover::all
-                                                                   : Cover::part;
-            const Cover said = bound.cover({b, 0, i0, i1, j0, j1});
-            const bool may_be_unsure = !exact && said == Cover::part;
+            const Coverage truth = allowed == 0                       ? Coverage::empty
+                                   : allowed == (i1 - i0) * (j1 - j0) ? Coverage::full
+                                                                      : Coverage::partial;
+            const Coverage said = bound.cover({b, 0, i0, i1, j0, j1});
+            const bool may_be_unsure = !exact && said == Coverage::partial;
             ASSERT_TRUE(said == truth || may_be_unsure)
                 << "queries " << i0 << ':' << i1 << ", keys " << j0 << ':' << j1;
           }
@@ -49,7 +49,7 @@ TEST(NoMask, AllowsAll) {
   expect_cover(attn::NoMask{}, {1, 1, 3, 3}, true);
 }
 
-TEST(Causal, LooksBackOnly) {
+TEST(Causal, AttendsToThePastOnly) {
   EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 3, 3}), "x..\nxx.\nxxx\n");
   expect_cover(attn::Causal{}, {1, 1, 5, 5}, true);
 }
@@ -59,10 +59,10 @@ TEST(Causal, WithOtherLengthsStandsWhereItsAlignmentSays) {
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 2, 4}), "xxx.\nxxxx\n");
   EXPECT_EQ(drawn(attn::Causal{Align::lower_right}, {1, 1, 4, 2}), "..\n..\nx.\nxx\n");
   EXPECT_EQ(drawn(attn::Causal{}, {1, 1, 2, 4}, Align::lower_right), "xxx.\nxxxx\n")
-      << "the call's word counts where the rule has none";
+      << "the call's alignment counts where the rule has none";
   EXPECT_EQ(drawn(attn::Causal{Align::upper_left}, {1, 1, 2, 4}, Align::lower_right),
             "x...\nxx..\n")
-      << "the rule's word goes first";
+      << "the rule's own alignment precedes it";
   expect_cover(attn::Causal{Align::lower_right}, {1, 1, 3, 6}, true);
   expect_cover(attn::Causal{Align::upper_left}, {1, 1, 6, 3}, true);
   EXPECT_EQ(sentence_of<attn::ShapeError>([] {
@@ -144,10 +144,11 @@ TEST(Keep, OwnsWhatIsMovedInAndSeesChangesThroughAView) {
 
 TEST(Bias, IsAddedAndMinusInfinityMasks) {
   attn::Tensor<float, 4> table({1, 2, 1, 2});
-  table(0, 1, 0, 0) = 1.5f, table(0, 1, 0, 1) = -std::numeric_limits<float>::infinity();
+  table(0, 1, 0, 0) = 1.5f;
+  table(0, 1, 0, 1) = -std::numeric_limits<float>::infinity();
   EXPECT_EQ(drawn(attn::Bias{table}, {3, 2, 1, 2}, {}, 2, 1), "x.\n");
   const attn::Bias bias{table};
-  const Bound bound(bias, ScoreShape{3, 2, 4, 2}, std::nullopt);
+  const BoundRule bound(bias, ScoreShape{3, 2, 4, 2}, std::nullopt);
   EXPECT_EQ(bound.score(2.0, {2, 1, 3, 0}), 3.5);
   EXPECT_EQ(bound.score(2.0, {2, 0, 3, 0}), 2.0);
   expect_cover(bias, {1, 2, 1, 2}, false);
@@ -175,7 +176,7 @@ TEST(Alibi, FadesWithDistanceAtEachHeadsSlope) {
   EXPECT_EQ(rule.score(1.0, Position{0, 0, 5, 2}), 1 - 0.5 * 3);
   EXPECT_EQ(rule.score(1.0, Position{0, 1, 2, 6}), 1 - 0.25 * 4);
   const attn::Alibi right{{1.0}, Align::lower_right};
-  EXPECT_EQ(Bound(right, ScoreShape{1, 1, 1, 4}, std::nullopt).score(0.0, {0, 0, 0, 1}), -2);
+  EXPECT_EQ(BoundRule(right, ScoreShape{1, 1, 1, 4}, std::nullopt).score(0.0, {0, 0, 0, 1}), -2);
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               drawn(rule, {1, 3, 2, 2});
             }),

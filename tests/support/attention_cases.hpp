@@ -10,13 +10,17 @@
 
 #include "support/tensors.hpp"
 
-/// Attention cases drawn from a number: shapes, strides, values and a rule. The same number is the
-/// same case everywhere.
+/// Attention cases drawn from a number: the specification of what kernels must agree on. A case is
+///   shapes      B and G of 1 or 2, H of G or 2·G; L and S of 0 to 300, E and Ev of 0 to 89
+///   strides     contiguous, heads of a row side by side, or padded rows, from any address
+///   values      normal, and scores from 0 to about 10
+///   a rule      one of 13, of the library and of a user, alone and combined, with either alignment
+/// The same number is the same case everywhere.
 namespace attention_cases {
 
 using attn::Index;
 
-/// A rule of a user's, plain: asked element by element.
+/// A user's rule, plain: it is asked element by element.
 struct Recency {
   double rate;
   template <class T>
@@ -26,12 +30,12 @@ struct Recency {
   }
 };
 struct Strided {
-  Index step;
+  Index stride;
   bool allows(attn::Position at) const {
-    return at.key <= at.query && (at.query - at.key) % step == 0;
+    return at.key <= at.query && (at.query - at.key) % stride == 0;
   }
 };
-/// The same in the form that is asked for a vector of queries.
+/// The same in the form that is evaluated for a vector of queries.
 struct RecencyOfVectors {
   double rate;
   template <class T>
@@ -41,9 +45,9 @@ struct RecencyOfVectors {
   }
 };
 struct StridedOfVectors {
-  Index step;
+  Index stride;
   auto allows(const auto& at) const {
-    return at.key <= at.query && (at.query - at.key) % step == 0;
+    return at.key <= at.query && (at.query - at.key) % stride == 0;
   }
 };
 
@@ -51,10 +55,10 @@ struct StridedOfVectors {
 struct Bands {
   Index width;
   bool allows(attn::Position at) const { return at.key / width % 2 == 0; }
-  attn::Cover cover(attn::Tile t) const {
+  attn::Coverage cover(attn::Tile t) const {
     const Index first = t.key_begin / width, last = (t.key_end - 1) / width;
-    if (first != last) return attn::Cover::part;
-    return first % 2 == 0 ? attn::Cover::all : attn::Cover::none;
+    if (first != last) return attn::Coverage::partial;
+    return first % 2 == 0 ? attn::Coverage::full : attn::Coverage::empty;
   }
 };
 
@@ -72,8 +76,8 @@ class Case {
     if (same_length_) shape.S = shape.L;
     align_ = random_.index(2) == 0 ? attn::Align::upper_left : attn::Align::lower_right;
     rule_ = random_.index(13);
-    q = Operand(random_, shape.B, shape.H, shape.L, shape.E),
-    k = Operand(random_, shape.B, shape.G, shape.S, shape.E),
+    q = Operand(random_, shape.B, shape.H, shape.L, shape.E);
+    k = Operand(random_, shape.B, shape.G, shape.S, shape.E);
     v = Operand(random_, shape.B, shape.G, shape.S, shape.Ev);
     const double logits[] = {0, 0.1, 1, 1, 1, 10};  // of the scores, about
     factor = logits[random_.index(6)];
@@ -83,8 +87,8 @@ class Case {
   Shape shape;
   double factor;
 
-  /// A tensor within memory of its own: without gaps, or with the heads of a row side by side, or
-  /// with gaps, from any address.
+  /// A tensor within memory of its own: contiguous, or with the heads of a row side by side, or
+  /// with padded rows, from any address.
   struct Operand {
     Operand() = default;
     Operand(attn::Random& random, Index B, Index H, Index L, Index E) {
@@ -190,7 +194,7 @@ class Case {
   Index rule_;
 };
 
-/// As many cases as CI has time for; the variable ATTN_CASES says another number.
+/// As many cases as CI has time for; the variable ATTN_CASES overrides it.
 inline std::uint64_t how_many() {
   const char* number = std::getenv("ATTN_CASES");
   return number ? std::strtoull(number, nullptr, 10) : 24000;

@@ -7,7 +7,7 @@
 #include <vector>
 
 /// Equation 1 once more, independent of the library: plain loops, double, std::exp. Keys that are
-/// not allowed are not looked at.
+/// not allowed are never read.
 struct PlainAttention {
   using Index = attn::Index;
   std::function<bool(Index b, Index h, Index i, Index j)> allows = [](Index, Index, Index, Index) {
@@ -40,7 +40,8 @@ struct PlainAttention {
             const T *q_i = q.data() + ((b * H + h) * L + i) * E,
                     *k_j = k.data() + ((b * G + g) * S + j) * E;
             for (Index e = 0; e < E; ++e) dot += double(q_i[e]) * double(k_j[e]);
-            s[std::size_t(j)] = score(dot * scale, b, h, i, j), in[std::size_t(j)] = true;
+            s[std::size_t(j)] = score(dot * scale, b, h, i, j);
+            in[std::size_t(j)] = true;
             largest = std::max(largest, s[std::size_t(j)]);
           }
           for (Index j = 0; j < S; ++j)

@@ -1,16 +1,18 @@
 #pragma once
 
-#include <attn/attention/for_each_cover.hpp>
-#include <attn/attention/heads.hpp>
+#include <attn/attention/attended_keys.hpp>
+#include <attn/attention/kernel.hpp>
 #include <attn/gemm/panel.hpp>
+#include <attn/gemm/register_block.hpp>
 #include <attn/simd/exp.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
 
-/// A panel of queries on the way back, in memory of `gradient_panel_room` numbers: Q · scale, dO
-/// and dQ as panels, and of each query its log-sum-exp in units of log 2 and D = Σ dO ∘ O. Its
-/// queries are columns `column` … of tiles P and dS whose rows are `step` apart.
+/// A panel of queries in the backward pass, in memory of `gradient_panel_size` elements: Q · scale,
+/// dO and dQ as panels, and of each query its log-sum-exp in units of log 2 and D = Σ dO ∘ O. Its
+/// queries are columns `column` … of tiles P and dS.
 template <class T>
 struct GradientPanel {
   Range queries;
@@ -18,135 +20,150 @@ struct GradientPanel {
   T *Q, *dO, *dQ, *log_sum_exp, *D;
 };
 template <class T>
-constexpr Index gradient_panel_room(Index E, Index Ev) {
-  return (2 * Panel<T, 3>::room(E) + Panel<T, 3>::room(Ev) + 2) * panel_rows<T>;
+constexpr Index gradient_panel_size(Index E, Index Ev) {
+  return (2 * padded_size(E) + padded_size(Ev) + 2) * panel_rows<T>;
 }
 
+/// P and dS of a tile of queries against a tile of keys, whose rows are `stride` apart.
+template <class T>
+struct WeightTiles {
+  T *P, *dS;
+  Index stride;
+};
+
 /// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of
-/// queries against a tile of keys: in memory the numbers of one key after the other, a query in
-/// each lane   [FA2 Alg.2, lines 11–14]
+/// queries against a tile of keys: in memory the elements of one key follow those of another, with
+/// a query in each lane   [FA2 Alg.2, lines 11–14]
 /// Where a key is masked both are 0, whatever it holds. Keys that the rule excludes for the whole
 /// panel are not computed.
-template <class T, int W>
+template <class Task, int W>
 class GradientTile {
-  using V = simd::Vector<T>;
+  using T = typename Task::Scalar;
+  using Vector = simd::Vector<T>;
+  static constexpr Index lanes = Vector::size, size = W * lanes;
   static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
-  Index begin = 0, end = 0;  ///< of the keys that are attended to, counted from the tile's first
-  bool masked = false;       ///< whether a score may be −∞, and dS be 0 for that
+  static constexpr Index block = block_rows<W>;
+  AttendedKeys attended;
 
-  template <class R>
-  GradientTile(const HeadInput<T>& in, const R& rule, const GradientPanel<T>& panel, Range keys,
-               T* P, T* dS, Index step)
-      : in_(in),
+  GradientTile(const Task& task, const GradientPanel<T>& panel, Range keys,
+               const WeightTiles<T>& tiles)
+      : task_(task),
         panel_(panel),
-        first_(keys.begin),
-        step_(step),
-        P_(P + panel.column),
-        dS_(dS + panel.column) {
-    for_each_cover<block_rows<W>>(
-        rule, {in.batch, in.head, panel.queries.begin, panel.queries.end, keys.begin, keys.end},
-        [&](Cover cover, Index from, Index to) { add(rule, cover, from - first_, to - first_); });
+        keys_(keys),
+        P_(tiles.P + panel.column),
+        dS_(tiles.dS + panel.column),
+        stride_(tiles.stride) {}
+
+  /// `coverage` is what the rule says of the whole tile.
+  template <class R>
+  void compute(const R& rule, Coverage coverage) {
+    attended.visit(rule, task_.tile(panel_.queries, keys_), coverage, *this);
   }
 
  private:
+  friend AttendedKeys;
+
   template <class R>
-  void add(const R& rule, Cover cover, Index from, Index to) {
-    if (cover == Cover::none) {
-      if (end == 0) begin = to;
-      return fill_zero(from, to);
-    }
-    end = to;
-    multiply_rows(in_.V, from, to, panel_.dO, store_to(dS_));  // dP = V dOᵀ
-    if (cover == Cover::all && !R::changes_scores && !in_.mask) {
-      differentiate(from, to);
-    } else {
-      masked = true;
-      apply(rule, from, to, cover);
+  bool keeps_scores() const {
+    return !R::changes_scores && !task_.dropout;
+  }
+  void clear(Range keys) const {
+    for (Index j = keys.begin; j < keys.end; ++j) {
+      std::fill_n(P_ + j * stride_, size, T(0));
+      std::fill_n(dS_ + j * stride_, size, T(0));
     }
   }
-
-  void fill_zero(Index from, Index to) const {
-    for (Index j = from; j < to; ++j)
-      std::fill_n(P_ + j * step_, W * V::size, T(0)),
-          std::fill_n(dS_ + j * step_, W * V::size, T(0));
+  void compute(Range keys) const {
+    multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));  // dP = V dOᵀ
+    differentiate(keys);
+  }
+  template <class R>
+  void compute_under(const R& rule, Range keys, Coverage coverage) const {
+    multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));
+    multiply_rows(task_.K, keys, panel_.Q, store_to(P_));
+    for (Index lane = 0; lane < size; lane += lanes) apply(rule, keys, coverage, lane);
   }
 
   /// Keeps a register block in a tile, as it is.
   auto store_to(T* tile) const {
-    return [tile, step = step_](Index j, const RegisterBlock<T, W>& C) {
-#pragma GCC unroll 16
-      for (int r = 0; r < block_rows<W>; ++r)
-#pragma GCC unroll 16
-        for (int w = 0; w < W; ++w) simd::store(tile + (j + r) * step + w * V::size, C[r][w]);
+    return [tile, stride = stride_](Index j, const auto& C) {
+      C.for_each([&](int r, int w, const Vector& x) {
+        simd::store(tile + (j + r) * stride + w * lanes, x);
+      });
     };
   }
   /// S = K Qᵀ, and at once P and dS, for keys that all queries attend to, their scores as they are.
-  void differentiate(Index from, Index to) const {
-    multiply_rows(in_.K, from, to, panel_.Q,
-                  [P = P_, dS = dS_, step = step_, lse = panel_.log_sum_exp, D = panel_.D](
-                      Index j, const RegisterBlock<T, W>& C) {
+  void differentiate(Range keys) const {
+    multiply_rows(task_.K, keys, panel_.Q,
+                  [P = P_, dS = dS_, stride = stride_, lse = panel_.log_sum_exp, D = panel_.D](
+                      Index j, const auto& S) {
 #pragma GCC unroll 16
-                    for (int r = 0; r < block_rows<W>; ++r) {
-                      simd::Array<V, W> p;
-#pragma GCC unroll 16
-                      for (int w = 0; w < W; ++w)
-                        p[w] = fma(C[r][w], log2e<T>, -simd::load<V>(lse + w * V::size));
-                      exp2(p);
-#pragma GCC unroll 16
-                      for (int w = 0; w < W; ++w) {
-                        const Index at = (j + r) * step + w * V::size;
-                        simd::store(P + at, p[w]);
-                        simd::store(dS + at, p[w] * (simd::load<V>(dS + at) -
-                                                     simd::load<V>(D + w * V::size)));
-                      }
-                    }
+                    for (int r = 0; r < block; ++r)
+                      differentiate_row(S.rows[r], P + (j + r) * stride, dS + (j + r) * stride, lse,
+                                        D);
                   });
   }
-  /// The same under a rule. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV needs, and
-  /// dS = P ∘ (dP ∘ M − D).
-  template <class R>
-  void apply(const R& rule, Index from, Index to, Cover cover) const {
-    multiply_rows(in_.K, from, to, panel_.Q, store_to(P_));
-    for (Index lane = 0; lane < W * V::size; lane += V::size) {
-      const Index row = panel_.queries.begin + lane,
-                  count = std::clamp<Index>(panel_.queries.end - row, 0, V::size);
-      const V log_sum_exp = simd::load<V>(panel_.log_sum_exp + lane),
-              D = simd::load<V>(panel_.D + lane);
-      for (Index j = from; j < to; ++j) {
-        const Positions<T> at{in_.batch, in_.head, {row}, first_ + j};
-        T *const P = P_ + j * step_ + lane, *const dS = dS_ + j * step_ + lane;
-        const Dual<V> s = rule.score(Dual<V>(simd::load<V>(P), T(1)), at, count);
-        auto seen = s.value != none;
-        if constexpr (R::masks)
-          if (cover != Cover::all) seen = seen & rule.allows(at, count);
-        const V p = select(seen, exp2(fma(s.value, log2e<T>, -log_sum_exp)), T(0));
-        V dP = simd::load<V>(dS), p_kept = p;
-        if (in_.mask) {
-          const V mask = (*in_.mask)(at);
-          p_kept = p * mask, dP = select(mask == T(0), T(0), dP * mask);
-        }
-        simd::store(P, p_kept);
-        simd::store(dS, select(seen, p * (dP - D) * s.slope, T(0)));
-      }
+  /// P and dS of one key, from its scores S and dP in the place of dS.
+  static EIGEN_ALWAYS_INLINE void differentiate_row(const simd::Array<Vector, W>& S, T* P, T* dS,
+                                                    const T* lse, const T* D) {
+    simd::Array<Vector, W> p;
+#pragma GCC unroll 16
+    for (int w = 0; w < W; ++w) p[w] = fma(S[w], log2e<T>, -simd::load<Vector>(lse + w * lanes));
+    exp2(p);
+#pragma GCC unroll 16
+    for (int w = 0; w < W; ++w) {
+      const Vector dP = simd::load<Vector>(dS + w * lanes);
+      simd::store(P + w * lanes, p[w]);
+      simd::store(dS + w * lanes, p[w] * (dP - simd::load<Vector>(D + w * lanes)));
     }
   }
 
-  template <class Finish>
-  void multiply_rows(const typename HeadInput<T>::Matrix& X, Index from, Index to, const T* panel,
-                     const Finish& finish) const {
-    const Index x_step = X.outerStride();
-    multiply<W>(LeftFactor<T>{X.data() + (first_ + from) * x_step, x_step, 1}, to - from, panel,
-                W * V::size, X.cols(),
-                [from, &finish](Index j, const RegisterBlock<T, W>& C) { finish(from + j, C); });
+  /// The rule on a vector of queries. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV
+  /// needs, and dS = P ∘ (dP ∘ M − D).
+  template <class R>
+  void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage, Index lane) const {
+    const Index row = panel_.queries.begin + lane,
+                count = std::clamp<Index>(panel_.queries.end - row, 0, lanes);
+    const Vector log_sum_exp = simd::load<Vector>(panel_.log_sum_exp + lane),
+                 D = simd::load<Vector>(panel_.D + lane);
+    for (Index j = keys.begin; j < keys.end; ++j) {
+      const Positions<T> at = task_.vector_at(row, keys_.begin + j);
+      T *const P = P_ + j * stride_ + lane, *const dS = dS_ + j * stride_ + lane;
+      const Dual<Vector> s = rule.score(Dual<Vector>(simd::load<Vector>(P), T(1)), at, count);
+      auto allowed = s.value != none;
+      if constexpr (R::masks)
+        if (coverage != Coverage::full) allowed = allowed & rule.allows(at, count);
+      const Vector p = select(allowed, exp2(fma(s.value, log2e<T>, -log_sum_exp)), T(0));
+      Vector dP = simd::load<Vector>(dS), p_kept = p;
+      if (task_.dropout) drop(at, p_kept, dP);
+      simd::store(P, p_kept);
+      simd::store(dS, select(allowed, p * (dP - D) * s.slope, T(0)));
+    }
+  }
+  /// P ∘ M and dP ∘ M; what is dropped is 0, whatever it was.
+  void drop(const Positions<T>& at, Vector& p, Vector& dP) const {
+    const Vector M = (*task_.dropout)(at);
+    p = p * M;
+    dP = select(M == T(0), T(0), dP * M);
   }
 
-  const HeadInput<T>& in_;
+  /// The product of a tile's rows and a panel; finish(j, C) takes rows from key j of the tile on.
+  template <class Rows, class Finish>
+  void multiply_rows(const Rows& rows, Range keys, const T* panel, const Finish& finish) const {
+    multiply<W>(rows.tile({keys_.begin + keys.begin, keys_.begin + keys.end}), keys.size(),
+                PanelRows<T>{panel, size, rows.columns()},
+                [first = keys.begin, finish](Index j, const auto& C) { finish(first + j, C); });
+  }
+
+  const Task& task_;
   const GradientPanel<T>& panel_;
-  Index first_, step_;
+  Range keys_;
   T *P_, *dS_;
+  Index stride_;
 };
 
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

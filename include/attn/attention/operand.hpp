@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/key_rows.hpp>
 #include <attn/core/tensor.hpp>
 
 namespace attn {
@@ -8,10 +9,10 @@ inline namespace ATTN_ABI {
 template <class X>
 concept EigenDense = std::is_base_of_v<Eigen::DenseBase<X>, X>;
 
-/// What may stand where an equation has a matrix, and what comes back for it: `heads()` shows the
-/// operand as (B, H, L, E), `finish` gives a result the operand's own kind. A tensor or view of 4,
-/// 3 or 2 axes is (B, H, L, E), (H, L, E) or (L, E), and gives a tensor of as many; an Eigen
-/// matrix, map, block or expression is one head, and gives an Eigen matrix.
+/// What may stand where an equation has a matrix: `heads()` shows the operand as (B, H, L, E), and
+/// `finish` turns a result into the operand's own kind. A tensor or view of 4, 3 or 2 axes is
+/// (B, H, L, E), (H, L, E) or (L, E), and gives a tensor of as many; an Eigen matrix, map, block or
+/// expression is one head, and gives an Eigen matrix. KeyHeads are keys or values only.
 template <class X>
 class Operand;
 
@@ -22,6 +23,7 @@ class Operand<TensorView<T, N>> {
 
  public:
   using Scalar = std::remove_const_t<T>;
+  using Heads = TensorView<const Scalar, 4>;
 
   explicit Operand(const TensorView<T, N>& x) : x_(x) {}
 
@@ -31,7 +33,7 @@ class Operand<TensorView<T, N>> {
     std::copy(x_.strides().begin(), x_.strides().end(), strides.end() - N);
     return {x_.data(), shape, strides};
   }
-  /// From the result's 4 axes, or 3 where the last one is gone, to N or N − 1.
+  /// From the result's 4 axes, or 3 where it has no last axis, to N or N − 1.
   template <int M>
   static auto finish(Tensor<Scalar, M>&& result) {
     Index shape[static_cast<std::size_t>(M + N - 4)];
@@ -54,6 +56,7 @@ template <EigenDense X>
 class Operand<X> {
  public:
   using Scalar = typename X::Scalar;
+  using Heads = TensorView<const Scalar, 4>;
 
   explicit Operand(const X& x) : x_(as_matrix(x)) {}
 
@@ -80,10 +83,25 @@ class Operand<X> {
   Eigen::Ref<const RowMajor, Eigen::Unaligned, Eigen::OuterStride<>> x_;
 };
 
+template <KeyHeads X>
+class Operand<X> {
+ public:
+  using Scalar = typename X::Scalar;
+  using Heads = X;
+
+  explicit Operand(const X& x) : x_(x) {}
+  const X& heads() const { return x_; }
+
+ private:
+  const X& x_;
+};
+
 template <class... X>
 concept Operands = (requires { typename Operand<X>::Scalar; } && ...);
 
-/// Calls `write` with a (1, 1, L, Ev) view for what a caller gave as output: a tensor, a view of
+namespace detail {
+
+/// Calls `write` with a (B, H, L, Ev) view of what a caller gave as output: a tensor, a view of
 /// one, or a writable Eigen object, into which other layouts than row-major are copied afterwards.
 template <class X, class Write>
 void write_to(X&& output, const Shape<4>& shape, Write&& write) {
@@ -113,5 +131,6 @@ void write_to(X&& output, const Shape<4>& shape, Write&& write) {
   }
 }
 
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

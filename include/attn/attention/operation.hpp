@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/attention/heads.hpp>
+#include <attn/attention/attention_call.hpp>
 #include <attn/autograd/apply.hpp>
 #include <attn/rules/combine.hpp>
 
@@ -31,9 +31,9 @@ struct SeparateHeads {
     query.back() = value.back();
     return query;
   }
-  template <class Functor, class Q, class K, class V, class R>
-  auto compute(const Functor& attention, const Q& q, const K& k, const V& v, const R& rule) const {
-    return attention.compute(q, k, v, rule);
+  template <class Operation, class Q, class K, class V>
+  auto compute(const Operation& of, const Q& q, const K& k, const V& v) const {
+    return of.attention.compute(q, k, v, of.rule, of.offsets);
   }
 };
 
@@ -53,10 +53,15 @@ struct PackedHeads {
   Shape<3> output_shape(const Shape<3>& query, const Shape<3>& value) const {
     return {query[0], query[1], value[2] / G * H};
   }
-  template <class Functor, class Q, class K, class V, class R>
-  auto compute(const Functor& attention, const Q& q, const K& k, const V& v, const R& rule) const {
-    auto output = Tensor<typename Q::Scalar, 3>::for_overwrite(output_shape(q.shape(), v.shape()));
-    attention.into(query(output.view()), query(view(q)), key(view(k)), key(view(v)), rule);
+  template <class Operation, class Q, class K, class V>
+  auto compute(const Operation& of, const Q& q, const K& k, const V& v) const {
+    using T = typename Q::Scalar;
+    auto output = Tensor<T, 3>::for_overwrite(output_shape(q.shape(), v.shape()));
+    of.attention.forward(
+        AttentionInputs<T>{query(TensorView<const T, 3>(view(q))),
+                           key(TensorView<const T, 3>(view(k))),
+                           key(TensorView<const T, 3>(view(v)))},
+        {query(output.view())}, of.rule, of.offsets);
     return output;
   }
 };
@@ -68,36 +73,42 @@ template <class Functor, Rule R, class Heads>
 struct AttentionOperation {
   const Functor& attention;
   const R& rule;
+  const std::optional<Offsets>& offsets;
   Heads heads;
 
   template <class Q, class K, class V, class... Learned>
   auto forward(const Q& q, const K& k, const V& v, const Learned&...) const {
-    return heads.compute(attention, q, k, v, rule);
+    return heads.compute(*this, q, k, v);
   }
 
   template <class T, int N>
   struct Saved {
     Functor attention;
     R rule;
+    std::optional<Offsets> offsets;
     std::shared_ptr<const Tensor<T, N>> query, key, value, output;
     Tensor<T, 3> log_sum_exp;
-    std::optional<WeightMask<T>> dropout;
+    std::optional<WeightDropout<T>> dropout;
+
+    AttentionInputs<T> inputs(const Heads& heads) const {
+      return {heads.query(query->view()), heads.key(key->view()), heads.key(value->view()),
+              dropout};
+    }
   };
   template <class T, int N, class... Learned>
   auto forward(const Recording& recording, const Input<T, N>& q, const Input<T, N>& k,
                const Input<T, N>& v, const Learned&...) const {
-    const auto query = heads.query(q.value().view());
-    const auto key = heads.key(k.value().view());
-    const auto value = heads.key(v.value().view());
-    const auto [B, H, L, E] = query.shape();
     auto output = Tensor<T, N>::for_overwrite(heads.output_shape(q.shape(), v.shape()));
-    Saved<T, N> saved{attention,        rule, q.shared_value(), k.shared_value(), v.shared_value(),
-                      nullptr,          Tensor<T, 3>({B, H, L}), std::nullopt};
+    const TensorView<T, 4> o = heads.query(output.view());
+    const Index S = heads.key(k.value().view()).shape()[2];
+    Saved<T, N> saved{attention,        rule,    offsets, q.shared_value(), k.shared_value(),
+                      v.shared_value(), nullptr, {},      std::nullopt};
+    saved.log_sum_exp = Tensor<T, 3>({o.shape()[0], o.shape()[1], o.shape()[2]});
     if (const double p = attention.options.dropout; recording.random && p > 0)
-      saved.dropout.emplace(p, ScoreShape{B, H, L, key.shape()[2]}, *recording.random);
-    attention.into(HeadsOutput<T>{heads.query(output.view()), saved.log_sum_exp,
-                                  saved.dropout ? &*saved.dropout : nullptr},
-                   query, key, value, rule);
+      saved.dropout.emplace(p, ScoreShape{o.shape()[0], o.shape()[1], o.shape()[2], S},
+                            *recording.random);
+    attention.forward(saved.inputs(heads), {o, std::nullopt, saved.log_sum_exp.view()}, rule,
+                      offsets);
     saved.output = std::make_shared<const Tensor<T, N>>(std::move(output));
     return OutputAndSaved{saved.output, std::move(saved)};
   }
@@ -110,12 +121,11 @@ struct AttentionOperation {
     auto d_key = Tensor<T, N>::for_overwrite(k.shape());
     auto d_value = Tensor<T, N>::for_overwrite(v.shape());
     saved.attention.backward(
-        heads.query(saved.query->view()), heads.key(saved.key->view()),
-        heads.key(saved.value->view()), saved.rule,
-        HeadsGradient<T>{heads.query(saved.output->view()), saved.log_sum_exp,
-                         heads.query(d_output.view()), heads.query(d_query.view()),
-                         heads.key(d_key.view()), heads.key(d_value.view()),
-                         saved.dropout ? &*saved.dropout : nullptr});
+        saved.inputs(heads),
+        {heads.query(saved.output->view()), saved.log_sum_exp, heads.query(d_output.view())},
+        saved.rule,
+        {heads.query(d_query.view()), heads.key(d_key.view()), heads.key(d_value.view())},
+        saved.offsets);
     q.add(std::move(d_query));
     k.add(std::move(d_key));
     v.add(std::move(d_value));
@@ -135,12 +145,11 @@ auto variables_of(const Combined<R...>& rule) {
 }
 
 /// Attention of tensors, or of variables, which record it.
-template <class Functor, class Heads, Rule R, class Q, class K, class V>
-auto attend(const Functor& attention, const Heads& heads, const R& rule,
-            const std::tuple<const Q&, const K&, const V&>& operands) {
-  const AttentionOperation<Functor, R, Heads> operation{attention, rule, heads};
-  return std::apply([&](const auto&... x) { return apply(operation, x...); },
-                    std::tuple_cat(operands, variables_of(rule)));
+template <class Operation, class Q, class K, class V>
+auto attend(const Operation& operation, const Q& query, const K& key, const V& value) {
+  return std::apply(
+      [&](const auto&... variables) { return apply(operation, query, key, value, variables...); },
+      variables_of(operation.rule));
 }
 
 }  // namespace detail

@@ -1,99 +1,114 @@
 #pragma once
 
-#include <attn/attention/heads.hpp>
+#include <attn/attention/kernel.hpp>
 #include <attn/math/softmax.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
 /// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the
-/// definition, and the oracle of every other kernel. Both sums run over the allowed keys only, so
-/// that what a masked key holds, NaN included, is never read.
-/// Cost: O(L·S·(E + Ev)) time, two rows of S numbers of scratch a thread.
+/// reference implementation, which every other kernel is tested against. Both sums run over the
+/// allowed keys only, so that what a masked key holds, NaN included, is never read.
+/// Cost: O(L·S·(E + Ev)) time, two rows of S elements of workspace a thread.
 struct Reference {
   template <class T>
-  Index queries(Index, Index) const {
-    return 16;
-  }
-  template <class T>
-  Index scratch(Index, Index, Index S) const {
-    return 2 * S;
+  KernelPlan plan(const HeadSizes& sizes) const {
+    return {.queries = 16,
+            .workspace_size = 2 * sizes.keys,
+            .backward_workspace_size = 3 * sizes.keys,
+            .segment = sizes.keys};
   }
 
-  template <class T, class R>
-  void operator()(const HeadInput<T>& in, const R& rule, HeadOutput<T>& out, T* scratch) const {
-    const auto& [Q, K, V, scale, batch, head, row, mask] = in;
-    constexpr T none = -std::numeric_limits<T>::infinity();
-    const Index S = K.rows();
-    const std::span<T> s(scratch, static_cast<std::size_t>(S)),
-        p(scratch + S, static_cast<std::size_t>(S));
-    auto& O = out.O;
-
-    for (Index i = 0; i < Q.rows(); ++i) {
-      for (Index j = 0; j < S; ++j) {
-        const Position at{batch, head, row + i, j};
-        s[std::size_t(j)] = rule.allows(at) ? rule.score(scale * dot(Q, i, K, j), at) : none;
+  template <class Task, class R, class T = typename Task::Scalar>
+  void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs, T* workspace) const {
+    const auto size = static_cast<std::size_t>(task.keys.size());
+    const std::span<T> s(workspace, size), p(workspace + size, size);
+    auto O = outputs.output.matrix();
+    for (Index i = 0; i < task.Q.rows(); ++i) {
+      for (std::size_t n = 0; n < size; ++n) {
+        const Index j = task.keys.begin + static_cast<Index>(n);
+        const Position at = task.at(i, j);
+        s[n] = rule.allows(at) ? rule.score(task.scale * dot(task.Q, i, task.K, j), at) : none<T>;
       }
       const T log_sum_exp = softmax<T>(s, p);
       O.row(i).setZero();
-      for (Index j = 0; j < S; ++j) {
-        if (s[std::size_t(j)] == none) continue;
-        T weight = p[std::size_t(j)];
-        if (mask) weight *= (*mask)(Position{batch, head, row + i, j});
-        O.row(i) += weight * V.row(j);
+      for (std::size_t n = 0; n < size; ++n) {
+        if (s[n] == none<T>) continue;
+        const Index j = task.keys.begin + static_cast<Index>(n);
+        add_row(p[n] * dropout(task, i, j), task.V, j, O.data() + i * O.outerStride());
       }
-
-      if (out.P) std::copy(p.begin(), p.end(), out.P->row(i).data());
-      if (out.log_sum_exp) out.log_sum_exp[i] = log_sum_exp;
+      if (outputs.weights) std::copy_n(p.data(), size, weights_of(outputs, i, task.keys.begin));
+      if (outputs.log_sum_exp) (*outputs.log_sum_exp)(i) = log_sum_exp;
     }
   }
 
-  template <class T>
-  Index backward_scratch(Index, Index, Index S) const {
-    return 3 * S;
-  }
   /// With s = rule(scale · Q Kᵀ) and its derivative s′:
   ///   dV = Pᵀ dO   dP = dO Vᵀ   dS = P ∘ (dP − Σ_k P_k dP_k) ∘ s′ · scale   dQ = dS K   dK = dSᵀ Q
-  template <class T, class R>
-  void backward(const HeadInput<T>& in, const R& rule, const HeadGradient<T>& to, Range keys,
-                T* scratch) const {
-    const auto& [Q, K, V, scale, batch, head, row, mask] = in;
-    constexpr T none = -std::numeric_limits<T>::infinity();
-    const Index S = keys.size();
-    T *const s = scratch, *const slope = s + S, *const p = slope + S;
-    for (Index i = 0; i < Q.rows(); ++i) {
-      to.dQ.row(i).setZero();
-      T D = 0;  // Σ_k P_k dP_k, over all keys: that of the weighted sum
-      for (Index e = 0; e < V.cols(); ++e) D += to.dO(i, e) * to.O(i, e);
-      for (Index j = 0; j < S; ++j) {
-        const Position at{batch, head, row + i, keys.begin + j};
+  template <class Task, class R, class T = typename Task::Scalar>
+  void backward(const Task& task, const R& rule, const HeadResults<T>& results,
+                const HeadGradients<T>& gradients, T* workspace) const {
+    const Index size = task.keys.size();
+    T *const s = workspace, *const slope = s + size, *const p = slope + size;
+    auto dQ = gradients.query.matrix(), dK = gradients.key.matrix(), dV = gradients.value.matrix();
+    for (Index i = 0; i < task.Q.rows(); ++i) {
+      T D = 0;  // Σ_k P_k dP_k over all keys, as the product with their weighted sum
+      for (Index e = 0; e < results.O.cols(); ++e) D += results.dO(i, e) * results.O(i, e);
+      for (Index n = 0; n < size; ++n) {
+        const Index j = task.keys.begin + n;
+        const Position at = task.at(i, j);
         const Dual<T> changed =
-            rule.allows(at) ? rule.score(Dual<T>(scale * dot(Q, i, K, keys.begin + j), T(1)), at)
-                            : Dual<T>(none);
-        s[j] = changed.value, slope[j] = changed.slope;
-        p[j] = s[j] == none ? T(0) : std::exp(s[j] - to.log_sum_exp[i]);
+            rule.allows(at) ? rule.score(Dual<T>(task.scale * dot(task.Q, i, task.K, j), T(1)), at)
+                            : Dual<T>(none<T>);
+        s[n] = changed.value;
+        slope[n] = changed.slope;
+        p[n] = s[n] == none<T> ? T(0) : std::exp(s[n] - results.log_sum_exp(i));
       }
-      for (Index j = 0; j < S; ++j) {
-        if (s[j] == none) continue;
-        const Index key = keys.begin + j;
-        T M = 1;
-        if (mask) M = (*mask)(Position{batch, head, row + i, key});
-        const T dS = p[j] * (M * dot(to.dO, i, V, key) - D) * slope[j] * scale;
-        to.dV.row(key) += p[j] * M * to.dO.row(i);
-        to.dK.row(key) += dS * Q.row(i);
-        to.dQ.row(i) += dS * K.row(key);
+      for (Index n = 0; n < size; ++n) {
+        if (s[n] == none<T>) continue;
+        const Index j = task.keys.begin + n;
+        const T M = dropout(task, i, j);
+        const T dS = p[n] * (M * dot(results.dO, i, task.V, j) - D) * slope[n] * task.scale;
+        dV.row(j) += p[n] * M * results.dO.row(i);
+        dK.row(j) += dS * task.Q.row(i);
+        add_row(dS, task.K, j, dQ.data() + i * dQ.outerStride());
       }
     }
   }
-  Index segment(Index S) const { return S; }
 
  private:
+  template <class T>
+  static constexpr T none = -std::numeric_limits<T>::infinity();
+
+  /// M of a weight; 1 without dropout.
+  template <class Task>
+  static auto dropout(const Task& task, Index i, Index j) {
+    using T = typename Task::Scalar;
+    return task.dropout ? (*task.dropout)(task.at(i, j)) : T(1);
+  }
+  /// Where the weights of query i begin that a task writes.
+  template <class T>
+  static T* weights_of(const HeadOutputs<T>& outputs, Index i, Index first_key) {
+    return outputs.weights->data() + i * outputs.weights->strides()[0] + first_key;
+  }
   /// Σ_e A_ie B_je, in the order of e.
-  template <class Matrix>
-  static auto dot(const Matrix& A, Index i, const Matrix& B, Index j) {
+  template <class Matrix, class Rows>
+  static auto dot(const Matrix& A, Index i, const Rows& B, Index j) {
+    const auto B_j = B.tile({j, j + 1});
     typename Matrix::Scalar sum = 0;
-    for (Index e = 0; e < A.cols(); ++e) sum += A(i, e) * B(j, e);
+    for (Index e = 0; e < A.cols();) {
+      const auto cursor = B_j.at(0, e);
+      for (const Index first = e, end = e + B_j.run(e, A.cols() - e); e < end; ++e)
+        sum += A(i, e) * B_j.load(cursor, e - first);
+    }
     return sum;
+  }
+  /// y += weight · X_j
+  template <class T, class Rows>
+  static void add_row(T weight, const Rows& X, Index j, T* y) {
+    using Vector = simd::Vector<T>;
+    simd::for_each_packet<T>(X.columns(), [&](Index e, Index n) {
+      simd::store(y + e, n, simd::load<Vector>(y + e, n, T(0)) + weight * X.vector(j, e, n));
+    });
   }
 };
 

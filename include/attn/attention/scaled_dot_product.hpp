@@ -1,10 +1,12 @@
 #pragma once
 
-#include <attn/attention/learn.hpp>
 #include <attn/attention/operand.hpp>
 #include <attn/attention/operation.hpp>
+#include <attn/attention/partial.hpp>
 #include <attn/attention/reference.hpp>
+#include <attn/attention/rule_gradients.hpp>
 #include <attn/attention/tiled.hpp>
+#include <attn/core/option.hpp>
 #include <attn/rules/rules.hpp>
 
 namespace attn {
@@ -13,12 +15,12 @@ inline namespace ATTN_ABI {
 struct AttentionOptions {
   /// Factor of the scores; by default 1/√E.
   std::optional<double> scale = std::nullopt;
-  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own word
-  /// goes before it. A rule without an `align` member takes Align::upper_left where nobody names
-  /// one.
+  /// Where query 0 stands for a rule that does not say so itself (see Align); a rule's own
+  /// alignment precedes it. A rule without an `align` member takes Align::upper_left where nobody
+  /// names one.
   std::optional<Align> align = std::nullopt;
-  /// Probability that a weight is dropped, P ∘ M in the place of P, where variables are recorded on
-  /// a tape that has a Random.
+  /// Probability, 0 to 1, that a weight is dropped, P ∘ M in the place of P, where variables are
+  /// recorded on a tape that has a Random.
   double dropout = 0;
 };
 
@@ -42,14 +44,16 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 ///
 ///   attn::ScaledDotProductAttention{}(query, key, value, rule)
 ///
-/// query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), H a multiple of G, give (B, H, L,
-/// Ev). Tensors, views, with leading axes left out too, and Eigen matrices and expressions (one
-/// head) are taken, and the query's kind comes back. A rule (rules/rule.hpp) says what may be
-/// attended to and how scores change.
-/// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −inf; what
-/// masked keys and values hold changes no bit; S = 0 gives 0, E = 0 the mean of the values.
+/// query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), H a multiple of G, give
+/// (B, H, L, Ev). It takes tensors, views, both with leading axes left out too, and Eigen matrices
+/// and expressions (one head), and returns the query's kind. A rule (rules/rule.hpp) says what may
+/// be attended to and how scores change; Offsets say where queries and keys stand, if they are a
+/// part of all.
+/// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −∞; results are
+/// bitwise the same whatever masked keys and values hold; S = 0 gives 0, E = 0 the mean of the
+/// values.
 /// Errors: ShapeError naming the argument that does not fit; OptionError for a scale that is not
-/// finite; what the rule throws.
+/// finite or a dropout that is no probability; what the rule throws.
 template <class Kernel = Tiled>
 class ScaledDotProductAttention {
  public:
@@ -59,126 +63,143 @@ class ScaledDotProductAttention {
   explicit ScaledDotProductAttention(AttentionOptions the_options = {}, Kernel the_kernel = {})
       : options(the_options), kernel(the_kernel) {}
 
-  /// Operands may be variables: the call is then recorded on their tape.
+  /// Operands may be variables, of 4, 3 or 2 axes: the call is then recorded on their tape.
   template <class Q, class K, class V, Rule R = NoMask>
-  auto operator()(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    return detail::attend(*this, detail::SeparateHeads{}, rule, std::tie(query, key, value));
+  auto operator()(const Q& query, const K& key, const V& value, const R& rule = {},
+                  const std::optional<Offsets>& offsets = {}) const {
+    using Operation = detail::AttentionOperation<ScaledDotProductAttention, R, detail::SeparateHeads>;
+    return detail::attend(Operation{*this, rule, offsets, {}}, query, key, value);
   }
 
-  /// Writes where the caller says, without another copy where that is row-major. `output` must not
-  /// overlap the operands. It may be HeadsOutput, for what is to be gone back over.
+  /// Writes to the caller's memory, without another copy where that is row-major.
+  /// Errors: ShapeError too if `output` overlaps an operand in memory.
   template <class O, class Q, class K, class V, Rule R = NoMask>
+    requires Operands<Q, K, V>
   void into(O&& output, const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    Call<Q, K, V> call(*this, query, key, value);
-    const Shape<4> shape = call.heads.output_shape();
-    if constexpr (requires { output.log_sum_exp; }) {
-      if (output.log_sum_exp.shape() != call.heads.log_sum_exp_shape())
-        throw ShapeError(
-            "ScaledDotProductAttention: log_sum_exp " + to_string(output.log_sum_exp.shape()) +
-            " must have the shape (B, H, L) = " + to_string(call.heads.log_sum_exp_shape()));
-      call.heads.mask = output.mask;
-      write_to(output.output, shape,
-               [&](const auto& to) { call.run(rule, to, nullptr, &output.log_sum_exp); });
-    } else {
-      write_to(output, shape, [&](const auto& to) { call.run(rule, to); });
-    }
+    const Arguments<Q, K, V> arguments(*this, query, key, value);
+    detail::write_to(output, arguments.call.output_shape(), [&](const auto& view) {
+      arguments.call.check_outputs({view});
+      run(arguments.call, rule, std::nullopt, {view});
+    });
   }
 
-  /// `.output`, to the bit as without, and `.weights`: P = softmax(Q Kᵀ / √d_k), (B, H, L, S).
+  /// `.output`, bitwise as without, and `.weights`: P = softmax(Q Kᵀ / √d_k), (B, H, L, S).
   template <class Q, class K, class V, Rule R = NoMask>
-  auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    const Call<Q, K, V> call(*this, query, key, value);
+  auto with_weights(const Q& query, const K& key, const V& value, const R& rule = {},
+                    const std::optional<Offsets>& offsets = {}) const {
     using T = typename Operand<Q>::Scalar;
-    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape()),
-         weights = Tensor<T, 4>::for_overwrite(call.heads.weights_shape());
-    const TensorView<T, 4> to = weights.view();
-    call.run(rule, output.view(), &to);
+    const Arguments<Q, K, V> arguments(*this, query, key, value);
+    auto output = Tensor<T, 4>::for_overwrite(arguments.call.output_shape()),
+         weights = Tensor<T, 4>::for_overwrite(arguments.call.weights_shape());
+    run(arguments.call, rule, offsets, {output, weights.view()});
     return WithWeights{Operand<Q>::finish(std::move(output)),
                        Operand<Q>::finish(std::move(weights))};
   }
 
   /// `.output`, and `.log_sum_exp` (B, H, L): log Σ_j exp of the scores of each query.
   template <class Q, class K, class V, Rule R = NoMask>
-  auto with_log_sum_exp(const Q& query, const K& key, const V& value, const R& rule = {}) const {
-    const Call<Q, K, V> call(*this, query, key, value);
+  auto with_log_sum_exp(const Q& query, const K& key, const V& value, const R& rule = {},
+                        const std::optional<Offsets>& offsets = {}) const {
     using T = typename Operand<Q>::Scalar;
-    auto output = Tensor<T, 4>::for_overwrite(call.heads.output_shape());
-    auto log_sum_exp = Tensor<T, 3>::for_overwrite(call.heads.log_sum_exp_shape());
-    const TensorView<T, 3> to = log_sum_exp.view();
-    call.run(rule, output.view(), nullptr, &to);
+    const Arguments<Q, K, V> arguments(*this, query, key, value);
+    auto output = Tensor<T, 4>::for_overwrite(arguments.call.output_shape());
+    auto log_sum_exp = Tensor<T, 3>::for_overwrite(arguments.call.log_sum_exp_shape());
+    run(arguments.call, rule, offsets, {output, std::nullopt, log_sum_exp.view()});
     return WithLogSumExp{Operand<Q>::finish(std::move(output)),
                          Operand<Q>::finish(std::move(log_sum_exp))};
   }
 
-  /// dQ, dK and dV of query, key and value, all as (B, H, L, E), from dO and what forward
-  /// gave   [FA2 Alg.2]
-  ///   D = Σ dO ∘ O   P = e^(S − log-sum-exp)   dV = Pᵀ dO   dS = P ∘ (dO Vᵀ − D) ∘ rule′(S)   dQ =
-  ///   scale · dS K   dK = scale · dSᵀ Q
-  /// Rows that attend to nothing get 0, and so does what is masked.
-  template <class T, Rule R>
-  void backward(const TensorView<const T, 4>& query, const TensorView<const T, 4>& key,
-                const TensorView<const T, 4>& value, const R& rule,
-                const HeadsGradient<T>& gradient) const {
-    Call<TensorView<const T, 4>, TensorView<const T, 4>, TensorView<const T, 4>> call(*this, query,
-                                                                                      key, value);
-    call.heads.check(gradient);
-    call.heads.mask = gradient.mask;
-    const Bound<R> bound(rule, call.heads.scores(), options.align);
-    call.heads.backward(kernel, bound, gradient);
-    if constexpr (Bound<R>::learns) learn(call.heads, bound, gradient);
+  /// The whole interface, in the caller's memory: any of the outputs, with or without dropout.
+  template <class T, class Keys, class Values, Rule R = NoMask>
+  void forward(const AttentionInputs<T, Keys, Values>& inputs,
+               const std::type_identity_t<AttentionOutputs<T>>& outputs, const R& rule = {},
+               const std::optional<Offsets>& offsets = {}) const {
+    const auto call = call_of(inputs);
+    call.check_outputs(outputs);
+    run(call, rule, offsets, outputs);
+  }
+
+  /// dQ, dK and dV from dO and what forward gave   [FA2 Alg.2]
+  ///   D = Σ dO ∘ O   P = e^(S − log-sum-exp)   dV = Pᵀ dO   dS = P ∘ (dO Vᵀ − D) ∘ rule′(S)
+  ///   dQ = scale · dS K   dK = scale · dSᵀ Q
+  /// A rule's parameters get their gradients as well. Queries that attend to nothing get 0, and so
+  /// does what is masked. Inputs, rule and offsets are those of forward.
+  template <class T, class Keys, class Values, Rule R>
+  void backward(const AttentionInputs<T, Keys, Values>& inputs,
+                const std::type_identity_t<BackwardInputs<T>>& given, const R& rule,
+                const std::type_identity_t<InputGradients<T>>& gradients,
+                const std::optional<Offsets>& offsets = {}) const {
+    const auto call = call_of(inputs);
+    call.check_backward(given, gradients);
+    const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
+    call.backward(kernel, bound, given, gradients);
+    if constexpr (BoundRule<R>::has_parameters) detail::add_rule_gradients(call, bound, given);
   }
 
  private:
   friend struct detail::SeparateHeads;
+  /// Attention of operands that are not recorded.
   template <class Q, class K, class V, Rule R>
-  auto compute(const Q& query, const K& key, const V& value, const R& rule) const {
-    const Call<Q, K, V> call(*this, query, key, value);
-    auto output = Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(call.heads.output_shape());
-    call.run(rule, output.view());
+  auto compute(const Q& query, const K& key, const V& value, const R& rule,
+               const std::optional<Offsets>& offsets) const {
+    const Arguments<Q, K, V> arguments(*this, query, key, value);
+    auto output =
+        Tensor<typename Operand<Q>::Scalar, 4>::for_overwrite(arguments.call.output_shape());
+    run(arguments.call, rule, offsets, {output});
     return Operand<Q>::finish(std::move(output));
   }
 
-  /// The operands of one call, as heads that fit each other.
+  template <class T, class Keys, class Values>
+  using Call = detail::AttentionCall<T, Keys, Values>;
+
+  /// The operands of a call, which may hold copies of expressions, and the call.
   template <class Q, class K, class V>
-  struct Call {
+  struct Arguments {
     using T = typename Operand<Q>::Scalar;
     static_assert(std::is_floating_point_v<T>, "attention is computed in float or double");
     static_assert(std::is_same_v<T, typename Operand<K>::Scalar> &&
                       std::is_same_v<T, typename Operand<V>::Scalar>,
                   "query, key and value must hold the same kind of number");
 
-    const ScaledDotProductAttention& attention;
     Operand<Q> query;
     Operand<K> key;
     Operand<V> value;
-    Heads<T> heads;
+    Call<T, typename Operand<K>::Heads, typename Operand<V>::Heads> call;
 
-    Call(const ScaledDotProductAttention& a, const Q& q, const K& k, const V& v)
-        : attention(a),
-          query(q),
+    Arguments(const ScaledDotProductAttention& attention, const Q& q, const K& k, const V& v)
+        : query(q),
           key(k),
           value(v),
-          heads{query.heads(), key.heads(), value.heads(), T(1)} {
-      heads.check();
-      heads.scale =
-          static_cast<T>(a.options.scale.value_or(a.default_scale(heads.query.shape()[3])));
-      detail::expect_probability(a.options.dropout, "ScaledDotProductAttention");
-      if (!std::isfinite(heads.scale))
-        throw OptionError("ScaledDotProductAttention: scale = " + std::to_string(*a.options.scale) +
-                          " must be finite");
-    }
-    template <Rule R>
-    void run(const R& rule, const TensorView<T, 4>& output,
-             const TensorView<T, 4>* weights = nullptr,
-             const TensorView<T, 3>* log_sum_exp = nullptr) const {
-      heads.run(attention.kernel, Bound<R>(rule, heads.scores(), attention.options.align), output,
-                weights, log_sum_exp);
-    }
+          call(attention.call_of(
+              AttentionInputs<T, typename Operand<K>::Heads, typename Operand<V>::Heads>{
+                  query.heads(), key.heads(), value.heads()})) {}
   };
+
+  /// The call of some inputs that fit each other.
+  template <class T, class Keys, class Values>
+  Call<T, Keys, Values> call_of(const AttentionInputs<T, Keys, Values>& inputs) const {
+    Call<T, Keys, Values> call{inputs, T(1)};
+    call.check_inputs();
+    call.scale = static_cast<T>(options.scale.value_or(default_scale(call.sizes().head_dim)));
+    expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale",
+                  options.scale.value_or(0), "finite");
+    expect_option(options.dropout >= 0 && options.dropout <= 1, "ScaledDotProductAttention",
+                  "dropout", options.dropout, "at least 0 and at most 1");
+    return call;
+  }
+  template <class T, class Keys, class Values, Rule R>
+  void run(const Call<T, Keys, Values>& call, const R& rule, const std::optional<Offsets>& offsets,
+           const AttentionOutputs<T>& outputs) const {
+    const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
+    call.forward(kernel, bound, outputs);
+  }
 
   /// 1/√E; where E = 0 every score is an empty sum, and 1 keeps it 0.
   static double default_scale(Index E) { return E > 0 ? 1 / std::sqrt(static_cast<double>(E)) : 1; }
 };
+
+static_assert(AttentionKernel<Tiled, float> && AttentionKernel<Tiled, double> &&
+              AttentionKernel<Reference, float> && AttentionKernel<Reference, double>);
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -2,6 +2,7 @@
 
 #include <attn/autograd/apply.hpp>
 #include <attn/gemm/product.hpp>
+#include <attn/gemm/transpose.hpp>
 #include <attn/math/rows.hpp>
 #include <optional>
 
@@ -29,7 +30,7 @@ struct LinearMap {
     if (!rows) return forward(input.copy(), weight, bias);
     Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
     parallel_multiply<T>(LeftFactor<T>{rows->data(), rows->outerStride(), 1}, rows->rows(), weight,
-                         {bias ? bias->data() : nullptr, 0}, y.data(), shape.back());
+                         {bias ? bias->data() : nullptr, 0}, {y.data(), shape.back()});
     return y;
   }
   /// With W as it is, packed in parallel for this call.
@@ -68,7 +69,7 @@ struct LinearMap {
     shape.back() = in;
     auto dx = Tensor<T, N>::for_overwrite(shape);
     parallel_multiply<T>({dy.data(), out, 1}, in > 0 ? dx.size() / in : 0,
-                         PackedMatrix<T>::parallel(W.matrix()), {}, dx.data(), in);
+                         PackedMatrix<T>::parallel(W.matrix()), {}, {dx.data(), in});
     return dx;
   }
   /// dW = dyᵀ x, or dW += dyᵀ x
@@ -80,7 +81,7 @@ struct LinearMap {
     const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
     parallel_multiply<T>({dy_transposed.data(), rows, 1}, out,
                          PackedMatrix<T>::parallel(x.as_rows()),
-                         {dW.add ? dW.to.data() : nullptr, in}, dW.to.data(), in);
+                         {dW.add ? dW.to.data() : nullptr, in}, {dW.to.data(), in});
   }
   /// db += Σ dy over the rows
   template <class T, int N>

@@ -68,8 +68,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const auto queries = project_query(self, q.get());
     const auto keys = project_key(self, k.get());
     const auto values = project_value(self, v.get());
-    return q.finish(self.out_proj(detail::attend(self.attention, self.packed_heads(), rule,
-                                                 std::tie(queries, keys, values))));
+    return q.finish(self.out_proj(self.attend_packed(queries, keys, values, rule, {})));
   }
 
   /// `.output`, bitwise identical to the call above, and `.weights` (B, H, L, S) of each head.
@@ -100,13 +99,10 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     cache.append(project_key(*this, key).view(), project_value(*this, value).view());
   }
   template <Rule R = NoMask>
-  Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache,
-                      const R& rule = {}) const {
-    const Tensor<T, 3> queries = project_query(*this, query);
-    const auto keys = cache.keys();
-    const auto values = cache.values();
-    return out_proj(
-        detail::attend(attention, packed_heads(), rule, std::tie(queries, keys, values)));
+  Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
+                      const std::optional<Offsets>& offsets = {}) const {
+    return out_proj(attend_packed(project_query(*this, query), cache.keys(), cache.values(), rule,
+                                  offsets));
   }
 
   void initialize(Random& random) {
@@ -126,7 +122,14 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   }
 
  private:
-  detail::PackedHeads packed_heads() const { return {options.H(), options.G()}; }
+  /// Attention of projected heads, (B, L, H·d_k), (B, S, G·d_k) and (B, S, G·d_v).
+  template <class Q, class K, class V, Rule R>
+  auto attend_packed(const Q& queries, const K& keys, const V& values, const R& rule,
+                     const std::optional<Offsets>& offsets) const {
+    using Operation = detail::AttentionOperation<Functor, R, detail::PackedHeads>;
+    const Operation operation{attention, rule, offsets, {options.H(), options.G()}};
+    return detail::attend(operation, queries, keys, values);
+  }
 
   /// x W^Q, x W^K or x W^V for all heads: by rows of in_proj_weight, or by a weight of its own.
   template <class Self, class X>

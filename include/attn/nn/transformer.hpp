@@ -6,7 +6,6 @@
 #include <attn/nn/transformer_decoder.hpp>
 #include <attn/nn/transformer_encoder.hpp>
 #include <attn/position/sinusoidal.hpp>
-#include <attn/rules/at_step.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -135,15 +134,17 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
     if (target_position) (*target_position)(max_length);  // throws if it is too short
     const ScoreShape scores{memory.shape()[0], options.layer.nhead, max_length, memory.shape()[1]};
     auto kept = std::make_shared<const R>(source_rule);
-    const Bound<R> rule(*kept, scores, decoder_align());
-    return [this, kept, rule, cache = decoder.cache(memory, max_length, beam), step = Index{0}](
+    const BoundRule<R> fits(*kept, scores, decoder_align());  // or throws
+    // All sequences of a step stand at the same row of the L×S scores.
+    Offsets at{.query_stride = 0, .queries = max_length};
+    return [this, kept, at, cache = decoder.cache(memory, max_length, beam), step = Index{0}](
                const std::vector<Index>& tokens, const std::vector<Index>& parents) mutable {
       if (step > 0) cache.select(parents);
       Tensor<Index, 2> last({static_cast<Index>(tokens.size()), 1});
       std::copy(tokens.begin(), tokens.end(), last.data());
       const auto x = embed_target(*this, last, step);
-      return logits(*this,
-                    decoder.step(x, cache, Causal{Align::lower_right}, AtStep<R>(rule, step++)))
+      at.query = step++;
+      return logits(*this, decoder.step(x, cache, Causal{Align::lower_right}, *kept, at))
           .reshape({last.size(), options.target_vocabulary});
     };
   }

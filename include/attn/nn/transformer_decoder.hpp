@@ -85,10 +85,12 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
     return made;
   }
   /// The next positions: bitwise identical to what a call for all positions at once gives for them.
-  /// The sequences of a beam are queries to the same memory.
+  /// The sequences of a beam are queries to the same memory; `memory_offsets` say where they stand
+  /// for its rule.
   template <Rule R, Rule RM>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule,
-                    const RM& memory_rule) const {
+                    const RM& memory_rule,
+                    const std::optional<Offsets>& memory_offsets = {}) const {
     const auto attend_to_self = [&](const auto& x) {
       self_attn.append(cache.self, x, x);
       return self_attn.attend(x, cache.self, tgt_rule);
@@ -97,7 +99,8 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       const auto [BB, L, D] = x.shape();
       const Index B = cache.memory.batch();
       Tensor<T, 3> queries = Tensor<T, 3>(x).reshape({B, B > 0 ? BB * L / B : 0, D});
-      return multihead_attn.attend(queries, cache.memory, memory_rule).reshape({BB, L, D});
+      return multihead_attn.attend(queries, cache.memory, memory_rule, memory_offsets)
+          .reshape({BB, L, D});
     };
     return sublayers(*this, tgt, attend_to_self, attend_to_memory);
   }
@@ -171,13 +174,14 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
     return made;
   }
   /// The next positions, (B·beam, n, D), at the cost of n positions. A rule about distances must be
-  /// aligned lower_right.
+  /// aligned lower_right, or `memory_offsets` say where the queries stand.
   template <Rule R, Rule RM = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule,
-                    const RM& memory_rule = {}) const {
+                    const RM& memory_rule = {},
+                    const std::optional<Offsets>& memory_offsets = {}) const {
     auto layer_cache = cache.layers.begin();
     return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
-      return layer.step(x, *layer_cache++, tgt_rule, memory_rule);
+      return layer.step(x, *layer_cache++, tgt_rule, memory_rule, memory_offsets);
     });
   }
   /// The same, written to the caller's memory: see Module::into.

@@ -9,9 +9,9 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Scores fade with distance, in each head at a rate of its own: s − slope_h · |i − j| [Press22
-/// §3]. Copies share the slopes. Where L ≠ S the alignment must be named. Errors: ShapeError if
-/// there is not one slope for each query head.
+/// Scores fall with distance, in each head at a rate of its own: s − slope_h · |i − j|
+/// [Press22 §3]. Copies share the slopes. Where L ≠ S the alignment must be named.
+/// Errors: ShapeError if there is not one slope for each query head.
 class Alibi {
  public:
   std::optional<Align> align;

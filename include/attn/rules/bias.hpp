@@ -8,7 +8,8 @@ inline namespace ATTN_ABI {
 
 /// A table that is added to the scaled scores: s + bias(b, h, i, j). −inf masks. Axes of extent 1,
 /// and leading axes left out, stand for all. `Bias{std::move(table)}` owns it, `Bias{view(table)}`
-/// refers to it. Errors: ShapeError if it does not fit.
+/// refers to it.
+/// Errors: ShapeError if the table does not fit the scores.
 template <class T>
 class Bias {
  public:
@@ -23,9 +24,9 @@ class Bias {
 
   void check(const ScoreShape& shape) const { bias_.check(shape, "Bias"); }
   bool allows(Position at) const { return bias_(at) != -std::numeric_limits<T>::infinity(); }
-  template <class S>
-  S score(S s, Position at) const {
-    return s + static_cast<S>(bias_(at));
+  template <class Score>
+  Score score(Score s, Position at) const {
+    return s + static_cast<Score>(bias_(at));
   }
 
  protected:

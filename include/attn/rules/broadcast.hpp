@@ -7,7 +7,7 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A (B, H, L, S) table in which an axis of extent 1 stands for all of them, as masks and biases
+/// A (B, H, L, S) table in which an axis of extent 1 stands for all indices, as masks and biases
 /// come. Fewer axes are the last ones: (L, S), (H, L, S). It owns a tensor that is given to it
 /// (copies share it), or refers to memory through a view.
 template <class T>
@@ -36,9 +36,10 @@ class Broadcast {
                          ", or 1, on each axis");
   }
   const T& operator()(Position at) const { return data_[place(at)]; }
-  /// Where in memory, counted from the table's first number.
+  /// The distance in memory from the table's first element.
   Index place(Position at) const {
-    return at.batch * steps_[0] + at.head * steps_[1] + at.query * steps_[2] + at.key * steps_[3];
+    return at.batch * strides_[0] + at.head * strides_[1] + at.query * strides_[2] +
+           at.key * strides_[3];
   }
 
  private:
@@ -48,13 +49,13 @@ class Broadcast {
     for (std::size_t axis = 0; axis < static_cast<std::size_t>(N); ++axis) {
       const std::size_t target = axis + 4 - static_cast<std::size_t>(N);
       shape_[target] = table.shape()[axis];
-      steps_[target] = shape_[target] == 1 ? 0 : table.strides()[axis];
+      strides_[target] = shape_[target] == 1 ? 0 : table.strides()[axis];
     }
   }
 
   std::shared_ptr<const void> owner_;
   const T* data_ = nullptr;
-  Shape<4> shape_{1, 1, 1, 1}, steps_{};
+  Shape<4> shape_{1, 1, 1, 1}, strides_{};
 };
 
 }  // namespace ATTN_ABI

@@ -5,16 +5,16 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A query looks at its own position and those before: j ≤ i [Vaswani17 §3.2.3, "preventing
+/// A query attends to its own position and those before it: j ≤ i [Vaswani17 §3.2.3, "preventing
 /// leftward information flow"]. Where L ≠ S the alignment must be named:
 /// `Causal{Align::lower_right}`.
 struct Causal {
   std::optional<Align> align = std::nullopt;
 
   auto allows(const auto& at) const { return at.key <= at.query; }
-  Cover cover(Tile t) const {
-    if (t.key_begin > t.query_end - 1) return Cover::none;
-    return t.key_end - 1 <= t.query_begin ? Cover::all : Cover::part;
+  Coverage cover(Tile t) const {
+    if (t.key_begin > t.query_end - 1) return Coverage::empty;
+    return t.key_end - 1 <= t.query_begin ? Coverage::full : Coverage::partial;
   }
 };
 

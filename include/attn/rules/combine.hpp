@@ -1,13 +1,13 @@
 #pragma once
 
-#include <attn/rules/rule.hpp>
+#include <attn/rules/bound_rule.hpp>
 #include <tuple>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
 /// Several rules as one: a key is allowed where all allow it, and scores change from the first rule
-/// to the last. Masks come after all changes, wherever they stand: a capped score never leaks
+/// to the last. Masks come after all changes, whatever their order: a capped score never leaks
 /// probability to a masked key.
 template <Rule... R>
 struct Combined {
@@ -37,46 +37,49 @@ struct Combined {
 
 /// Each rule of a combination stands where its own alignment says.
 template <Rule... R>
-class Bound<Combined<R...>> {
+class BoundRule<Combined<R...>> {
  public:
-  Bound(const Combined<R...>& combined, const ScoreShape& shape, std::optional<Align> align)
+  BoundRule(const Combined<R...>& combined, const ScoreShape& call, std::optional<Align> align,
+            const std::optional<Offsets>& offsets = std::nullopt)
       : rules_(std::apply(
             [&](const R&... rule) {
-              return std::tuple<Bound<R>...>(Bound<R>(rule, shape, align)...);
+              return std::tuple<BoundRule<R>...>(BoundRule<R>(rule, call, align, offsets)...);
             },
             combined.rules)) {}
-  Bound(const Combined<R...>&&, const ScoreShape&, std::optional<Align>) = delete;
+  BoundRule(const Combined<R...>&&, const ScoreShape&, std::optional<Align>,
+            const std::optional<Offsets>& = std::nullopt) = delete;
 
   static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
+  static constexpr bool has_parameters = (BoundRule<R>::has_parameters || ...);
 
   bool allows(Position at) const {
-    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at) && ...); }, rules_);
+    return std::apply([&](const BoundRule<R>&... rule) { return (rule.allows(at) && ...); },
+                      rules_);
   }
   template <class T>
   T score(T s, Position at) const {
-    std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at)), ...); }, rules_);
+    std::apply([&](const BoundRule<R>&... rule) { ((s = rule.score(s, at)), ...); }, rules_);
     return s;
   }
   template <class T>
   typename IndexVector<T>::Mask allows(const Positions<T>& at, Index count) const {
-    return std::apply([&](const Bound<R>&... rule) { return (rule.allows(at, count) & ...); },
+    return std::apply([&](const BoundRule<R>&... rule) { return (rule.allows(at, count) & ...); },
                       rules_);
   }
-  template <class S, class T>
-  S score(S s, const Positions<T>& at, Index count) const {
-    std::apply([&](const Bound<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
+  template <class Score, class T>
+  Score score(Score s, const Positions<T>& at, Index count) const {
+    std::apply([&](const BoundRule<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
     return s;
   }
-  static constexpr bool learns = (Bound<R>::learns || ...);
-  /// What a rule is differentiated by goes through all that come after it.
+  /// The derivative by a rule's parameter passes through all rules after it: the chain rule.
   template <class T, class F>
   T differentiate(T s, Position at, F&& f) const {
     return differentiate_from<0>(s, at, f);
   }
-  Cover cover(const Tile& tile) const {
-    Cover result = Cover::all;
+  Coverage cover(const Tile& tile) const {
+    Coverage result = Coverage::full;
     std::apply(
-        [&](const Bound<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); },
+        [&](const BoundRule<R>&... rule) { ((result = std::min(result, rule.cover(tile))), ...); },
         rules_);
     return result;
   }
@@ -96,14 +99,16 @@ class Bound<Combined<R...>> {
       return differentiate_from<first + 1>(next, at, f);
     }
   }
-  template <std::size_t first, class S>
-  S score_from(S s, Position at) const {
+  template <std::size_t first, class Score>
+  Score score_from(Score s, Position at) const {
     if constexpr (first == sizeof...(R)) return s;
     else return score_from<first + 1>(std::get<first>(rules_).score(s, at), at);
   }
 
-  std::tuple<Bound<R>...> rules_;
+  std::tuple<BoundRule<R>...> rules_;
 };
+
+namespace detail {
 
 template <Rule R>
 std::tuple<R> as_rules(const R& rule) {
@@ -118,10 +123,12 @@ Combined<R...> combined(std::tuple<R...> rules) {
   return {std::move(rules)};
 }
 
+}  // namespace detail
+
 /// `combine(a, b, …)`: rules of any types as one; combinations among them are opened.
 template <Rule... R>
 auto combine(const R&... rules) {
-  return combined(std::tuple_cat(as_rules(rules)...));
+  return detail::combined(std::tuple_cat(detail::as_rules(rules)...));
 }
 
 /// `a & b` is `combine(a, b)`, found wherever one of the two is a rule of this library.

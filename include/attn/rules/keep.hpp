@@ -5,10 +5,11 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A mask as a table: query i looks at key j where `mask(b, h, i, j)` is true, as in PyTorch's
+/// A mask as a table: query i attends to key j where `mask(b, h, i, j)` is true, as in PyTorch's
 /// scaled_dot_product_attention (its MultiheadAttention means the opposite). Axes of extent 1, and
 /// leading axes left out, stand for all. `Keep{std::move(mask)}` owns the mask, `Keep{view(mask)}`
-/// refers to it. Errors: ShapeError if it does not fit the scores.
+/// refers to it.
+/// Errors: ShapeError if the mask does not fit the scores.
 class Keep {
  public:
   static constexpr Align align = Align::upper_left;  // the table has a row for each query

@@ -5,10 +5,10 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Every query looks at every key, and scores stay as they are.
+/// Every query attends to every key, and scores stay as they are.
 struct NoMask {
   bool allows(Position) const { return true; }
-  Cover cover(Tile) const { return Cover::all; }
+  Coverage cover(Tile) const { return Coverage::full; }
 };
 
 }  // namespace ATTN_ABI

@@ -7,8 +7,8 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Sequence b has `lengths[b]` keys; those after do not exist: j < lengths[b]. Copies share the
-/// lengths.
+/// Sequence b has `lengths[b]` keys; those after them do not exist: j < lengths[b]. Copies share
+/// the lengths.
 /// Errors: ShapeError if there is not one length for each sequence, or one is negative or larger
 /// than S.
 class Padding {
@@ -30,9 +30,9 @@ class Padding {
             " must be at least 0 and at most the key length S = " + std::to_string(shape.keys));
   }
   bool allows(Position at) const { return at.key < length(at.batch); }
-  Cover cover(Tile t) const {
-    if (t.key_begin >= length(t.batch)) return Cover::none;
-    return t.key_end <= length(t.batch) ? Cover::all : Cover::part;
+  Coverage cover(Tile t) const {
+    if (t.key_begin >= length(t.batch)) return Coverage::empty;
+    return t.key_end <= length(t.batch) ? Coverage::full : Coverage::partial;
   }
 
  private:

@@ -6,9 +6,10 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A query looks at most `left` keys back and `right` keys ahead: i − left ≤ j ≤ i + right
-/// [Beltagy20 §3.1]. A side left out has no limit. Where L ≠ S the alignment must be named. Errors:
-/// OptionError if a side is negative.
+/// A query attends to at most `left` keys before it and `right` keys after it: i − left ≤ j ≤
+/// i + right [Beltagy20 §3.1]. A side that is left out has no limit. Where L ≠ S the alignment must
+/// be named.
+/// Errors: OptionError if a side is negative.
 struct SlidingWindow {
   static constexpr Index unlimited = std::numeric_limits<Index>::max();
   Index left = unlimited, right = unlimited;
@@ -23,11 +24,11 @@ struct SlidingWindow {
   auto allows(const auto& at) const {
     return at.query - at.key <= left && at.key - at.query <= right;
   }
-  Cover cover(Tile t) const {
+  Coverage cover(Tile t) const {
     const Index first_back = t.query_begin - (t.key_end - 1),
                 last_back = t.query_end - 1 - t.key_begin;  // the range of i − j
-    if (first_back > left || -last_back > right) return Cover::none;
-    return last_back <= left && -first_back <= right ? Cover::all : Cover::part;
+    if (first_back > left || -last_back > right) return Coverage::empty;
+    return last_back <= left && -first_back <= right ? Coverage::full : Coverage::partial;
   }
 };
 

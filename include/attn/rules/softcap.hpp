@@ -6,8 +6,8 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2]. Errors: OptionError if cap
-/// is not positive and finite.
+/// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2].
+/// Errors: OptionError if cap is not positive and finite.
 struct Softcap {
   double cap;
 

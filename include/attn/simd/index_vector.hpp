@@ -71,14 +71,5 @@ struct IndexVector {
   }
 };
 
-/// Where a vector of scores stands: consecutive queries `query` against one key. Queries are
-/// counted as in Position.
-template <class T>
-struct Positions {
-  Index batch, head;
-  IndexVector<T> query;
-  Index key;
-};
-
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,0 +1,276 @@
+#pragma once
+
+#include <attn/attention/kernel.hpp>
+#include <attn/core/overlap.hpp>
+#include <attn/core/tensor.hpp>
+#include <attn/parallel/task_memory.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// What attention reads: query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), and which
+/// weights are dropped, if any. Keys and values are tensor views, or KeyHeads.
+template <class T, class Keys = TensorView<const T, 4>, class Values = TensorView<const T, 4>>
+struct AttentionInputs {
+  TensorView<const T, 4> query;
+  Keys key;
+  Values value;
+  std::optional<WeightDropout<T>> dropout = std::nullopt;
+};
+
+/// What forward overwrites: output (B, H, L, Ev), and where they are asked for the weights
+/// (B, H, L, S) and the log-sum-exp (B, H, L) of each query's scores.
+template <class T>
+struct AttentionOutputs {
+  TensorView<T, 4> output;
+  std::optional<TensorView<T, 4>> weights = std::nullopt;
+  std::optional<TensorView<T, 3>> log_sum_exp = std::nullopt;
+};
+
+/// What backward reads besides the inputs: what forward gave, and the gradient of the loss by it.
+template <class T>
+struct BackwardInputs {
+  TensorView<const T, 4> output;
+  TensorView<const T, 3> log_sum_exp;
+  TensorView<const T, 4> d_output;
+};
+
+/// What backward overwrites: the gradients of the loss by query, key and value.
+template <class T>
+struct InputGradients {
+  TensorView<T, 4> query, key, value;
+};
+
+namespace detail {
+
+/// One call of attention, divided into the tasks of a kernel. Query head h reads key head h·G/H,
+/// where it lies: grouped-query attention (GQA), with G = 1 multi-query attention [Ainslie23]. Only
+/// this struct knows of batch, heads, groups and threads.
+template <class T, class Keys, class Values>
+struct AttentionCall {
+  using Task = HeadTask<T, HeadRows<T, Keys>, HeadRows<T, Values>>;
+  AttentionInputs<T, Keys, Values> inputs;
+  T scale;
+
+  Index batch() const { return inputs.query.shape()[0]; }
+  Index heads() const { return inputs.query.shape()[1]; }
+  Index queries() const { return inputs.query.shape()[2]; }
+  Index key_heads() const { return Shape<4>(inputs.key.shape())[1]; }
+  HeadSizes sizes() const {
+    return {inputs.query.shape()[3], Shape<4>(inputs.value.shape())[3],
+            Shape<4>(inputs.key.shape())[2]};
+  }
+  ScoreShape scores() const { return {batch(), heads(), queries(), sizes().keys}; }
+  Shape<4> output_shape() const { return {batch(), heads(), queries(), sizes().value_dim}; }
+  Shape<4> weights_shape() const { return {batch(), heads(), queries(), sizes().keys}; }
+  Shape<3> log_sum_exp_shape() const { return {batch(), heads(), queries()}; }
+
+  /// Errors: ShapeError naming the argument that does not fit.
+  void check_inputs() const {
+    const Shape<4>& q = inputs.query.shape();
+    const Shape<4> k = inputs.key.shape(), v = inputs.value.shape();
+    const auto expect = [](bool good, const char* argument, const Shape<4>& got,
+                           const std::string& rule) {
+      if (!good)
+        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
+                         to_string(got) + " must have " + rule);
+    };
+    const auto number = [](Index n) { return std::to_string(n); };
+    expect(k[0] == q[0], "key", k, "query's batch B = " + number(q[0]));
+    expect(k[3] == q[3], "key", k, "query's head dimension E = " + number(q[3]));
+    expect(k[1] == q[1] || (k[1] > 0 && q[1] % k[1] == 0), "key", k,
+           "a number of heads G that divides query's H = " + number(q[1]));
+    expect(v[0] == k[0], "value", v, "key's batch B = " + number(k[0]));
+    expect(v[1] == k[1], "value", v, "key's number of heads G = " + number(k[1]));
+    expect(v[2] == k[2], "value", v, "key's length S = " + number(k[2]));
+  }
+
+  /// Errors: ShapeError naming the output that does not fit, or that overlaps an input.
+  void check_outputs(const AttentionOutputs<T>& outputs) const {
+    check_output(outputs.output, output_shape(), "output", "(B, H, L, Ev)");
+    if (outputs.weights) check_output(*outputs.weights, weights_shape(), "weights", "(B, H, L, S)");
+    if (outputs.log_sum_exp)
+      check_output(*outputs.log_sum_exp, log_sum_exp_shape(), "log_sum_exp", "(B, H, L)");
+  }
+
+  /// Errors: ShapeError naming what does not fit the inputs.
+  void check_backward(const BackwardInputs<T>& given, const InputGradients<T>& gradients) const {
+    const auto expect = [](const auto& view, const auto& wanted, const char* argument) {
+      if (view.shape() != wanted)
+        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
+                         to_string(view.shape()) + " must have the shape " + to_string(wanted));
+    };
+    expect(given.output, output_shape(), "output");
+    expect(given.log_sum_exp, log_sum_exp_shape(), "log_sum_exp");
+    expect(given.d_output, output_shape(), "d_output");
+    expect(gradients.query, inputs.query.shape(), "d_query");
+    expect(gradients.key, Shape<4>(inputs.key.shape()), "d_key");
+    expect(gradients.value, Shape<4>(inputs.value.shape()), "d_value");
+  }
+
+  /// Runs the kernel on all queries, as many of a head at a time as it plans, in parallel; each row
+  /// of the output is computed by one task. A head's last queries come first: under a causal rule
+  /// they have most to do.
+  template <class Kernel, Rule R>
+  void forward(const Kernel& kernel, const BoundRule<R>& rule,
+               const AttentionOutputs<T>& outputs) const {
+    static_assert(AttentionKernel<Kernel, T>, "see attention/kernel.hpp for what a kernel has");
+    if (outputs.output.size() == 0 && !outputs.weights && !outputs.log_sum_exp) return;
+    const KernelPlan plan = kernel.template plan<T>(sizes());
+    const Index L = queries(), tiles = (L + plan.queries - 1) / plan.queries;
+    parallel_for<T>(batch() * heads() * tiles, plan.workspace_size, [&](Index n, T* workspace) {
+      const Index head = n / tiles, row = (tiles - 1 - n % tiles) * plan.queries;
+      const Range rows{row, std::min(row + plan.queries, L)};
+      kernel.forward(task(head, rows, {0, sizes().keys}), rule, outputs_of(outputs, head, rows),
+                     workspace);
+    });
+  }
+
+  /// The backward pass. A task has the heads of a group and some of their keys, to whose gradients
+  /// it alone adds; what it gives dQ is kept apart, and the parts are added in order, so that the
+  /// result does not depend, bitwise, on the division.
+  template <class Kernel, Rule R>
+  void backward(const Kernel& kernel, const BoundRule<R>& rule, const BackwardInputs<T>& given,
+                const InputGradients<T>& gradients) const {
+    const KernelPlan plan = kernel.template plan<T>(sizes());
+    const Index S = sizes().keys, G = key_heads(), groups = batch() * G;
+    if (scores_are_empty()) return clear(gradients);
+    const Index part_keys = keys_of_a_part(plan.segment), parts = (S + part_keys - 1) / part_keys;
+    auto others =
+        Tensor<T, 5>::for_overwrite({parts - 1, batch(), heads(), queries(), sizes().head_dim});
+    parallel_for<T>(groups * parts, plan.backward_workspace_size, [&](Index n, T* workspace) {
+      const Index part = n / groups, group = n % groups;
+      const Range keys{part * part_keys, std::min(S, (part + 1) * part_keys)};
+      const TensorView<T, 4> d_query = part == 0 ? gradients.query : others[part - 1];
+      backward_of_group(kernel, rule, given, {d_query, gradients.key, gradients.value},
+                        {group, keys, workspace});
+    });
+    if (parts > 1) add_parts(others, gradients.query);
+  }
+
+  /// compute(task, results, found) for some rows of scores of each head, a few in parallel, each
+  /// with a list of its own; then add(found) for the lists in order, so that threads do not change
+  /// a sum.
+  template <class Found, class Compute, class Add>
+  void for_each_row_in_order(const BackwardInputs<T>& given, Compute&& compute, Add&& add) const {
+    constexpr Index blocks = 16, block_rows = 4;
+    const Index L = queries();
+    std::vector<Found> found(static_cast<std::size_t>(blocks));
+    for (Index head = 0; head < batch() * heads(); ++head)
+      for (Index first = 0; first < L; first += blocks * block_rows) {
+        parallel_for(blocks, [&](Index block) {
+          const Index row = std::min(L, first + block * block_rows);
+          const Range rows{row, std::min(L, row + block_rows)};
+          Found& mine = found[static_cast<std::size_t>(block)];
+          mine.clear();
+          compute(task(head, rows, {0, sizes().keys}), results_of(given, head, rows), mine);
+        });
+        for (const Found& part : found) add(part);
+      }
+  }
+
+ private:
+  struct GroupTask {
+    Index group;  // of the B·G groups
+    Range keys;
+    T* workspace;
+  };
+
+  /// The keys of each part of a backward pass: all of them where there are heads enough, or dQ is
+  /// large; otherwise a segment.
+  Index keys_of_a_part(Index segment) const {
+    constexpr Index enough_tasks = 32, most_memory = (Index{48} << 20) / sizeof(T);
+    const Index S = sizes().keys, segments = (S + segment - 1) / segment;
+    const bool apart =
+        batch() * key_heads() < enough_tasks && (segments - 1) * inputs.query.size() <= most_memory;
+    return apart ? segment : S;
+  }
+
+  template <class Kernel, Rule R>
+  void backward_of_group(const Kernel& kernel, const BoundRule<R>& rule,
+                         const BackwardInputs<T>& given, const InputGradients<T>& gradients,
+                         const GroupTask& part) const {
+    const Index G = key_heads(), group = heads() / G, b = part.group / G, g = part.group % G;
+    const Range rows{0, queries()}, keys = part.keys;
+    gradients.key.matrix(b, g).middleRows(keys.begin, keys.size()).setZero();
+    gradients.value.matrix(b, g).middleRows(keys.begin, keys.size()).setZero();
+    for (Index h = g * group; h < (g + 1) * group; ++h) {
+      const Index head = b * heads() + h;
+      gradients.query.matrix(b, h).setZero();
+      kernel.backward(
+          task(head, rows, keys), rule, results_of(given, head, rows),
+          HeadGradients<T>{gradients.query[b][h], gradients.key[b][g], gradients.value[b][g]},
+          part.workspace);
+    }
+  }
+
+  /// Some rows of a query head, of the B·H, against some keys.
+  Task task(Index head, Range rows, Range keys) const {
+    const Index b = head / heads(), h = head % heads(), g = h * key_heads() / heads();
+    return {part(inputs.query, head, rows).matrix(),
+            head_rows<T>(inputs.key, b, g),
+            head_rows<T>(inputs.value, b, g),
+            scale,
+            b,
+            h,
+            rows.begin,
+            keys,
+            inputs.dropout};
+  }
+  HeadOutputs<T> outputs_of(const AttentionOutputs<T>& outputs, Index head, Range rows) const {
+    HeadOutputs<T> some{part(outputs.output, head, rows), std::nullopt, std::nullopt};
+    if (outputs.weights) some.weights = part(*outputs.weights, head, rows);
+    if (outputs.log_sum_exp) some.log_sum_exp = part(*outputs.log_sum_exp, head, rows);
+    return some;
+  }
+  HeadResults<T> results_of(const BackwardInputs<T>& given, Index head, Range rows) const {
+    return {part(given.output, head, rows).matrix(), part(given.d_output, head, rows).matrix(),
+            part(given.log_sum_exp, head, rows)};
+  }
+  /// Some rows of one of the B·H heads.
+  template <class View>
+  auto part(const View& view, Index head, Range rows) const {
+    return view[head / heads()][head % heads()].slice(0, rows.begin, rows.end);
+  }
+
+  template <int N>
+  void check_output(const TensorView<T, N>& output, const Shape<N>& wanted, const char* name,
+                    const char* letters) const {
+    if (output.shape() != wanted)
+      throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
+                       to_string(output.shape()) + " must have the shape " + letters + " = " +
+                       to_string(wanted));
+    check_apart(output, name, inputs.query, "query");
+    check_apart(output, name, inputs.key, "key");
+    check_apart(output, name, inputs.value, "value");
+  }
+  template <int N, class Input>
+  static void check_apart(const TensorView<T, N>& output, const char* name, const Input& input,
+                          const char* input_name) {
+    if constexpr (!KeyHeads<Input>)
+      if (overlap(output, input))
+        throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
+                         to_string(output.shape()) + " must not overlap " + input_name + " " +
+                         to_string(input.shape()) + " in memory");
+  }
+
+  bool scores_are_empty() const { return batch() * heads() * queries() == 0 || sizes().keys == 0; }
+  static void clear(const InputGradients<T>& gradients) {
+    for (const auto& view : {gradients.query, gradients.key, gradients.value})
+      for (Index b = 0; b < view.shape()[0]; ++b)
+        for (Index h = 0; h < view.shape()[1]; ++h) view.matrix(b, h).setZero();
+  }
+  /// sum ← sum + Σ of the parts, in order
+  static void add_parts(const Tensor<T, 5>& parts, const TensorView<T, 4>& sum) {
+    const Index H = sum.shape()[1];
+    parallel_for(sum.shape()[0] * H, [&](Index head) {
+      auto total = sum.matrix(head / H, head % H);
+      for (Index part = 0; part < parts.shape()[0]; ++part)
+        total += parts.matrix(part, head / H, head % H);
+    });
+  }
+};
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <attn/attention/attention_call.hpp>
+#include <vector>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// What one score adds to the gradient of a rule's parameter.
+template <class T>
+struct RuleContribution {
+  std::span<T> gradient;
+  Index parameter;
+  T value;
+
+  /// Errors: ShapeError if the rule has no such parameter.
+  void add() const {
+    if (gradient.empty()) return;
+    if (parameter < 0 || parameter >= std::ssize(gradient))
+      throw ShapeError("ScaledDotProductAttention: a rule's parameter " +
+                       std::to_string(parameter) + " must be one of the " +
+                       std::to_string(gradient.size()) + " of its gradient");
+    gradient[static_cast<std::size_t>(parameter)] += value;
+  }
+};
+
+/// Σ_e x_e X_je
+template <class T, class Rows>
+T dot(const T* x, const Rows& X, Index j) {
+  using Vector = simd::Vector<T>;
+  Vector sums = T(0);
+  simd::for_each_packet<T>(X.columns(), [&](Index e, Index n) {
+    sums = fma(simd::load<Vector>(x + e, n, T(0)), X.vector(j, e, n), sums);
+  });
+  return sum(sums);
+}
+
+/// dS · ∂rule/∂parameter of row i of a task, dS = P ∘ (dP − D).
+template <class Task, class R, class T = typename Task::Scalar>
+void find_contributions(const Task& task, const R& rule, const HeadResults<T>& results, Index i,
+                        std::vector<RuleContribution<T>>& found) {
+  const T *const q = task.Q.data() + i * task.Q.outerStride(), *const d_output =
+                                                                   results.dO.data() +
+                                                                   i * results.dO.outerStride();
+  const T D = results.dO.row(i).dot(results.O.row(i)), log_sum_exp = results.log_sum_exp(i);
+  for (Index j = task.keys.begin; j < task.keys.end; ++j) {
+    const Position at = task.at(i, j);
+    if (!rule.allows(at)) continue;
+    const T s = task.scale * dot(q, task.K, j), changed = rule.score(s, at);
+    if (changed == -std::numeric_limits<T>::infinity()) continue;
+    T dP = dot(d_output, task.V, j);
+    if (task.dropout) dP *= (*task.dropout)(at);
+    const T dS = std::exp(changed - log_sum_exp) * (dP - D);
+    rule.differentiate(s, at, [&](const auto& one, Position where, T slope) {
+      found.push_back({one.gradient(), one.parameter(where), dS * slope});
+    });
+  }
+}
+
+/// Adds the gradients of a rule's parameters: Σ dS · ∂rule/∂parameter over the scores that a
+/// parameter changes. Scores are computed again, some rows in parallel, and their contributions
+/// added one after the other, so that any parameter may belong to any scores, and the sum does not
+/// depend on threads.
+/// Cost: about that of Reference, L·S·(E + Ev) without register blocks; memory for 64 rows of
+/// scores.
+template <class Call, Rule R, class T>
+void add_rule_gradients(const Call& call, const BoundRule<R>& rule,
+                        const BackwardInputs<T>& given) {
+  const ScoreShape scores = call.scores();
+  if (scores.batch * scores.heads * scores.queries * scores.keys == 0) return;
+  rule.differentiate(T(0), Position{}, [](const auto& one, Position, T) {
+    one.gradient();  // allocates its memory, before threads ask for it
+  });
+  using Found = std::vector<RuleContribution<T>>;
+  call.template for_each_row_in_order<Found>(
+      given,
+      [&](const auto& task, const HeadResults<T>& results, Found& found) {
+        for (Index i = 0; i < task.Q.rows(); ++i) find_contributions(task, rule, results, i, found);
+      },
+      [](const Found& found) {
+        for (const RuleContribution<T>& one : found) one.add();
+      });
+}
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <attn/rules/rule.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// A rule on the scores of one call, with its alignment and the offsets settled: it takes rows
+/// 0 … L − 1 and columns 0 … S − 1 of the call where the rule itself takes positions. Kernels ask
+/// this, not the rule. It refers to the rule.
+template <Rule R>
+class BoundRule {
+ public:
+  /// `call` are the extents of the scores that are computed; `align` is what the call says
+  /// (AttentionOptions::align), and a rule's own alignment precedes it; `offsets` say where the
+  /// call stands if it is a part of all scores.
+  /// Errors: what the rule's `check` throws; ShapeError if the rule needs an alignment and neither
+  /// an alignment nor offsets are given, or if the offsets do not fit.
+  BoundRule(const R& rule, const ScoreShape& call, std::optional<Align> align,
+            const std::optional<Offsets>& offsets = std::nullopt)
+      : rule_(rule) {
+    const Offsets part = offsets.value_or(Offsets{});
+    const ScoreShape all = part.whole(call);
+    if constexpr (requires { rule.check(all); }) rule.check(all);
+    if constexpr (requires { std::optional<Align>(rule.align); }) {
+      if (std::optional<Align>(rule.align)) align = rule.align;
+      if (!align && !offsets) expect_square(call);
+    }
+    const bool at_the_end = align == Align::lower_right;
+    query_ = part.query + (at_the_end ? all.keys - all.queries : 0);
+    query_stride_ = static_cast<int>(part.query_stride);
+    key_ = part.key;
+  }
+  BoundRule(const R&&, const ScoreShape&, std::optional<Align>,
+            const std::optional<Offsets>& = std::nullopt) = delete;  // the rule would be gone
+
+  static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
+  /// Whether the rule, or one that it is made of, has parameters.
+  static constexpr bool has_parameters = HasParameters<R>;
+
+  bool allows(Position at) const {
+    if constexpr (Masks<R>) return rule_.allows(placed(at));
+    else return true;
+  }
+  /// The new score, of a number or of a Dual of one.
+  template <class Score>
+  Score score(Score s, Position at) const {
+    if constexpr (!ChangesScores<R>) return s;
+    else if constexpr (ChangesAs<R, Score, Position>) return rule_.score(s, placed(at));
+    else {
+      static_assert(
+          std::is_convertible_v<Score, double>,
+          "the score of a rule must be a template, T score(T s, …), to be differentiated");
+      return static_cast<Score>(rule_.score(static_cast<double>(s), placed(at)));
+    }
+  }
+  /// The same for `count` queries and one key; lanes after them hold anything.
+  template <class T>
+  typename IndexVector<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
+    if constexpr (MasksVectors<R, T>) return rule_.allows(placed(at));
+    else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
+  }
+  /// The new scores, of a simd::Vector<T> or of a Dual of it.
+  template <class Score, class T>
+  Score score(const Score& s, const Positions<T>& at, [[maybe_unused]] Index count) const {
+    if constexpr (!ChangesScores<R>) return s;
+    else if constexpr (ChangesAs<R, Score, Positions<T>>) return rule_.score(s, placed(at));
+    else return score_lanes(s, at, count);
+  }
+  /// The new score; for each rule with parameters f(rule, position, derivative of the score by its
+  /// parameter).
+  template <class T, class F>
+  T differentiate(T s, Position at, F&& f) const {
+    if constexpr (has_parameters)
+      f(rule_, placed(at), static_cast<T>(rule_.parameter_slope(placed(at))));
+    return score(s, at);
+  }
+  Coverage cover(Tile tile) const {
+    if constexpr (requires {
+                    { rule_.cover(tile) } -> std::same_as<Coverage>;
+                  }) {
+      const Index last = tile.query_end - 1;
+      tile.query_begin = query_ + tile.query_begin * query_stride_;
+      tile.query_end = query_ + last * query_stride_ + 1;
+      tile.key_begin += key_;
+      tile.key_end += key_;
+      return rule_.cover(tile);
+    } else {
+      return Masks<R> ? Coverage::partial : Coverage::full;
+    }
+  }
+
+ private:
+  static void expect_square(const ScoreShape& call) {
+    if (call.queries == call.keys) return;
+    throw ShapeError(
+        "ScaledDotProductAttention: a rule about distances needs its alignment named where the "
+        "query length L = " +
+        std::to_string(call.queries) + " is not the key length S = " + std::to_string(call.keys) +
+        ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
+  }
+
+  Position placed(const Position& at) const {
+    return {at.batch, at.head, query_ + at.query * query_stride_, key_ + at.key};
+  }
+  template <class T>
+  Positions<T> placed(const Positions<T>& at) const {
+    return {at.batch,
+            at.head,
+            {query_ + at.query.first * query_stride_, at.query.stride * query_stride_},
+            key_ + at.key};
+  }
+  template <class T>
+  static Position lane(const Positions<T>& at, Index i) {
+    return {at.batch, at.head, at.query.first + i * at.query.stride, at.key};
+  }
+  /// f(0), f(1), …, f(count − 1), for a rule that has no formula for a whole vector.
+  template <class T, class F>
+  static simd::Vector<T> lanes(Index count, F&& f) {
+    simd::Array<T, simd::lanes<T>> lane{};
+    for (Index i = 0; i < count; ++i) lane[i] = f(i);
+    return simd::load<simd::Vector<T>>(lane.data);
+  }
+
+  /// A score as a rule is called with it, one at a time.
+  template <class T>
+  static auto single(T s) {
+    if constexpr (ChangesAs<R, simd::Single<T>, Position>) return simd::Single<T>(s);
+    else return s;
+  }
+  template <class T>
+  simd::Vector<T> score_lanes(const simd::Vector<T>& s, const Positions<T>& at, Index count) const {
+    simd::Array<T, simd::lanes<T>> before;
+    simd::store(before.data, s);
+    return lanes<T>(count, [&](Index i) { return T(score(single(before[i]), lane(at, i))); });
+  }
+  template <class T>
+  Dual<simd::Vector<T>> score_lanes(const Dual<simd::Vector<T>>& s, const Positions<T>& at,
+                                    Index count) const {
+    simd::Array<T, simd::lanes<T>> value, slope, new_slope{};
+    simd::store(value.data, s.value);
+    simd::store(slope.data, s.slope);
+    const simd::Vector<T> new_value = lanes<T>(count, [&](Index i) {
+      using Number = decltype(single(T()));
+      const Dual<Number> changed = score(Dual<Number>(value[i], slope[i]), lane(at, i));
+      new_slope[i] = T(changed.slope);
+      return T(changed.value);
+    });
+    return {new_value, simd::load<simd::Vector<T>>(new_slope.data)};
+  }
+
+  const R& rule_;
+  Index query_ = 0, key_ = 0;
+  int query_stride_ = 1;
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <attn/core/shape.hpp>
+#include <attn/simd/index_vector.hpp>
+#include <optional>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// The place of one score: query `query` of head `head` in sequence `batch` against key `key`. A
+/// rule is asked with `query` counted in key positions (see Align and Offsets), so that
+/// `at.query - at.key` is the distance between the two, whatever part of the queries is computed.
+struct Position {
+  Index batch = 0, head = 0, query = 0, key = 0;
+};
+
+/// The places of a vector of scores: evenly spaced queries, one in each lane, against one key.
+template <class T>
+struct Positions {
+  Index batch, head;
+  IndexVector<T> query;
+  Index key;
+};
+
+/// A rectangle of scores of one head, ends excluded. Queries are counted as in Position.
+struct Tile {
+  Index batch, head, query_begin, query_end, key_begin, key_end;
+};
+
+/// What a rule says of a tile: no score in it is allowed, some may be, or all are.
+enum class Coverage { empty, partial, full };
+
+/// Where query 0 stands when there are L queries and S keys: at key 0 (PyTorch's `is_causal`), or
+/// so that the last query stands at the last key (decoding with a KV cache, FlashAttention ≥ 2.1).
+/// With L = S both are the same.
+enum class Align { upper_left, lower_right };
+
+/// The extents of scores: B, H, L, S.
+struct ScoreShape {
+  Index batch, heads, queries, keys;
+};
+
+/// Where a call's queries and keys stand, if they are a part of all: one step of decoding, a chunk
+/// of a prompt, a shard of a sequence. Query i has row `query + i · query_stride`, key j has column
+/// `key + j` among all scores. Rules are asked about these rows and columns, and a table (Keep,
+/// Bias) has the extents of all scores. With a `query_stride` of 0 every query stands at the same
+/// row, as the beams of a search do.
+///
+///   attend(q, k, v, Causal{}, Offsets{.query = 512})    queries 512, 513, … of a sequence
+struct Offsets {
+  Index query = 0, key = 0;
+  Index query_stride = 1;
+  /// L and S of all scores; by default the part is the last one.
+  std::optional<Index> queries = std::nullopt, keys = std::nullopt;
+
+  /// The extents of all scores, of which `part` are computed.
+  /// Errors: ShapeError if the part does not lie within them.
+  ScoreShape whole(const ScoreShape& part) const {
+    const Index query_end =
+                    part.queries > 0 ? query + (part.queries - 1) * query_stride + 1 : query,
+                key_end = key + part.keys;
+    expect(query, query_end, queries.value_or(query_end), "queries", "L");
+    expect(key, key_end, keys.value_or(key_end), "keys", "S");
+    return {part.batch, part.heads, queries.value_or(query_end), keys.value_or(key_end)};
+  }
+
+ private:
+  void expect(Index begin, Index end, Index extent, const char* what, const char* name) const {
+    if (begin >= 0 && end <= extent && query_stride >= 0) return;
+    throw ShapeError(std::string("ScaledDotProductAttention: offsets place the ") + what + " at " +
+                     std::to_string(begin) + " to " + std::to_string(end) +
+                     ", which must lie within all " + name + " = " + std::to_string(extent) +
+                     " of them, with a query_stride of at least 0");
+  }
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
