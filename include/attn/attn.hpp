@@ -3,17 +3,16 @@
 /// attn: attention for C++, as "Attention Is All You Need" (Vaswani et al., arXiv 1706.03762)
 /// defines it.
 ///
-/// The letters that shapes are written in, here and everywhere:
-///   B  batch                    L  query length            E   head size of query and key (the
-///   paper's d_k) H  query heads (h)          S  key length              Ev  head size of value
-///   (d_v)
+/// The dimension key, in which shapes are written here and everywhere:
+///   B  batch                    L  query length            E   head dimension of query and key, d_k
+///   H  query heads (h)          S  key length              Ev  head dimension of value, d_v
 ///   G  key and value heads      D  model width (d_model)   F   feed-forward width (d_ff)
 ///   V  vocabulary               Br, Bc  rows and columns of a tile
 /// Inside a kernel Q K V S P O are matrices, as in the paper.
 ///
-/// This header brings everything up to the layers, and the tape that differentiates them.
-/// attn/train.hpp, attn/io/safetensors.hpp, attn/plot.hpp and attn/core/eigen_tensor.hpp are asked
-/// for by name.
+/// This header includes everything up to the layers, and the tape that differentiates them.
+/// attn/train.hpp, attn/io/safetensors.hpp, attn/plot.hpp and attn/core/eigen_tensor.hpp are
+/// included by name.
 
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/core/nested.hpp>

@@ -4,7 +4,7 @@
 
 #include "support/attention_cases.hpp"
 
-// Attention under every rule against difference quotients in double.
+// Attention under every rule against finite differences in double.
 namespace {
 
 using attn::Index, attn::Tensor;

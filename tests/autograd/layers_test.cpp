@@ -29,8 +29,10 @@ TEST(Gradients, OfLinearAndNorms) {
     attn::LayerNorm<double> norm({.normalized_shape = in, .eps = 0.1}),
         without({.normalized_shape = in, .eps = 0.1, .bias = false});
     attn::RMSNorm<double> rms({.normalized_shape = in, .eps = 0.1});
-    random.normal(norm.weight.edit()), random.normal(norm.bias->edit()),
-        random.normal(without.weight.edit()), random.normal(rms.weight.edit());
+    random.normal(norm.weight.edit());
+    random.normal(norm.bias->edit());
+    random.normal(without.weight.edit());
+    random.normal(rms.weight.edit());
     EXPECT_LT(check(norm, {}, normal<double, 3>(random, {2, rows, in})), bound);
     EXPECT_LT(check(without, {}, normal<double, 3>(random, {2, rows, in})), bound);
     EXPECT_LT(check(rms, {}, normal<double, 3>(random, {2, rows, in})), bound);

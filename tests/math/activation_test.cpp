@@ -75,7 +75,10 @@ TYPED_TEST(Activations, AtTheEnds) {
   constexpr T infinity = std::numeric_limits<T>::infinity(),
               nan = std::numeric_limits<T>::quiet_NaN();
   Tensor<T, 1> x({4});
-  x(0) = infinity, x(1) = nan, x(2) = T(-1000), x(3) = T(-0.0);
+  x(0) = infinity;
+  x(1) = nan;
+  x(2) = T(-1000);
+  x(3) = T(-0.0);
   for (const auto activation : {attn::Activation::relu, attn::Activation::gelu,
                                 attn::Activation::gelu_tanh, attn::Activation::silu}) {
     const Tensor<T, 1> y = attn::activate(activation, x);
@@ -86,7 +89,7 @@ TYPED_TEST(Activations, AtTheEnds) {
   }
 }
 
-TYPED_TEST(Activations, HaveTheSameBitsWhereverAnElementLies) {
+TYPED_TEST(Activations, AreBitwiseIdenticalWhereverAnElementLies) {
   using T = TypeParam;
   const Tensor<T, 1> x = numbers<T>();
   for (const auto activation : {attn::Activation::relu, attn::Activation::gelu,

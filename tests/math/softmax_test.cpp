@@ -65,7 +65,7 @@ TYPED_TEST(Softmax, OfNothingAllowedIsZeroAndMinusInfinity) {
   }
 }
 
-// The trap: the vectorised maximum of {1, NaN, 2, …, 7} is 6.
+// The trap: the vectorized maximum of {1, NaN, 2, …, 7} is 6.
 TYPED_TEST(Softmax, OfARowWithNaNIsNaNWhereverItStands) {
   using T = TypeParam;
   for (std::size_t length = 1; length <= std::size_t(4 * attn::simd::lanes<T>) + 3; ++length)
@@ -84,7 +84,7 @@ TYPED_TEST(Softmax, DoesNotOverflow) {
 }
 
 // The trap: sums over an Eigen::Map give different bits at different addresses.
-TYPED_TEST(Softmax, GivesTheSameBitsAtEveryAddress) {
+TYPED_TEST(Softmax, IsBitwiseIdenticalAtEveryAddress) {
   using T = TypeParam;
   const std::vector<T> s = some_scores<T>(61);
   std::vector<T> first(61);
@@ -110,8 +110,10 @@ TEST(SoftmaxBackward, IsTheDerivative) {
       continue;
     }
     const double h = 1e-6, x = s[j];
-    s[j] = x + h, attn::softmax<double>(s, above);
-    s[j] = x - h, attn::softmax<double>(s, below);
+    s[j] = x + h;
+    attn::softmax<double>(s, above);
+    s[j] = x - h;
+    attn::softmax<double>(s, below);
     s[j] = x;
     double numeric = 0;
     for (std::size_t k = 0; k < 11; ++k) numeric += d_p[k] * (above[k] - below[k]) / (2 * h);

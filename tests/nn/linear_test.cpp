@@ -40,7 +40,7 @@ TYPED_TEST(Linear, IsXTimesWTransposedPlusB) {
   }
 }
 
-TYPED_TEST(Linear, GivesTheSameBitsForAnyNumberOfThreads) {
+TYPED_TEST(Linear, IsBitwiseIdenticalForAnyNumberOfThreads) {
   using T = TypeParam;
   attn::Random random{4};
   const attn::Linear<T> layer({.in_features = 50, .out_features = 30}, random);
@@ -54,7 +54,7 @@ TYPED_TEST(Linear, GivesTheSameBitsForAnyNumberOfThreads) {
   attn::set_executor(attn::Pool{});
 }
 
-TYPED_TEST(Linear, OfARowHasTheSameBitsHoweverManyThereAre) {
+TYPED_TEST(Linear, OfARowIsBitwiseIdenticalForAnyNumberOfRows) {
   using T = TypeParam;
   attn::Random random{4};
   const attn::Linear<T> layer({.in_features = 50, .out_features = 30}, random);

@@ -46,7 +46,7 @@ TYPED_TEST(MultiHead, IsTheConcatenationOfItsHeadsProjected) {
     const auto [output, weights] = layer.with_weights(query, key, value);
     EXPECT_LT(largest_gap(output, expected), this->tolerance());
     EXPECT_LT(largest_gap(weights, expected_weights), this->tolerance());
-    EXPECT_TRUE(same_bits(layer(query, key, value), output)) << "asking for weights changes no bit";
+    EXPECT_TRUE(same_bits(layer(query, key, value), output)) << "the weights do not change the output";
     const auto padded = layer(query, key, value, attn::Padding{{7, 3}});
     EXPECT_LT(
         largest_gap(padded, plain_multi_head(layer, query, key, value,
@@ -57,7 +57,7 @@ TYPED_TEST(MultiHead, IsTheConcatenationOfItsHeadsProjected) {
   }
 }
 
-TYPED_TEST(MultiHead, AttendsToACacheWithTheSameBits) {
+TYPED_TEST(MultiHead, AttendsToACacheBitwiseIdentically) {
   using T = TypeParam;
   const auto layer =
       this->layer({.embed_dim = 12, .num_heads = 6, .num_kv_heads = 2, .d_k = 5, .d_v = 3});

@@ -42,7 +42,7 @@ TEST(TransformerEncoder, IsThePapersFigure) {
     for (const bool final_norm : {false, true}) {
       attn::TransformerEncoder<double> encoder(
           {.layer = kind, .num_layers = 2, .final_norm = final_norm});
-      randomise(encoder, random);
+      randomize(encoder, random);
       const auto x = normal<double, 3>(random, {2, 6, kind.d_model});
       EXPECT_LT(largest_gap(
                     encoder(x, attn::Padding{{6, 4}}),
@@ -68,7 +68,7 @@ TEST(TransformerDecoder, IsThePapersFigure) {
     for (const bool final_norm : {false, true}) {
       attn::TransformerDecoder<double> decoder(
           {.layer = kind, .num_layers = 2, .final_norm = final_norm});
-      randomise(decoder, random);
+      randomize(decoder, random);
       const auto tgt = normal<double, 3>(random, {2, 5, kind.d_model}),
                  memory = normal<double, 3>(random, {2, 7, kind.d_model});
       const auto expected = plain::decoder(
@@ -91,7 +91,7 @@ TYPED_TEST(Decoding, StepByStepGivesTheBitsOfTheWhole) {
   const attn::Align right = attn::Align::lower_right;
   for (const auto& kind : kinds) {
     attn::TransformerDecoder<T> decoder({.layer = kind, .num_layers = 2, .final_norm = true});
-    randomise(decoder, random);
+    randomize(decoder, random);
     const auto tgt = normal<T, 3>(random, {3, 9, kind.d_model}),
                memory = normal<T, 3>(random, {3, 5, kind.d_model});
     const attn::Padding padding{{5, 2, 0}};
@@ -114,7 +114,7 @@ TYPED_TEST(Decoding, OfABeamGivesTheBitsOfEachSequenceAlone) {
   using T = TypeParam;
   attn::Random random{24};
   attn::TransformerDecoder<T> decoder({.layer = kinds[1], .num_layers = 2});
-  randomise(decoder, random);
+  randomize(decoder, random);
   const Index B = 2, K = 3, L = 4, D = kinds[1].d_model;
   const auto memory = normal<T, 3>(random, {B, 5, D}), tgt = normal<T, 3>(random, {B * K, L, D});
   const attn::Causal causal{attn::Align::lower_right};
@@ -130,8 +130,10 @@ TYPED_TEST(Decoding, OfABeamGivesTheBitsOfEachSequenceAlone) {
     for (const Index p : parents[std::size_t(l)]) selected.push_back(history[std::size_t(p)]);
     history = selected;
     Tensor<T, 3> x({B * K, 1, D});
-    for (Index h = 0; h < B * K; ++h)
-      copy(tgt[h].slice(0, l, l + 1), x[h]), history[std::size_t(h)].push_back(h);
+    for (Index h = 0; h < B * K; ++h) {
+      copy(tgt[h].slice(0, l, l + 1), x[h]);
+      history[std::size_t(h)].push_back(h);
+    }
     const Tensor<T, 3> got = decoder.step(x, cache, causal, attn::Padding{{4, 5}});
     for (Index h = 0; h < B * K; ++h) {
       Tensor<T, 3> sequence({1, l + 1, D});
@@ -169,7 +171,8 @@ TEST(TransformerState, HasPyTorchsNamesInPyTorchsOrder) {
             "linear1.weight linear1.bias linear2.weight linear2.bias norm1.weight norm1.bias "
             "norm2.weight norm2.bias norm3.weight norm3.bias ");
   attn::TransformerLayerOptions gated = layer;
-  gated.activation = Activation::swiglu, gated.bias = false;
+  gated.activation = Activation::swiglu;
+  gated.bias = false;
   EXPECT_EQ(names(attn::TransformerEncoderLayer<float>(gated)),
             "self_attn.in_proj_weight self_attn.out_proj.weight linear1.weight linear2.weight "
             "linear3.weight norm1.weight norm2.weight ");
@@ -187,8 +190,8 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
             "MultiHeadAttention: embed_dim = 6 must be a positive multiple of num_heads = 4");
   EXPECT_EQ(with([](auto& o) { o.layer.dim_feedforward = 0; }),
             "FeedForward: dim_feedforward = 0 must be at least 1");
-  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1; }),
-            "MultiHeadAttention: dropout = 1 must be at least 0 and below 1");
+  EXPECT_EQ(with([](auto& o) { o.layer.dropout = 1.5; }),
+            "MultiHeadAttention: dropout = 1.5 must be at least 0 and at most 1");
   EXPECT_EQ(with([](auto& o) { o.layer.dropout = std::nan(""); }).substr(0, 29),
             "MultiHeadAttention: dropout =");
   EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1; }),
@@ -196,8 +199,8 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
   EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }),
             "LayerNorm: eps = -1e-09 must be at least 0 and finite");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = Index{1} << 62; }),
-            "MultiHeadAttention: num_heads = 2 of a head size 4611686018427387904 must be fewer "
-            "than 64 bits can count");
+            "MultiHeadAttention: num_heads = 2 of head dimension 4611686018427387904 must be "
+            "fewer than 64 bits can count");
   EXPECT_EQ(with([](auto& o) { o.num_layers = -1; }),
             "TransformerEncoder: num_layers = -1 must be at least 0");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = 0; }),

@@ -31,11 +31,14 @@ TEST(Transformer, TurnsTokensIntoLogitsAsThePaperSays) {
     for (const bool share : {false, true})
       for (const bool tie : {false, true}) {
         attn::TransformerOptions options = small();
-        options.positions = positions, options.max_length = 8, options.share_embeddings = share,
-        options.tie_embeddings = tie, options.final_norm = tie;
+        options.positions = positions;
+        options.max_length = 8;
+        options.share_embeddings = share;
+        options.tie_embeddings = tie;
+        options.final_norm = tie;
         if (share) options.source_vocabulary = 9;
         attn::Transformer<double> model(options);
-        randomise(model, random);
+        randomize(model, random);
         const auto source = tokens(random, 2, 6, 9), target = tokens(random, 2, 5, 9);
         EXPECT_LT(largest_gap(model(source, target, attn::Padding{{6, 3}}),
                               plain::transformer(model, source, target, {6, 3})),
@@ -49,7 +52,8 @@ TEST(Transformer, TurnsTokensIntoLogitsAsThePaperSays) {
 TEST(Transformer, LoadsWhatItSaves) {
   attn::Random random{32};
   attn::TransformerOptions options = small();
-  options.tie_embeddings = true, options.positions = attn::PositionEncoding::learned;
+  options.tie_embeddings = true;
+  options.positions = attn::PositionEncoding::learned;
   const attn::Transformer<float> model(options, random);
   attn::Transformer<float> copy(options);
   const auto source = tokens(random, 2, 6, 11), target = tokens(random, 2, 5, 9);
@@ -96,7 +100,7 @@ TEST(Transformer, HasThePapersNumbersOfParameters) {
   }
 }
 
-/// Looks at the source in its own way at every step: a rule that decoding must not move.
+/// Attends to other source positions at every step: a rule that decoding must not move.
 struct Diagonal {
   bool allows(attn::Position at) const { return at.key != at.query; }
 };
@@ -139,7 +143,7 @@ TYPED_TEST(Generate, StepByStepHasTheBitsOfTheWholeModel) {
     options.tie_embeddings = tie;
     options.positions = tie ? attn::PositionEncoding::learned : attn::PositionEncoding::sinusoidal;
     attn::Transformer<T> model(options);
-    randomise(model, random);
+    randomize(model, random);
     const auto source = tokens(random, 3, 6, 11), target = tokens(random, 3, 8, 9);
     const auto rule = attn::combine(attn::Padding{{6, 1, 4}}, attn::Softcap{3}, Diagonal{});
     const auto whole = model(source, target, rule);
@@ -158,10 +162,11 @@ TYPED_TEST(Generate, GreedilyWritesWhatTheWholeModelWouldWrite) {
   Index ended = 0, cut = 0;
   for (int round = 0; round < 12; ++round) {
     attn::TransformerOptions options = small();
-    options.tie_embeddings = round % 2 == 0, options.layer.norm_first = round % 3 == 0;
+    options.tie_embeddings = round % 2 == 0;
+    options.layer.norm_first = round % 3 == 0;
     if (round % 4 == 0) options.positions = attn::PositionEncoding::learned;
     attn::Transformer<T> model(options);
-    randomise(model, random, 0.6);
+    randomize(model, random, 0.6);
     const auto source = tokens(random, 3, 6, 11);
     const std::vector<Index> lengths{6, 1, 4};
     const attn::GenerateOptions generate{.start = 1, .end = 2, .max_length = 7, .pad = -1};
@@ -198,7 +203,7 @@ TYPED_TEST(Generate, ByABeamWideEnoughFindsTheBestSequence) {
     attn::TransformerOptions options = small();
     options.target_vocabulary = 3;
     attn::Transformer<T> model(options);
-    randomise(model, random, 0.5);
+    randomize(model, random, 0.5);
     const auto source = tokens(random, 1, 6, 11);
     const double alpha = round % 2 == 0 ? 0.6 : 1.5;
     std::vector<Index> best;
@@ -230,7 +235,7 @@ TYPED_TEST(Generate, OfABatchWritesWhatEachSourceAloneWrites) {
   using T = TypeParam;
   attn::Random random{35};
   attn::Transformer<T> model(small());
-  randomise(model, random, 0.5);
+  randomize(model, random, 0.5);
   const auto source = tokens(random, 4, 6, 11);
   const attn::GenerateOptions options{.start = 1, .end = 2, .max_length = 9, .num_beams = 4};
   const auto all = model.generate(source, attn::Padding{{6, 2, 5, 1}}, options);
@@ -244,7 +249,8 @@ TYPED_TEST(Generate, OfABatchWritesWhatEachSourceAloneWrites) {
 
 TEST(GenerateErrors, NameTheOptionAndWhatWasExpected) {
   attn::TransformerOptions options = small();
-  options.positions = attn::PositionEncoding::learned, options.max_length = 5;
+  options.positions = attn::PositionEncoding::learned;
+  options.max_length = 5;
   const attn::Transformer<float> model(options);
   const Tensor<Index, 2> source({1, 3});
   const auto sentence = [&](const attn::GenerateOptions& o) {

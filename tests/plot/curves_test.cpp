@@ -17,7 +17,10 @@ const std::vector<double> lengths{128, 256, 512, 1024, 2048, 4096};
 
 Curves timing() {
   std::vector<double> square, linear;
-  for (const double n : lengths) square.push_back(1e-6 * n * n), linear.push_back(1e-3 * n);
+  for (const double n : lengths) {
+    square.push_back(1e-6 * n * n);
+    linear.push_back(1e-3 * n);
+  }
   return {.title = "time against length",
           .x = {.title = "length", .scale = Scale::log2},
           .y = {.title = "ms", .scale = Scale::log10},
@@ -51,8 +54,11 @@ TEST(Curves, APowerIsStraightOnLogarithmicAxes) {
   const Image image = figure.draw();
   const auto height = [&](int x, Color color) {
     double sum = 0, count = 0;
-    for (int y = frame.y; y < frame.bottom(); ++y)
-      if (image.at(x, y) == color) sum += y, ++count;
+    for (int y = frame.y; y < frame.bottom(); ++y) {
+      if (image.at(x, y) != color) continue;
+      sum += y;
+      ++count;
+    }
     return sum / count;
   };
   const int a = frame.x + frame.width / 5, b = frame.x + frame.width / 2, c = b + b - a;

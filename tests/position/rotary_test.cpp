@@ -30,7 +30,8 @@ Tensor<double, 4> plain_rotary(const Tensor<T, 4>& x, const attn::RotaryOptions&
           const auto z =
               std::complex<double>(double(x(b, h, l, first)), double(x(b, h, l, second))) *
               std::polar(1.0, double(offset + l) * theta);
-          y(b, h, l, first) = z.real(), y(b, h, l, second) = z.imag();
+          y(b, h, l, first) = z.real();
+          y(b, h, l, second) = z.imag();
         }
   return y;
 }
@@ -122,7 +123,7 @@ TYPED_TEST(RotaryPosition, TakesTheHeadsOfAProjectionWhereTheyLie) {
   }
 }
 
-TYPED_TEST(RotaryPosition, GivesTheSameBitsForAnyNumberOfThreads) {
+TYPED_TEST(RotaryPosition, IsBitwiseIdenticalForAnyNumberOfThreads) {
   using T = TypeParam;
   const Rotary rotary({.head_dim = 16});
   const auto x = normal<T, 4>(this->random, {2, 2, 333, 16});
@@ -159,10 +160,10 @@ TEST(Rotary, ScoresDependOnTheDistanceAlone) {
     const Rotary rotary({.head_dim = 32, .layout = layout});
     const auto q = normal<double, 4>(random, {1, 1, 1, 32}),
                k = normal<double, 4>(random, {1, 1, 1, 32});
-    Tensor<double, 4> queries({1, 1, L, 32}),
-        keys({1, 1, L, 32});  // the same query, and the same key, at every position
-    queries.matrix(0, 0).rowwise() = q.matrix(0, 0).row(0),
-                      keys.matrix(0, 0).rowwise() = k.matrix(0, 0).row(0);
+    // The same query, and the same key, at every position.
+    Tensor<double, 4> queries({1, 1, L, 32}), keys({1, 1, L, 32});
+    queries.matrix(0, 0).rowwise() = q.matrix(0, 0).row(0);
+    keys.matrix(0, 0).rowwise() = k.matrix(0, 0).row(0);
     const Tensor<double, 4> turned_queries = rotary(queries), turned_keys = rotary(keys);
     for (Index i = 0; i < L; ++i)
       for (Index j = 0; j < L; ++j) {
@@ -199,8 +200,10 @@ TEST(Rotary, OfOneLayoutIsThatOfTheOtherInAnotherOrder) {
   const auto by_halves = [&](const Tensor<double, 2>& interleaved) {
     Tensor<double, 2> result(interleaved.shape());
     for (Index l = 0; l < result.shape()[0]; ++l)
-      for (Index i = 0; i < E / 2; ++i)
-        result(l, i) = interleaved(l, 2 * i), result(l, i + E / 2) = interleaved(l, 2 * i + 1);
+      for (Index i = 0; i < E / 2; ++i) {
+        result(l, i) = interleaved(l, 2 * i);
+        result(l, i + E / 2) = interleaved(l, 2 * i + 1);
+      }
     return result;
   };
   const Tensor<double, 2> interleaved =

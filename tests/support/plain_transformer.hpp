@@ -130,7 +130,7 @@ inline Rows transformer(const attn::Transformer<double>& model,
 
 /// Parameters that hide nothing: no bias that is 0, no norm that is 1.
 template <class Layer, class T>
-void randomise(attn::Module<Layer, T>& layer, attn::Random& random, double deviation = 0.4) {
+void randomize(attn::Module<Layer, T>& layer, attn::Random& random, double deviation = 0.4) {
   for (const auto& p : layer.parameters())
     for (T& value : p.edit()) value = T(deviation * random.normal<double>());
 }

@@ -14,7 +14,10 @@ struct TemporaryFolder {
   std::filesystem::path path =
       std::filesystem::path(testing::TempDir()) / ("attn_test_" + std::to_string(getpid()));
 
-  TemporaryFolder() { std::filesystem::remove_all(path), std::filesystem::create_directory(path); }
+  TemporaryFolder() {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directory(path);
+  }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   ~TemporaryFolder() { std::filesystem::remove_all(path); }

@@ -12,7 +12,7 @@ attn::Tensor<T, N> normal(attn::Random& random, const attn::Shape<N>& shape) {
   return result;
 }
 
-/// The same bits, NaN and the sign of zero included.
+/// Bitwise equality, NaN and the sign of zero included.
 template <class T, int N>
 bool same_bits(const attn::Tensor<T, N>& a, const attn::Tensor<T, N>& b) {
   return a.shape() == b.shape() &&

@@ -10,7 +10,7 @@ inline namespace ATTN_ABI {
 /// PyTorch's options of `TransformerEncoderLayer` and `TransformerDecoderLayer`, by PyTorch's
 /// defaults; num_kv_heads, d_k and d_v as in MultiHeadAttentionOptions. `dropout` is that of each
 /// sublayer's output, of the feed-forward network's inner layer and, as PyTorch has it, of the
-/// attention weights. `norm_first` normalises before each sublayer, not after it as the paper
+/// attention weights. `norm_first` normalizes before each sublayer, not after it as the paper
 /// prints.
 struct TransformerLayerOptions {
   Index d_model, nhead, dim_feedforward = 2048;
