@@ -4,10 +4,10 @@
 /// defines it.
 ///
 /// The dimension key, in which shapes are written here and everywhere:
-///   B  batch                    L  query length            E   head dimension of query and key, d_k
-///   H  query heads (h)          S  key length              Ev  head dimension of value, d_v
-///   G  key and value heads      D  model width (d_model)   F   feed-forward width (d_ff)
-///   V  vocabulary               Br, Bc  rows and columns of a tile
+///   B  batch                 L  query length            E   head dimension of query and key (d_k)
+///   H  query heads (h)       S  key length              Ev  head dimension of value (d_v)
+///   G  key and value heads   D  model width (d_model)   F   feed-forward width (d_ff)
+///   V  vocabulary            Br, Bc  rows and columns of a tile
 /// Inside a kernel Q K V S P O are matrices, as in the paper.
 ///
 /// This header includes everything up to the layers, and the tape that differentiates them.

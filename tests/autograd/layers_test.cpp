@@ -50,12 +50,13 @@ TEST(Gradients, OfEmbeddingsAndPositions) {
       [&](attn::Tape<double>& tape) { return embedding(tape, ids); }, embedding.parameters(), {});
   EXPECT_LT(report.relative(), bound);
   EXPECT_GT(report.largest, 1);
-  EXPECT_LT(
-      attn::gradient_check([&](attn::Tape<double>& tape,
-                               const auto& x) { return position.add_to(x + position(tape, 4, 2), 3); },
-                           position.parameters(), {}, normal<double, 3>(random, {3, 4, 5}))
-          .relative(),
-      bound);
+  EXPECT_LT(attn::gradient_check(
+                [&](attn::Tape<double>& tape, const auto& x) {
+                  return position.add_to(x + position(tape, 4, 2), 3);
+                },
+                position.parameters(), {}, normal<double, 3>(random, {3, 4, 5}))
+                .relative(),
+            bound);
 }
 
 TEST(Gradients, OfMultiHeadAttention) {

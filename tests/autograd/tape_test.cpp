@@ -51,9 +51,10 @@ TEST(Tape, RecordsNothingForConstants) {
   tape.backward(x * constant + constant);
   EXPECT_EQ(x.grad(), numbers({3}));
   EXPECT_EQ(unused.grad(), numbers({0}));
-  EXPECT_EQ(sentence_of<attn::Error>([&] { constant.grad(); }),
-            "Variable: a constant (1) has no gradient; use tape.variable to create a variable that has "
-            "one");
+  EXPECT_EQ(
+      sentence_of<attn::Error>([&] { constant.grad(); }),
+      "Variable: a constant (1) has no gradient; use tape.variable to create a variable that has "
+      "one");
 }
 
 TEST(Tape, FreesEachStepAfterItsBackward) {

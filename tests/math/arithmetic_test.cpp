@@ -79,7 +79,9 @@ TEST(Arithmetic, RefusesOtherShapes) {
   const Tensor<float, 2> a({7, 13}), narrow({7, 12});
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { (void)(a + narrow); }),
             "operands (7, 13) and (7, 12) must have the same shape");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { (void)(Tensor<float, 3>({2, 7, 12}) * a); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              (void)(Tensor<float, 3>({2, 7, 12}) * a);
+            }),
             "operands (2, 7, 12) and (7, 13) must have the same last axes, of which the second has "
             "fewer");
 }

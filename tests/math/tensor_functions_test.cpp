@@ -120,7 +120,9 @@ TEST(Matmul, IsTheProductOfEachMatrix) {
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { matmul(a, first); }),
             "matmul: operands (2, 3, 5, 7) and (3, 6, 5) must be (…, m, k) and (…, k, n) with the "
             "same leading axes");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { matmul(a, normal<double, 3>(random, {2, 7, 4})); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              matmul(a, normal<double, 3>(random, {2, 7, 4}));
+            }),
             "matmul: operands (2, 3, 5, 7) and (2, 7, 4) must be (…, m, k) and (…, k, n) with the "
             "same leading axes");
 }

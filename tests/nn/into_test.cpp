@@ -25,8 +25,8 @@ class Into : public testing::Test {
   void TearDown() override { attn::set_executor(attn::Pool{}); }
 
   attn::Random random{1};
-  attn::TransformerStackOptions options{
-      .layer = {.d_model = 16, .nhead = 4, .dim_feedforward = 32}, .num_layers = 3};
+  attn::TransformerStackOptions options{.layer = {.d_model = 16, .nhead = 4, .dim_feedforward = 32},
+                                        .num_layers = 3};
 };
 
 TEST_F(Into, GivesTheResultOfTheCall) {
@@ -48,7 +48,8 @@ TEST_F(Into, AllocatesNothingAfterTheFirstCall) {
   const attn::MultiHeadAttention<float> attention({.embed_dim = 16, .num_heads = 4}, random);
   const attn::TransformerEncoder<float> encoder(options, random);
   const attn::TransformerDecoder<float> decoder(options, random);
-  const auto x = normal<float, 3>(random, {2, 9, 16}), memory = normal<float, 3>(random, {2, 5, 16});
+  const auto x = normal<float, 3>(random, {2, 9, 16}),
+             memory = normal<float, 3>(random, {2, 5, 16});
   const attn::Padding padding({9, 4});
   Tensor<float, 3> y(x.shape());
   EXPECT_EQ(allocations_of_second([&] { attention.into(y, x, x, x, attn::Causal{}); }), 0u);
@@ -58,7 +59,8 @@ TEST_F(Into, AllocatesNothingAfterTheFirstCall) {
 
 TEST_F(Into, AllocatesNothingInADecodingStep) {
   const attn::TransformerDecoder<float> decoder(options, random);
-  const auto memory = normal<float, 3>(random, {2, 5, 16}), tgt = normal<float, 3>(random, {2, 6, 16});
+  const auto memory = normal<float, 3>(random, {2, 5, 16}),
+             tgt = normal<float, 3>(random, {2, 6, 16});
   const Tensor<float, 3> all = decoder(tgt, memory, attn::Causal{});
   auto cache = decoder.cache(memory, 6);
   Tensor<float, 3> y({2, 1, 16});

@@ -46,7 +46,8 @@ TYPED_TEST(MultiHead, IsTheConcatenationOfItsHeadsProjected) {
     const auto [output, weights] = layer.with_weights(query, key, value);
     EXPECT_LT(largest_gap(output, expected), this->tolerance());
     EXPECT_LT(largest_gap(weights, expected_weights), this->tolerance());
-    EXPECT_TRUE(same_bits(layer(query, key, value), output)) << "the weights do not change the output";
+    EXPECT_TRUE(same_bits(layer(query, key, value), output))
+        << "the weights do not change the output";
     const auto padded = layer(query, key, value, attn::Padding{{7, 3}});
     EXPECT_LT(
         largest_gap(padded, plain_multi_head(layer, query, key, value,

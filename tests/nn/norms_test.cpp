@@ -58,9 +58,8 @@ TYPED_TEST(Norms, AreTheirFormulas) {
       const auto w = normal<T, 1>(this->random, {D}), b = normal<T, 1>(this->random, {D});
       x.flat().array() += T(3);
       if (D > 1) {  // of one element nothing is left but b
-        EXPECT_LT(
-            largest_gap(layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)),
-            10 * tolerance);
+        EXPECT_LT(largest_gap(layer_norm(x, w, b.view(), eps), plain_norm(x, w, &b, eps, true)),
+                  10 * tolerance);
         EXPECT_LT(largest_gap(layer_norm(x, w, std::nullopt, eps),
                               plain_norm<T>(x, w, nullptr, eps, true)),
                   10 * tolerance);

@@ -216,11 +216,15 @@ TYPED_TEST(Generate, ByABeamWideEnoughFindsTheBestSequence) {
         for (const Index v : {0, 1, 2}) {
           auto next = prefix;
           next.push_back(v);
-          if (v != 2) longer.push_back(next);
-          else if (const double score = log_probability(model, source, 1, next) /
-                                        std::pow((5.0 + double(length)) / 6, alpha);
-                   score > best_score)
-            best = next, best_score = score;
+          if (v != 2) {
+            longer.push_back(next);
+            continue;
+          }
+          const double penalty = std::pow((5.0 + double(length)) / 6, alpha);
+          const double score = log_probability(model, source, 1, next) / penalty;
+          if (score <= best_score) continue;
+          best = next;
+          best_score = score;
         }
       open = longer;
     }

@@ -57,18 +57,17 @@ struct PackedHeads {
   auto compute(const Operation& of, const Q& q, const K& k, const V& v) const {
     using T = typename Q::Scalar;
     auto output = Tensor<T, 3>::for_overwrite(output_shape(q.shape(), v.shape()));
-    of.attention.forward(
-        AttentionInputs<T>{query(TensorView<const T, 3>(view(q))),
-                           key(TensorView<const T, 3>(view(k))),
-                           key(TensorView<const T, 3>(view(v)))},
-        {query(output.view())}, of.rule, of.offsets);
+    of.attention.forward(AttentionInputs<T>{query(TensorView<const T, 3>(view(q))),
+                                            key(TensorView<const T, 3>(view(k))),
+                                            key(TensorView<const T, 3>(view(v)))},
+                         {query(output.view())}, of.rule, of.offsets);
     return output;
   }
 };
 
 /// Attention as an operation of query, key, value, and the variables of a rule that has some.
-/// It refers to the functor and the rule; what is recorded has copies. Kept until the backward pass:
-/// query, key, value, output and log-sum-exp, nothing of the size L·S.
+/// It refers to the functor and the rule; what is recorded has copies. The tape keeps query, key,
+/// value, output and log-sum-exp until the backward pass, and nothing of the size L·S.
 template <class Functor, Rule R, class Heads>
 struct AttentionOperation {
   const Functor& attention;
@@ -113,10 +112,14 @@ struct AttentionOperation {
     return OutputAndSaved{saved.output, std::move(saved)};
   }
 
-  /// dQ, dK and dV; the gradients of a rule's variables are accumulated with them.
-  template <class T, int N, class... Learned>
-  void backward(const Tensor<T, N>& d_output, const Saved<T, N>& saved, const Input<T, N>& q,
-                const Input<T, N>& k, const Input<T, N>& v, const Learned&...) const {
+  /// dQ, dK and dV. `inputs` are query, key, value, and the variables of a rule, whose gradients
+  /// are accumulated with those of the inputs.
+  template <class T, int N, class... I>
+  void backward(const Tensor<T, N>& d_output, const Saved<T, N>& saved, const I&... inputs) const {
+    const auto all = std::tie(inputs...);
+    const Input<T, N>& q = std::get<0>(all);
+    const Input<T, N>& k = std::get<1>(all);
+    const Input<T, N>& v = std::get<2>(all);
     auto d_query = Tensor<T, N>::for_overwrite(q.shape());
     auto d_key = Tensor<T, N>::for_overwrite(k.shape());
     auto d_value = Tensor<T, N>::for_overwrite(v.shape());

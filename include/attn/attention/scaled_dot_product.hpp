@@ -67,7 +67,8 @@ class ScaledDotProductAttention {
   template <class Q, class K, class V, Rule R = NoMask>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {},
                   const std::optional<Offsets>& offsets = {}) const {
-    using Operation = detail::AttentionOperation<ScaledDotProductAttention, R, detail::SeparateHeads>;
+    using Operation =
+        detail::AttentionOperation<ScaledDotProductAttention, R, detail::SeparateHeads>;
     return detail::attend(Operation{*this, rule, offsets, {}}, query, key, value);
   }
 

@@ -26,9 +26,9 @@ namespace detail {
 
 /// A tensor, a view of one, or an Eigen expression.
 template <class X>
-concept TensorOrExpression = is_tensor<std::remove_cvref_t<X>> ||
-                             std::is_base_of_v<Eigen::DenseBase<std::remove_cvref_t<X>>,
-                                               std::remove_cvref_t<X>>;
+concept TensorOrExpression =
+    is_tensor<std::remove_cvref_t<X>> ||
+    std::is_base_of_v<Eigen::DenseBase<std::remove_cvref_t<X>>, std::remove_cvref_t<X>>;
 
 // An input of `apply` where nothing is recorded: what forward is called with.
 template <TensorOrExpression X>
@@ -78,8 +78,8 @@ template <TensorOrExpression X>
 auto recorded(X&& x) {
   auto owned = to_tensor(std::forward<X>(x));
   using Owned = std::remove_cvref_t<decltype(owned)>;
-  return Input<typename Owned::Scalar, Owned::axes>(
-      std::make_shared<const Owned>(std::move(owned)), nullptr);
+  return Input<typename Owned::Scalar, Owned::axes>(std::make_shared<const Owned>(std::move(owned)),
+                                                    nullptr);
 }
 template <class T, int N>
 Input<T, N> recorded(Parameter<T, N>& p) {
@@ -206,8 +206,8 @@ auto record(const Op& op, AnyTape& tape, I... inputs) {
     auto y = run_forward(op, value_of(inputs)...);
     if constexpr (requires { Op::keeps_inputs; }) (release(inputs), ...);
     return record_step<Op>(
-        tape, std::move(y),
-        [op, inputs...](auto dy) { op.backward(std::move(dy), inputs...); }, inputs...);
+        tape, std::move(y), [op, inputs...](auto dy) { op.backward(std::move(dy), inputs...); },
+        inputs...);
   }
 }
 

@@ -55,9 +55,7 @@ class InputRows {
 
   InputRows(Input<T, N> whole, Range range) : whole_(std::move(whole)), range_(range) {}
 
-  TensorView<const T, N> value() const {
-    return whole_.value().slice(0, range_.begin, range_.end);
-  }
+  TensorView<const T, N> value() const { return whole_.value().slice(0, range_.begin, range_.end); }
   Shape<N> shape() const {
     Shape<N> shape = whole_.shape();
     shape[0] = range_.size();

@@ -46,8 +46,7 @@ class PackedRows {
     version_ = version;
     for (const Entry& entry : packed_)
       if (entry.rows.begin == rows.begin && entry.rows.end == rows.end) return entry.matrix;
-    packed_.push_front(
-        {rows, PackedMatrix<T>::transposed(weight.slice(0, rows.begin, rows.end))});
+    packed_.push_front({rows, PackedMatrix<T>::transposed(weight.slice(0, rows.begin, rows.end))});
     return packed_.front().matrix;
   }
 

@@ -31,9 +31,7 @@ struct Gelu : detail::Elementwise<Gelu> {
 struct GeluTanh : detail::Elementwise<GeluTanh> {
   static constexpr double root = 0.79788456080286535588, cubic = 0.044715;
 
-  auto value(const auto& x) const {
-    return 0.5 * x * (1 + tanh(root * fma(cubic * x * x, x, x)));
-  }
+  auto value(const auto& x) const { return 0.5 * x * (1 + tanh(root * fma(cubic * x * x, x, x))); }
   auto gradient(const auto& dy, const auto& x) const {
     const auto t = tanh(root * fma(cubic * x * x, x, x));
     const auto slope = root * fma(3 * cubic * x, x, 1);
@@ -41,7 +39,8 @@ struct GeluTanh : detail::Elementwise<GeluTanh> {
   }
 };
 
-/// y = x · σ(x) = x / (1 + e^(−x))   [Elfwing17; Hendrycks16 §4].   dx = dy · σ(x) (1 + x (1 − σ(x)))
+/// y = x · σ(x) = x / (1 + e^(−x))   [Elfwing17; Hendrycks16 §4]
+/// dx = dy · σ(x) (1 + x (1 − σ(x)))
 struct Silu : detail::Elementwise<Silu> {
   auto value(const auto& x) const { return x / (1 + exp(-x)); }
   auto gradient(const auto& dy, const auto& x) const {

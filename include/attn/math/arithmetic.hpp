@@ -12,7 +12,8 @@ struct Add : detail::ElementwisePair<Add> {
   auto value(const auto& a, const auto& b) const { return a + b; }
   template <class T, int R, class A, class B>
   void backward(Tensor<T, R> dy, const A& a, const B& b) const {
-    if (a.needs_gradient() && b.needs_gradient()) a.add(detail::sum_leading<A::axes>(dy, a.shape()));
+    if (a.needs_gradient() && b.needs_gradient())
+      a.add(detail::sum_leading<A::axes>(dy, a.shape()));
     else if (a.needs_gradient()) a.add(detail::sum_leading<A::axes>(std::move(dy), a.shape()));
     if (b.needs_gradient()) b.add(detail::sum_leading<B::axes>(std::move(dy), b.shape()));
   }

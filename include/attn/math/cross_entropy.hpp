@@ -141,8 +141,8 @@ struct CrossEntropy {
       if (const Index t = targets.data()[i]; t != options.ignore_index && (t < 0 || t >= V))
         throw OptionError("cross_entropy: target " + std::to_string(t) +
                           " must be at least 0 and below the number of classes, " +
-                          std::to_string(V) + ", or ignore_index = " +
-                          std::to_string(options.ignore_index));
+                          std::to_string(V) +
+                          ", or ignore_index = " + std::to_string(options.ignore_index));
   }
 };
 

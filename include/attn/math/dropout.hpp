@@ -19,8 +19,8 @@ inline void expect_probability(double p, const char* function) {
 
 /// Which elements are dropped, each with probability p, as a function of their place: nothing is
 /// stored, and the backward pass computes the mask again. Elements that are kept are multiplied by
-/// 1 / (1 − p), so that the mean does not change [Srivastava14 §10]; with p = 1 all are dropped. One
-/// draw of the Random serves four elements.
+/// 1 / (1 − p), so that the mean does not change [Srivastava14 §10]; with p = 1 all are dropped.
+/// One draw of the Random serves four elements.
 template <class T>
 class DropoutMask {
  public:

@@ -2,8 +2,8 @@
 
 #include <attn/math/elementwise.hpp>
 #include <attn/simd/exp.hpp>
-#include <attn/simd/standard_functions.hpp>
 #include <attn/simd/square_root.hpp>
+#include <attn/simd/standard_functions.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {

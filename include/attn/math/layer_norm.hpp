@@ -60,8 +60,8 @@ struct LayerNormalization {
   template <class T, int N, class B>
   void backward(Tensor<T, N> dy, const Input<T, N>& x, const Input<T, 1>& w, const B& b) const {
     const Index D = w.shape()[0];
-    const Tensor<T, 1> sums = detail::sum_over_rows<T>(
-        D > 0 ? dy.size() / D : 0, 2 * D, [&](Index r, T* dw_db) {
+    const Tensor<T, 1> sums =
+        detail::sum_over_rows<T>(D > 0 ? dy.size() / D : 0, 2 * D, [&](Index r, T* dw_db) {
           backward_row(x.value().data() + r * D, dy.data() + r * D, w.value(), dw_db);
         });
     x.add(std::move(dy));

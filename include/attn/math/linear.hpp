@@ -9,7 +9,7 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// y = x Wᵀ + b for every row x: (…, in), with W (out, in) and b (out), or without b, gives (…, out).
+/// y = x Wᵀ + b for every row x: (…, in) to (…, out), with W (out, in) and b (out), or without b.
 /// dx = dy W   dW = dyᵀ x   db = Σ dy over the rows
 /// Rows and columns are computed in parallel; the result for a row does not depend on the number of
 /// rows. Errors: ShapeError if x's last axis is not W's second.
@@ -93,8 +93,7 @@ struct LinearMap {
         detail::add_to<T>(sums + i, n, simd::load<Vector>(dy.data() + r * out + i, n, T(0)));
       });
     };
-    db.flat() +=
-        detail::sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, add_row).flat();
+    db.flat() += detail::sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, add_row).flat();
   }
 };
 

@@ -26,9 +26,7 @@ struct BinaryCrossEntropy : detail::ElementwisePair<BinaryCrossEntropy> {
 /// dz = dy · (σ(z) − t)   dt = −dy · z
 /// Numerics: nothing overflows, and no probability is rounded to 0 or 1.
 struct BinaryCrossEntropyWithLogits : detail::ElementwisePair<BinaryCrossEntropyWithLogits> {
-  auto value(const auto& z, const auto& t) const {
-    return max(z, 0) - z * t + log1p(exp(-abs(z)));
-  }
+  auto value(const auto& z, const auto& t) const { return max(z, 0) - z * t + log1p(exp(-abs(z))); }
   auto gradient_a(const auto& dy, const auto& z, const auto& t) const {
     return dy * (Sigmoid{}.value(z) - t);
   }

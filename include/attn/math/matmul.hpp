@@ -37,7 +37,8 @@ auto batched_product(const Tensor<T, N>& a, const Tensor<T, M>& b) {
     const Eigen::Map<const RowMajor, Eigen::Unaligned, Eigen::OuterStride<>> B(
         b.data() + i % b_batch * depth * columns, depth, columns, Eigen::OuterStride<>(columns));
     parallel_multiply<T>(LeftFactor<T>{a.data() + i % a_batch * rows * depth, depth, 1}, rows,
-                         PackedMatrix<T>::parallel(B), {}, {c.data() + i * rows * columns, columns});
+                         PackedMatrix<T>::parallel(B), {},
+                         {c.data() + i * rows * columns, columns});
   });
   return c;
 }

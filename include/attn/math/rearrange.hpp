@@ -80,8 +80,8 @@ struct Concatenate {
   template <class T, int N, std::same_as<Tensor<T, N>>... X>
   Tensor<T, N> forward(const Tensor<T, N>& first, const X&... others) const {
     if (axis < 0 || axis >= N)
-      throw ShapeError("concatenate: axis " + std::to_string(axis) + " must be one of the axes of " +
-                       to_string(first.shape()));
+      throw ShapeError("concatenate: axis " + std::to_string(axis) +
+                       " must be one of the axes of " + to_string(first.shape()));
     Shape<N> shape = first.shape();
     (extend(shape, others.shape()), ...);
     auto y = Tensor<T, N>::for_overwrite(shape);

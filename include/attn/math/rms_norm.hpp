@@ -44,10 +44,9 @@ struct RmsNormalization {
   template <class T, int N>
   void backward(Tensor<T, N> dy, const Input<T, N>& x, const Input<T, 1>& w) const {
     const Index D = w.shape()[0];
-    Tensor<T, 1> dw =
-        detail::sum_over_rows<T>(D > 0 ? dy.size() / D : 0, D, [&](Index r, T* sums) {
-          backward_row(x.value().data() + r * D, dy.data() + r * D, w.value(), sums);
-        });
+    Tensor<T, 1> dw = detail::sum_over_rows<T>(D > 0 ? dy.size() / D : 0, D, [&](Index r, T* sums) {
+      backward_row(x.value().data() + r * D, dy.data() + r * D, w.value(), sums);
+    });
     x.add(std::move(dy));
     w.add(std::move(dw));
   }

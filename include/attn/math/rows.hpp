@@ -25,9 +25,9 @@ void for_each_row(Tensor<T, N>& x, F&& f) {
   for_each_row(x.size() / width, width, [&](Index r) { f(x.data() + r * width); });
 }
 
-/// The sums of what `add(r, sums)` adds to `width` sums for each row r. 32 rows at a time are summed
-/// in parallel, and then these sums one after the other: the result is bitwise identical for any
-/// number of threads.
+/// The sums of what `add(r, sums)` adds to `width` sums for each row r. 32 rows at a time are
+/// summed in parallel, and then these sums one after the other: the result is bitwise identical for
+/// any number of threads.
 template <class T, class F>
 Tensor<T, 1> sum_over_rows(Index rows, Index width, F&& add) {
   constexpr Index part = 32;

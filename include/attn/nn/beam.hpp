@@ -58,8 +58,8 @@ struct Hypothesis {
 };
 
 /// The beam of one sentence: the `num_beams` best hypotheses that are alive, and those that have
-/// ended. A hypothesis ends if its end token is among the `num_beams` best continuations; the search
-/// ends when as many hypotheses have ended   [Wu16 §7]. With one beam it is greedy.
+/// ended. A hypothesis ends if its end token is among the `num_beams` best continuations; the
+/// search ends when as many hypotheses have ended   [Wu16 §7]. With one beam it is greedy.
 class Beam {
  public:
   explicit Beam(const GenerateOptions& options) : options_(&options), alive_(1) {}

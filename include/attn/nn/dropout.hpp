@@ -12,7 +12,9 @@ inline namespace ATTN_ABI {
 struct Dropout {
   double p = 0;
 
-  explicit Dropout(double probability) : p(probability) { detail::expect_probability(p, "Dropout"); }
+  explicit Dropout(double probability) : p(probability) {
+    detail::expect_probability(p, "Dropout");
+  }
 
   template <class X>
   auto operator()(X&& x) const {

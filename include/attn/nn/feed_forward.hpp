@@ -30,9 +30,8 @@ class FeedForward : public Module<FeedForward<T>, T> {
   Dropout dropout;
 
   explicit FeedForward(const FeedForwardOptions& o)
-      : linear1({.in_features = checked(o).d_model,
-                 .out_features = o.dim_feedforward,
-                 .bias = o.bias}),
+      : linear1(
+            {.in_features = checked(o).d_model, .out_features = o.dim_feedforward, .bias = o.bias}),
         linear2({.in_features = o.dim_feedforward, .out_features = o.d_model, .bias = o.bias}),
         activation(o.activation),
         dropout(o.dropout) {

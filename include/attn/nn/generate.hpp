@@ -22,7 +22,8 @@ void extend_beams(std::vector<Beam>& beams, const Logits& logits, std::vector<In
     std::vector<std::vector<double>> next;
     for (std::size_t h = 0; h < beam.alive().size(); ++h) {
       const auto row = logits[first + static_cast<Index>(h)];
-      next.push_back(log_probabilities(std::span(row.data(), static_cast<std::size_t>(row.size()))));
+      next.push_back(
+          log_probabilities(std::span(row.data(), static_cast<std::size_t>(row.size()))));
     }
     beam.extend(next);
     for (std::size_t h = 0; h < beam.alive().size(); ++h) {

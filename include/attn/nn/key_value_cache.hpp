@@ -44,8 +44,8 @@ class KeyValueCache {
 
  private:
   Tensor<T, 3> selected(const Tensor<T, 3>& old, const std::vector<Index>& from) const {
-    auto chosen = Tensor<T, 3>::for_overwrite(
-        {static_cast<Index>(from.size()), capacity(), old.shape()[2]});
+    auto chosen =
+        Tensor<T, 3>::for_overwrite({static_cast<Index>(from.size()), capacity(), old.shape()[2]});
     for (Index b = 0; b < chosen.shape()[0]; ++b) {
       const auto sequence = old[from[static_cast<std::size_t>(b)]];
       copy(sequence.slice(0, 0, length_), chosen[b].slice(0, 0, length_));

@@ -101,8 +101,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
-    return out_proj(attend_packed(project_query(*this, query), cache.keys(), cache.values(), rule,
-                                  offsets));
+    return out_proj(
+        attend_packed(project_query(*this, query), cache.keys(), cache.values(), rule, offsets));
   }
 
   void initialize(Random& random) {
@@ -148,8 +148,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   static auto project(Self& self, const X& x, Own& own, Range range) {
     const auto bias = rows(self.in_proj_bias, range.begin, range.end);
     return own ? apply(LinearMap{}, x, weight_rows(*own), bias)
-               : apply(LinearMap{}, x,
-                       weight_rows(*self.in_proj_weight, range.begin, range.end), bias);
+               : apply(LinearMap{}, x, weight_rows(*self.in_proj_weight, range.begin, range.end),
+                       bias);
   }
 
   void expect(const Shape<4>& query, const Shape<4>& key, const Shape<4>& value) const {

@@ -7,8 +7,8 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The residual connection around a sublayer: LayerNorm(x + Dropout(Sublayer(x)))   [Vaswani17 §3.1,
-/// §5.4] or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
+/// The residual connection around a sublayer: LayerNorm(x + Dropout(Sublayer(x)))
+/// [Vaswani17 §3.1, §5.4] or, with `norm_first`, x + Dropout(Sublayer(LayerNorm(x)))   [Xiong20].
 struct Residual {
   Dropout dropout;
   bool norm_first;

@@ -115,12 +115,12 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
                     const R& source_rule = {}) const {
     auto encoded = encoder.with_weights(embed_source(*this, source), source_rule);
     expect_batch(target, encoded.output);
-    auto decoded = decoder.with_weights(embed_target(*this, target), encoded.output, Causal{},
-                                        source_rule);
-    return WithWeights{logits(*this, decoded.output),
-                       TransformerWeights<T>{std::move(encoded.weights),
-                                             std::move(decoded.self_weights),
-                                             std::move(decoded.memory_weights)}};
+    auto decoded =
+        decoder.with_weights(embed_target(*this, target), encoded.output, Causal{}, source_rule);
+    return WithWeights{
+        logits(*this, decoded.output),
+        TransformerWeights<T>{std::move(encoded.weights), std::move(decoded.self_weights),
+                              std::move(decoded.memory_weights)}};
   }
 
   /// Decoding with one's own choice of tokens: `steps(tokens, parents)` appends a token to each
@@ -212,8 +212,7 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
   template <class Self, class Target, class Memory, Rule R>
   static auto decode(Self& self, const Target& target, const Memory& memory, const R& source_rule) {
     expect_batch(target, memory);
-    return logits(self,
-                  self.decoder(embed_target(self, target), memory, Causal{}, source_rule));
+    return logits(self, self.decoder(embed_target(self, target), memory, Causal{}, source_rule));
   }
   template <class Target, class Memory>
   static void expect_batch(const Target& target, const Memory& memory) {

@@ -117,8 +117,8 @@ struct RotateHeads {
 ///   (a, b) becomes (a cos m θ_i − b sin m θ_i, b cos m θ_i + a sin m θ_i),   [Su21 Eq.34]
 ///
 /// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16].
-/// `rotary(x, offset)` takes (B, H, L, E), or fewer leading axes, at positions offset … offset + L −
-/// 1, and returns the same shape. An rvalue is rotated in place.
+/// `rotary(x, offset)` takes (B, H, L, E), or fewer leading axes, at the L positions from `offset`
+/// on, and returns the same shape. An rvalue is rotated in place.
 /// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
 /// distant positions are as exact as near ones. A model that was trained with angles in float saw
 /// angles that differ by up to m/10⁷. The result for a row depends on its position alone.

@@ -23,7 +23,8 @@ std::span<T> gradient_values(const Variable<T, N>& x) {
 template <class T, int N>
 class LearnedBias : public Bias<T> {
  public:
-  explicit LearnedBias(const Variable<T, N>& table) : Bias<T>(table.value().view()), table_(table) {}
+  explicit LearnedBias(const Variable<T, N>& table)
+      : Bias<T>(table.value().view()), table_(table) {}
 
   Index parameter(Position at) const { return this->bias_.place(at); }
   double parameter_slope(Position) const { return 1; }
