@@ -10,15 +10,6 @@ namespace {
 
 using attn::Index, attn::Tensor;
 
-/// Heap allocations of the second of two equal calls.
-template <class F>
-std::size_t allocations_of_second(F&& f) {
-  f();
-  const std::size_t before = allocations;
-  f();
-  return allocations - before;
-}
-
 class Into : public testing::Test {
  protected:
   void SetUp() override { attn::set_num_threads(2); }

@@ -97,7 +97,7 @@ TYPED_TEST(IndexVectors, RulesTreatAVectorAsTheyTreatEachPosition) {
   using T = TypeParam;
   const attn::ScoreShape shape{2, 4, 40, 50};
   const auto check = [&](const auto& rule) {
-    const attn::Bound bound(rule, shape, attn::Align::lower_right);
+    const attn::BoundRule bound(rule, shape, attn::Align::lower_right);
     for (const Index row : {0, 3, 17, 32})
       for (Index key = 0; key < shape.keys; ++key)
         for (const Index count : {Index{1}, this->size}) {

@@ -30,42 +30,37 @@ concept TensorOrExpression =
     is_tensor<std::remove_cvref_t<X>> ||
     std::is_base_of_v<Eigen::DenseBase<std::remove_cvref_t<X>>, std::remove_cvref_t<X>>;
 
-// An input of `apply` where nothing is recorded: what forward is called with.
-template <TensorOrExpression X>
-X&& plain(X&& x) {
-  return std::forward<X>(x);
-}
+// A parameter, or rows of one, as forward takes it where nothing is recorded.
 template <class T, int N>
-const Tensor<T, N>& plain(const Parameter<T, N>& p) {
+const Tensor<T, N>& parameter_value(const Parameter<T, N>& p) {
   return p.value();
 }
 template <class T, int N>
-const Tensor<T, N>& plain(Parameter<T, N>& p) {
-  return p.value();
-}
-template <class T, int N>
-std::optional<TensorView<const T, N>> plain(const std::optional<Parameter<T, N>>& p) {
+std::optional<TensorView<const T, N>> parameter_value(const std::optional<Parameter<T, N>>& p) {
   if (!p) return std::nullopt;
   return p->value().view();
 }
-template <class T, int N>
-std::optional<TensorView<const T, N>> plain(std::optional<Parameter<T, N>>& p) {
-  return plain(std::as_const(p));
-}
-template <IsParameter P>
-auto plain(const ParameterRows<P>& rows) {
-  return std::as_const(rows.parameter).value().slice(0, rows.range.begin, rows.range.end);
+template <class P>
+auto parameter_value(const ParameterRows<P>& rows) {
+  const Range range = rows.range;
+  if constexpr (IsParameter<P>) {
+    return std::as_const(rows.parameter).value().slice(0, range.begin, range.end);
+  } else {
+    auto all = parameter_value(rows.parameter);
+    if (all) *all = all->slice(0, range.begin, range.end);
+    return all;
+  }
 }
 template <class P>
-  requires(!IsParameter<P>)
-auto plain(const ParameterRows<P>& rows) {
-  auto all = plain(std::as_const(rows.parameter));
-  if (all) *all = all->slice(0, rows.range.begin, rows.range.end);
-  return all;
-}
-template <class P>
-decltype(auto) plain(const WeightRows<P>& rows) {
+decltype(auto) parameter_value(const WeightRows<P>& rows) {
   return std::as_const(rows.parameter).packed(rows.range);
+}
+
+/// An input of `apply` where nothing is recorded: what forward is called with.
+template <class X>
+decltype(auto) plain(X&& x) {
+  if constexpr (requires { parameter_value(x); }) return parameter_value(x);
+  else return std::forward<X>(x);
 }
 
 // An input of `apply` that is recorded.
