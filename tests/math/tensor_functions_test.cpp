@@ -92,8 +92,10 @@ TEST(Rearrange, MovesElements) {
       for (Index k = 0; k < 4; ++k) {
         EXPECT_EQ(flat(3 * i + j, k), x(i, j, k));
         EXPECT_EQ(turned(k, i, j), x(i, j, k));
-        if (j > 0) EXPECT_EQ(part(i, j - 1, k), x(i, j, k));
-        if (j > 0) EXPECT_EQ(joined(i, j - 1, k), x(i, j, k));
+        if (j > 0) {
+          EXPECT_EQ(part(i, j - 1, k), x(i, j, k));
+          EXPECT_EQ(joined(i, j - 1, k), x(i, j, k));
+        }
         EXPECT_EQ(joined(i, 2 + j, k), x(i, j, k));
       }
   EXPECT_EQ(joined.shape(), (attn::Shape<3>{2, 5, 4}));

@@ -59,7 +59,9 @@ TEST_F(Into, AllocatesNothingInADecodingStep) {
     const Tensor<float, 3> last = tgt.slice(1, i, i + 1).copy();
     const std::size_t before = allocations;
     decoder.step_into(y, last, cache, attn::Causal{attn::Align::lower_right});
-    if (i > 0) EXPECT_EQ(allocations - before, 0u) << "step " << i;
+    if (i > 0) {
+      EXPECT_EQ(allocations - before, 0u) << "step " << i;
+    }
     EXPECT_EQ(y, all.slice(1, i, i + 1).copy());
   }
 }

@@ -122,7 +122,7 @@ class CheckedFunction {
   std::vector<std::vector<double>> gradients_of(Tape<double>& tape, const X&... x) const {
     const auto y = call(tape, x...);
     tape.backward(y, cotangent_of(y.value()));
-    const auto elements = [](const auto& dx) {
+    [[maybe_unused]] const auto elements = [](const auto& dx) {
       return std::vector<double>(dx.data(), dx.data() + dx.size());
     };
     return {elements(x.grad())...};
@@ -175,7 +175,7 @@ GradientReport gradient_check(F&& f, const std::vector<NamedParameter<double>>& 
   std::vector<std::vector<double>> gradients = function.gradients(inputs...);
 
   std::vector<detail::CheckedTensor> tensors;
-  const auto add_input = [&](auto& input) {
+  [[maybe_unused]] const auto add_input = [&](auto& input) {
     const std::size_t k = tensors.size();
     tensors.push_back(
         {"input " + std::to_string(k), [&input] { return input.data(); }, std::move(gradients[k])});
