@@ -69,20 +69,19 @@ struct AttentionCall {
   void check_inputs() const {
     const Shape<4>& q = inputs.query.shape();
     const Shape<4> k = inputs.key.shape(), v = inputs.value.shape();
-    const auto expect = [](bool good, const char* argument, const Shape<4>& got,
-                           const std::string& rule) {
+    const auto expect = [](bool good, const char* argument, const Shape<4>& got, const char* rule,
+                           Index wanted) {
       if (!good)
         throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
-                         to_string(got) + " must have " + rule);
+                         to_string(got) + " must have " + rule + std::to_string(wanted));
     };
-    const auto number = [](Index n) { return std::to_string(n); };
-    expect(k[0] == q[0], "key", k, "query's batch B = " + number(q[0]));
-    expect(k[3] == q[3], "key", k, "query's head dimension E = " + number(q[3]));
+    expect(k[0] == q[0], "key", k, "query's batch B = ", q[0]);
+    expect(k[3] == q[3], "key", k, "query's head dimension E = ", q[3]);
     expect(k[1] == q[1] || (k[1] > 0 && q[1] % k[1] == 0), "key", k,
-           "a number of heads G that divides query's H = " + number(q[1]));
-    expect(v[0] == k[0], "value", v, "key's batch B = " + number(k[0]));
-    expect(v[1] == k[1], "value", v, "key's number of heads G = " + number(k[1]));
-    expect(v[2] == k[2], "value", v, "key's length S = " + number(k[2]));
+           "a number of heads G that divides query's H = ", q[1]);
+    expect(v[0] == k[0], "value", v, "key's batch B = ", k[0]);
+    expect(v[1] == k[1], "value", v, "key's number of heads G = ", k[1]);
+    expect(v[2] == k[2], "value", v, "key's length S = ", k[2]);
   }
 
   /// Errors: ShapeError naming the output that does not fit, or that overlaps an input.
