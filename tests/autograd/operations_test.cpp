@@ -181,6 +181,8 @@ struct Square {
     x.add(std::move(dx));
   }
 };
+template <class Change>
+Square(Change) -> Square<Change>;
 
 TEST(Gradients, CheckSeesANaNAndColumnsThatAreWrong) {
   const auto error = [](const auto& change, const Tensor<double, 2>& x) {

@@ -89,8 +89,8 @@ struct AttentionOperation {
     Tensor<T, 3> log_sum_exp;
     std::optional<WeightDropout<T>> dropout;
 
-    AttentionInputs<T> inputs(const Heads& heads) const {
-      return {heads.query(query->view()), heads.key(key->view()), heads.key(value->view()),
+    AttentionInputs<T> inputs(const Heads& layout) const {
+      return {layout.query(query->view()), layout.key(key->view()), layout.key(value->view()),
               dropout};
     }
   };
