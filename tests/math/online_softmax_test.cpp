@@ -68,7 +68,7 @@ TYPED_TEST(OnlineSoftmax, OfAVectorIsThatOfItsLanes) {
   using T = TypeParam;
   using Vector = attn::simd::Vector<T>;
   attn::OnlineSoftmax<Vector> lanes;
-  std::vector<attn::OnlineSoftmax<T>> single(std::size_t(Vector::size));
+  std::vector<attn::OnlineSoftmax<T>> single(static_cast<std::size_t>(Vector::size));
   for (int round = 0; round < 5; ++round) {
     std::vector<T> maximum, sum, previous(single.size()), added(single.size());
     for (std::size_t i = 0; i < single.size(); ++i) {

@@ -85,8 +85,8 @@ TYPED_TEST(Simd, ASingleMixesWithEveryKindOfNumberAndWithFunctionsOfScalars) {
   EXPECT_EQ(is_single(fma(x, 2, 1.0)), T(2.5));
   EXPECT_TRUE(x < 1 && 1.0 > x && x != 0 && !(x == 2));
   EXPECT_EQ(std::sin(x), std::sin(T(0.75))) << "a rule's formula may call what only scalars have";
-  const auto twice = [](double y) { return 2 * y; };
-  EXPECT_EQ(twice(x), 1.5);
+  const auto twice = [](T y) { return 2 * y; };
+  EXPECT_EQ(twice(x), T(1.5));
 }
 
 TYPED_TEST(Simd, ComparesAndSelectsInEveryLane) {
