@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/autograd/parameter.hpp>
+#include <attn/autograd/named_parameter.hpp>
 #include <attn/core/option.hpp>
 #include <attn/simd/simd.hpp>
 #include <attn/train/parts.hpp>

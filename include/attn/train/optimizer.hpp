@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/autograd/parameter.hpp>
+#include <attn/autograd/named_parameter.hpp>
 #include <attn/core/option.hpp>
 #include <attn/train/parameter_group.hpp>
 #include <attn/train/parts.hpp>
