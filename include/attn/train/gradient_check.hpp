@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/autograd/named_parameter.hpp>
-include <attn/autograd/tape.hpp>
+#include <attn/autograd/tape.hpp>
 #include <attn/core/option.hpp>
 #include <cmath>
 #include <functional>
