@@ -27,12 +27,7 @@ class Operand<TensorView<T, N>> {
 
   explicit Operand(const TensorView<T, N>& x) : x_(x) {}
 
-  TensorView<T, 4> heads() const {
-    Shape<4> shape{1, 1, 1, 1}, strides{};
-    std::copy(x_.shape().begin(), x_.shape().end(), shape.end() - N);
-    std::copy(x_.strides().begin(), x_.strides().end(), strides.end() - N);
-    return {x_.data(), shape, strides};
-  }
+  TensorView<T, 4> heads() const { return detail::with_leading_axes<4>(x_); }
   /// From the result's 4 axes, or 3 where it has no last axis, to N or N − 1.
   template <int M>
   static auto finish(Tensor<Scalar, M>&& result) {

@@ -17,16 +17,6 @@ void expect_broadcast(const std::array<Index, N>& all, const std::array<Index, M
                              : " must have the same last axes, of which the second has fewer"));
 }
 
-/// A view's elements one after the other: the view itself, or a copy.
-template <class T, int N>
-const Tensor<T, N>& contiguous(const Tensor<T, N>& x) {
-  return x;
-}
-template <class T, int N>
-auto contiguous(const TensorView<T, N>& x) {
-  return x.copy();
-}
-
 /// y_i ← f(x_i, z_(i mod size of z)), where z repeats over the leading axes of x. y may be x.
 template <class T, class F>
 void transform_repeated(T* y, const T* x, Index size, std::span<const T> z, const F& f) {
@@ -93,8 +83,8 @@ struct ElementwisePair {
     // An rvalue gives its memory to the result.
     constexpr bool reuse_b = std::is_rvalue_reference_v<B&&> && !std::is_rvalue_reference_v<A&&>;
     if constexpr (Left::axes < Right::axes || (Left::axes == Right::axes && reuse_b))
-      return map_broadcast(tensor(std::forward<B>(b)), contiguous(a), swapped);
-    else return map_broadcast(tensor(std::forward<A>(a)), contiguous(b), f);
+      return map_broadcast(tensor(std::forward<B>(b)), to_tensor(a), swapped);
+    else return map_broadcast(tensor(std::forward<A>(a)), to_tensor(b), f);
   }
 
   template <class T, int R, int N, int M>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/parallel/executor.hpp>
+#include <attn/parallel/chunks.hpp>
 #include <vector>
 
 namespace attn {
@@ -15,12 +15,11 @@ struct Part {
 /// Cuts ranges of these sizes into parts. The cuts depend on the sizes alone, so that a sum over
 /// parts is deterministic for any number of threads.
 inline std::vector<Part> parts_of(const std::vector<Index>& sizes) {
-  constexpr Index part_size = 16384;
   std::vector<Part> parts;
   for (Index range = 0; range < static_cast<Index>(sizes.size()); ++range) {
     const Index size = sizes[static_cast<std::size_t>(range)];
-    for (Index begin = 0; begin < size; begin += part_size)
-      parts.push_back({range, begin, std::min(part_size, size - begin)});
+    for (Index begin = 0; begin < size; begin += chunk_size)
+      parts.push_back({range, begin, std::min(chunk_size, size - begin)});
   }
   return parts;
 }
