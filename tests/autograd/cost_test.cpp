@@ -28,6 +28,30 @@ TEST(Cost, OfATensorWithoutATapeIsItsResultAlone) {
   attn::set_executor(attn::Pool{});
 }
 
+TEST(Cost, OfATrainingStepIsTheMemoryOfTheStepBefore) {
+  attn::set_num_threads(1);
+  attn::Random random{3};
+  attn::TransformerEncoderLayer<float> layer(
+      {.d_model = 64, .nhead = 4, .dim_feedforward = 128, .dropout = 0.1}, random);
+  const auto x = normal<float, 3>(random, {2, 32, 64});
+  const auto step = [&] {
+    attn::Tape<float> tape{random};
+    tape.backward(layer(tape.constant(x)), x);
+  };
+  const auto expect_no_tensors_allocated = [&](auto&& step) {
+    step();
+    for (int i = 0; i < 3; ++i) {
+      const std::ptrdiff_t before = most_bytes_allocated = bytes_allocated.load();
+      step();
+      EXPECT_LT(most_bytes_allocated - before, 20'000) << "records, no tensors";
+    }
+  };
+  expect_no_tensors_allocated(step);
+  attn::Tape<float> tape{random};
+  expect_no_tensors_allocated([&] { tape.backward(layer(tape.constant(x)), x); });
+  attn::set_executor(attn::Pool{});
+}
+
 TEST(Cost, OfALongSequenceForwardAndBackwardIsLinear) {
   attn::Random random{2};
   const Index L = 20000, E = 64;

@@ -94,6 +94,26 @@ TEST_F(WorkspaceTest, TheOutermostReleasesWhatItDidNotUse) {
   EXPECT_EQ(bytes_allocated, before);
 }
 
+TEST_F(WorkspaceTest, OfManyComputationsReleasesWhatTheLastDidNotUse) {
+  empty_the_list();
+  const std::ptrdiff_t before = bytes_allocated;
+  {
+    Workspace workspace;
+    const auto run = [&](Index size) {
+      { const Buffer<char> buffer(size); }
+      workspace.release_unused();
+    };
+    for (Index size = 1'000'000; size < 1'100'000; size += 1'000) run(size);
+    EXPECT_LT(bytes_allocated - before, 2'500'000) << "two sizes of a hundred";
+    EXPECT_EQ(allocations_of([&] { run(1'099'000); }), 0u);
+    Workspace inner;
+    inner.release_unused();
+    EXPECT_EQ(allocations_of([&] { Buffer<char>(1'099'000); }), 0u) << "an inner one does not trim";
+  }
+  empty_the_list();
+  EXPECT_EQ(bytes_allocated, before);
+}
+
 TEST_F(WorkspaceTest, Nest) {
   const auto nested = [] {
     Workspace outer;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/math/dropout.hpp>
 #include <attn/rules/positions.hpp>
 
@@ -25,15 +26,19 @@ class WeightDropout {
   }
   simd::Vector<T> operator()(const Positions<T>& at) const {
     const Index first = place(at.batch, at.head, at.key, at.query.first);
-    simd::Array<T, simd::lanes<T>> factors;
-    for (Index i = 0; i < simd::lanes<T>;) {
-      const simd::Array<T, 4> four = mask_.four((first + i) / 4);
-      for (Index n = (first + i) % 4; n < 4 && i < simd::lanes<T>; ++n) factors[i++] = four[n];
-    }
-    return simd::load<simd::Vector<T>>(factors.data);
+    constexpr Index blocks = (simd::lanes<T> + 3) / 4;
+    const Index skipped = first % 4;
+    simd::Array<T, 4 * (blocks + 1)> factors;
+    for (Index block = 0; block < blocks; ++block) copy_four(first / 4 + block, &factors[4 * block]);
+    if (skipped + simd::lanes<T> > 4 * blocks) copy_four(first / 4 + blocks, &factors[4 * blocks]);
+    return simd::load<simd::Vector<T>>(&factors[skipped]);
   }
 
  private:
+  void copy_four(Index block, T* output) const {
+    const simd::Array<T, 4> four = mask_.four(block);
+    std::copy_n(four.data, 4, output);
+  }
   /// The queries of a key lie one after the other, padded to whole vectors.
   Index place(Index batch, Index head, Index key, Index query) const {
     return ((batch * heads_ + head) * keys_ + key) * padded_queries_ + query;

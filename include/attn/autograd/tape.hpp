@@ -3,6 +3,7 @@
 #include <attn/autograd/parameter.hpp>
 #include <attn/autograd/variable.hpp>
 #include <attn/core/random.hpp>
+#include <attn/core/workspace.hpp>
 #include <memory>
 #include <vector>
 
@@ -27,6 +28,8 @@ class AnyTape {
   /// The result y of an operation. `back(dy)` accumulates the gradients of its inputs.
   template <class T, int N, class Back>
   Variable<T, N> step(std::shared_ptr<const Tensor<T, N>> y, Back back) {
+    const bool records_anew = first_ > 0 && steps_.empty();
+    if (records_anew) workspace_.release_unused();
     auto gradient = std::make_shared<Gradient<T, N>>(y->shape());
     steps_.push_back(std::make_unique<Recorded<T, N, Back>>(gradient, std::move(back)));
     const Index number = first_ + static_cast<Index>(steps_.size()) - 1;
@@ -79,6 +82,7 @@ class AnyTape {
     Back run;
   };
 
+  Workspace workspace_;  // one training step computes in the memory of the step before
   Random* random_ = nullptr;
   std::vector<std::unique_ptr<Step>> steps_;
   Index first_ = 0;  // the number of the first of them, counted over the life of the tape
@@ -98,8 +102,10 @@ class AnyTape {
 /// accumulate: over all uses of a variable, and over backward passes until they are cleared.
 /// `backward` frees each step after it has been differentiated; the tape is then empty and records
 /// anew. The parameters of a layer get gradients if the layer is not const; a const layer is
-/// frozen, and gradients pass through it. One thread records. The tape must outlive the operations
-/// on its variables, and parameters must not change between forward and backward pass.
+/// frozen, and gradients pass through it. The tape must outlive the operations on its variables,
+/// and parameters must not change between forward and backward pass. One thread makes, uses and
+/// destroys a tape. A tape is a Workspace: the thread keeps the memory of a training step for the
+/// next.
 /// Errors: ShapeError for a cotangent of another shape; Error for a tensor that was not computed
 /// from variables, for variables of two tapes in one operation, and for a variable whose step has
 /// been freed.

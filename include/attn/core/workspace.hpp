@@ -23,31 +23,53 @@ constexpr std::align_val_t block_alignment(std::size_t size) {
   return std::align_val_t{size < 2 * huge_page ? 64 : huge_page};
 }
 
-/// The freed blocks of a thread, as two lists that are linked through the blocks themselves.
-/// Trivial and constant-initialized, so that memory may be freed at any time, also by the
-/// destructor of a static object.
-struct FreeBlocks {
+/// Free blocks, in lists by size that are linked through the blocks themselves. Trivial and
+/// constant-initialized, so that memory may be freed at any time, also by the destructor of a
+/// static object.
+class BlockLists {
+ public:
+  void add(void* memory, std::size_t size) {
+    Block*& list = list_of(size);
+    list = ::new (memory) Block{list, size};
+  }
+  /// Removes a block of exactly this size; null if there is none.
+  void* take(std::size_t size) {
+    Block** link = &list_of(size);
+    while (*link && (*link)->size != size) link = &(*link)->next;
+    return *link ? std::exchange(*link, (*link)->next) : nullptr;
+  }
+  /// Returns the blocks to the system.
+  void release() {
+    for (Block*& list : lists_) {
+      while (list) {
+        Block* const block = std::exchange(list, list->next);
+        ::operator delete(block, block_alignment(block->size));
+      }
+    }
+  }
+
+ private:
   struct Block {
     Block* next;
     std::size_t size;
   };
-  Block* kept = nullptr;   ///< free since before the outermost Workspace began
-  Block* freed = nullptr;  ///< freed while a Workspace is alive
-  int workspaces = 0;      ///< alive on this thread
+  static constexpr std::size_t count = 61;  // a prime: sizes are often multiples of powers of two
+  Block*& list_of(std::size_t size) { return lists_[size / 64 % count]; }
+
+  Block* lists_[count] = {};
+};
+
+/// The free blocks of a thread.
+struct FreeBlocks {
+  BlockLists kept;     ///< free since before the outermost Workspace began
+  BlockLists freed;    ///< freed while a Workspace is alive
+  int workspaces = 0;  ///< alive on this thread
   bool thread_ends = false;
 
-  /// Removes a block of exactly this size from a list; null if there is none.
-  static void* take(Block*& list, std::size_t size) {
-    Block** link = &list;
-    while (*link && (*link)->size != size) link = &(*link)->next;
-    return *link ? std::exchange(*link, (*link)->next) : nullptr;
-  }
-  void add(void* memory, std::size_t size) { freed = ::new (memory) Block{freed, size}; }
-  static void release(Block*& list) {
-    while (list) {
-      Block* const block = std::exchange(list, list->next);
-      ::operator delete(block, block_alignment(block->size));
-    }
+  void release_unused() {
+    kept.release();
+    std::swap(kept, freed);
+    if (thread_ends) kept.release();
   }
 };
 constinit inline thread_local FreeBlocks free_blocks;
@@ -55,7 +77,7 @@ constinit inline thread_local FreeBlocks free_blocks;
 /// Returns a thread's free blocks to the system when the thread ends.
 struct ThreadEnd {
   ~ThreadEnd() {
-    FreeBlocks::release(free_blocks.kept);
+    free_blocks.kept.release();
     free_blocks.thread_ends = true;
   }
   void watch() const {}
@@ -66,8 +88,8 @@ inline thread_local ThreadEnd thread_end;
 /// fewer page faults; whether the request is granted does not matter.
 inline void* allocate_block(std::size_t size) {
   if (free_blocks.workspaces > 0) {
-    if (void* const memory = FreeBlocks::take(free_blocks.freed, size)) return memory;
-    if (void* const memory = FreeBlocks::take(free_blocks.kept, size)) return memory;
+    if (void* const memory = free_blocks.freed.take(size)) return memory;
+    if (void* const memory = free_blocks.kept.take(size)) return memory;
   }
   const std::align_val_t alignment = block_alignment(size);
   void* const memory = ::operator new(size, alignment);
@@ -79,7 +101,7 @@ inline void* allocate_block(std::size_t size) {
 
 /// Frees what `allocate_block(size)` returned, on this thread or another.
 inline void free_block(void* memory, std::size_t size) noexcept {
-  if (free_blocks.workspaces > 0) free_blocks.add(memory, size);
+  if (free_blocks.workspaces > 0) free_blocks.freed.add(memory, size);
   else ::operator delete(memory, block_alignment(size));
 }
 
@@ -95,8 +117,8 @@ inline void free_block(void* memory, std::size_t size) noexcept {
 /// Workspaces nest; the outermost releases at its end what was kept before it and not used within
 /// it, so that a thread keeps the memory that its last computation needed. Tensors may outlive the
 /// workspace and may be freed on other threads: their memory then returns to the system, or to the
-/// workspace of that thread. The end of a thread releases what it keeps.
-/// Cost: looking for a block takes time proportional to the number of free ones.
+/// workspace of that thread. The end of a thread releases what it keeps. A Workspace ends on the
+/// thread where it began.
 class [[nodiscard]] Workspace {
  public:
   Workspace() {
@@ -105,11 +127,13 @@ class [[nodiscard]] Workspace {
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
-    detail::FreeBlocks& blocks = detail::free_blocks;
-    if (--blocks.workspaces > 0) return;
-    detail::FreeBlocks::release(blocks.kept);
-    std::swap(blocks.kept, blocks.freed);
-    if (blocks.thread_ends) detail::FreeBlocks::release(blocks.kept);
+    if (--detail::free_blocks.workspaces == 0) detail::free_blocks.release_unused();
+  }
+
+  /// Releases the memory that was not used since the last call, as the end of the workspace would:
+  /// for one that outlives many computations. It does nothing within another workspace.
+  void release_unused() {
+    if (detail::free_blocks.workspaces == 1) detail::free_blocks.release_unused();
   }
 };
 
