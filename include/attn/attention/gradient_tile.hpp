@@ -1,9 +1,6 @@
 #pragma once
 
-#include <attn/attention/attended_keys.hpp>
-#include <attn/attention/kernel.hpp>
-#include <attn/gemm/panel.hpp>
-#include <attn/gemm/register_block.hpp>
+#include <attn/attention/score_tile.hpp>
 #include <attn/simd/exp.hpp>
 
 namespace attn {

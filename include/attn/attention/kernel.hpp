@@ -1,12 +1,129 @@
 #pragma once
 
-#include <attn/attention/key_rows.hpp>
 #include <attn/attention/weight_dropout.hpp>
+#include <attn/core/tensor_view.hpp>
+#include <attn/gemm/register_block.hpp>
 #include <attn/rules/bound_rule.hpp>
 #include <attn/rules/no_mask.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
+
+/// Keys or values of one head: where their rows lie, and as what they are stored. A kernel computes
+/// in T and reads them through this concept alone, as mdspan reads through its accessor:
+///   rows.tile(range)               the rows of a range as the left factor of K Qᵀ
+///   rows.transposed(range)         the same rows as columns, the left factor of Vᵀ Pᵀ
+///   rows.vector(row, column, n)    n elements of a row in a vector; the lanes after them are 0
+///   rows.prefetch(range)           optional: asks the caches for the rows of a range
+/// So rows may lie in pages, be stored in 16 bits, or in 8 bits with a scale for each row.
+template <class X, class T>
+concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range range, Index i) {
+  { rows.rows() } -> std::same_as<Index>;
+  { rows.columns() } -> std::same_as<Index>;
+  { rows.tile(range) } -> LeftFactorOf<T>;
+  { rows.transposed(range) } -> LeftFactorOf<T>;
+  { rows.vector(i, i, i) } -> std::same_as<simd::Vector<T>>;
+};
+
+/// Rows of a matrix in memory, evenly spaced, stored as `Stored`.
+template <class T, class Stored = T>
+class StridedRows {
+ public:
+  explicit StridedRows(const TensorView<const Stored, 2>& X)
+      : data_(X.data()), rows_(X.shape()[0]), columns_(X.shape()[1]), stride_(X.strides()[0]) {}
+
+  Index rows() const { return rows_; }
+  Index columns() const { return columns_; }
+  LeftFactor<T, Stored> tile(Range range) const {
+    return {data_ + range.begin * stride_, stride_, 1};
+  }
+  LeftFactor<T, Stored> transposed(Range range) const {
+    return {data_ + range.begin * stride_, 1, stride_};
+  }
+  simd::Vector<T> vector(Index row, Index column, Index count) const {
+    const Stored* const x = data_ + row * stride_ + column;
+    if constexpr (std::same_as<T, Stored>) {
+      return simd::load<simd::Vector<T>>(x, count, T(0));
+    } else {
+      simd::Array<T, simd::lanes<T>> lane{};
+      for (Index i = 0; i < count; ++i) lane[i] = static_cast<T>(x[i]);
+      return simd::load<simd::Vector<T>>(lane.data);
+    }
+  }
+  void prefetch(Range range) const {
+    constexpr Index cache_line = 64 / sizeof(Stored);
+    for (Index j = range.begin; j < range.end; ++j)
+      for (Index e = 0; e < columns_; e += cache_line) __builtin_prefetch(data_ + j * stride_ + e);
+  }
+
+ private:
+  const Stored* data_;
+  Index rows_, columns_, stride_;
+};
+
+/// Keys or values of all heads of a call, (B, G, S, E): a tensor view, or another type with a
+/// `shape()`, the `Scalar` that it is computed in, and `rows(b, g)`, which are KeyRows.
+template <class X>
+concept KeyHeads = requires(const X& heads, Index i) {
+  typename X::Scalar;
+  { heads.shape() } -> std::convertible_to<Shape<4>>;
+  { heads.rows(i, i) } -> KeyRows<typename X::Scalar>;
+};
+
+namespace detail {
+
+/// The rows of one head.
+template <class T, class Stored>
+StridedRows<T, Stored> head_rows(const TensorView<const Stored, 4>& heads, Index b, Index g) {
+  const Shape<4>& shape = heads.shape();
+  const Shape<4>& strides = heads.strides();
+  return StridedRows<T, Stored>(TensorView<const Stored, 2>(
+      heads.data() + b * strides[0] + g * strides[1], {shape[2], shape[3]}, {strides[2], 1}));
+}
+template <class T, KeyHeads Heads>
+auto head_rows(const Heads& heads, Index b, Index g) {
+  return heads.rows(b, g);
+}
+template <class T, class Heads>
+using HeadRows = decltype(head_rows<T>(std::declval<const Heads&>(), Index{}, Index{}));
+
+/// A range of rows, and whether all their elements are finite: then a masked row need not be left
+/// out, for 0 · V = 0.
+template <class T, KeyRows<T> Rows>
+class RowTile {
+ public:
+  RowTile(const Rows& rows, Range range) : rows_(rows), range_(range) {}
+
+  void prefetch() const {
+    if constexpr (requires { rows_.prefetch(range_); }) rows_.prefetch(range_);
+  }
+  /// The tile's rows from `begin` on, as the transposed left factor.
+  auto transposed(Index begin) const {
+    return rows_.transposed(Range{range_.begin + begin, range_.end});
+  }
+  Range range() const { return range_; }
+  /// Computed on first use.
+  bool finite() {
+    if (!finite_) finite_ = compute_finite();
+    return *finite_;
+  }
+
+ private:
+  bool compute_finite() const {
+    auto finite = simd::Vector<T>(T(0)) == T(0);
+    for (Index j = range_.begin; j < range_.end; ++j)
+      simd::for_each_packet<T>(rows_.columns(), [&](Index e, Index n) {
+        finite = finite & (abs(rows_.vector(j, e, n)) <= std::numeric_limits<T>::max());
+      });
+    return !any(!finite);
+  }
+
+  const Rows& rows_;
+  Range range_;
+  std::optional<bool> finite_;
+};
+
+}  // namespace detail
 
 /// The sizes of a head that a kernel plans by: E, Ev and S.
 struct HeadSizes {

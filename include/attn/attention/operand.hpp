@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/attention/key_rows.hpp>
+#include <attn/attention/kernel.hpp>
 #include <attn/core/tensor.hpp>
 
 namespace attn {

@@ -41,12 +41,12 @@ class QueryPanel {
         l_(m_ + size),
         S_(scores) {}
 
-  /// ℓ = 0, m = −∞; O = 0 comes with the first tile   [FA2 Alg.1, line 4]
+  /// O = 0   ℓ = 0   m = −∞   [FA2 Alg.1, line 4]
   void begin() const {
     Layout::pack(task_.Q.middleRows(queries_.begin, queries_.size()), task_.scale, Q_);
     std::fill_n(m_, size, none);
     std::fill_n(l_, size, T(0));
-    if (task_.keys.size() == 0) std::fill(O_, m_, T(0));
+    std::fill(O_, m_, T(0));
   }
 
   /// S = Q Kᵀ under the rule   [FA2 Alg.1, line 8]. `coverage` is what the rule says of these keys
@@ -69,10 +69,8 @@ class QueryPanel {
   /// S. Where a key is masked, its value is not computed with, be it NaN.
   void add(const Scores& scores, RowTile<T, Values>& values) const {
     const AttendedKeys& keys = scores.attended;
-    const bool first_tile = values.range().begin == task_.keys.begin,
-               unmasked_only = !keys.empty() && keys.masked && !values.finite();
-    if (first_tile && (keys.empty() || unmasked_only)) std::fill(O_, m_, T(0));
     if (keys.empty()) return;
+    const bool unmasked_only = keys.masked && !values.finite();
     Vectors previous, added;
     for (int w = 0; w < W; ++w) {
       const Vector maximum = log2e<T> * simd::load<Vector>(scores.maximum.data + w * lanes);
@@ -84,7 +82,6 @@ class QueryPanel {
     if (task_.dropout) drop(keys, values.range().begin);
     const auto V_tile = values.transposed(keys.begin);
     if (unmasked_only) add_unmasked_values(keys, V_tile, previous, added);
-    else if (first_tile) set_values(keys, V_tile);
     else add_values(keys, V_tile, previous, added);
   }
 
@@ -170,15 +167,6 @@ class QueryPanel {
   /// The weights of some keys as a right factor.
   PanelRows<T> weights(const AttendedKeys& keys) const {
     return {S_ + keys.begin * size, size, keys.size()};
-  }
-  /// O ← P V
-  template <class Factor>
-  void set_values(const AttendedKeys& keys, const Factor& V_tile) const {
-    const auto finish = [O = O_](Index e, const auto& PV) {
-      PV.for_each(
-          [&](int r, int w, const Vector& x) { simd::store(O + (e + r) * size + w * lanes, x); });
-    };
-    multiply<W>(V_tile, task_.V.columns(), weights(keys), finish);
   }
   /// O ← previous · O + added · P V
   template <class Factor>

@@ -37,7 +37,7 @@ struct Tiled {
 
     for_each_panel([](const auto& panel) { panel.begin(); });
     for_each_tile([&](Range keys, Coverage coverage) {
-      if (coverage == Coverage::empty && keys.begin != task.keys.begin) return;
+      if (coverage == Coverage::empty) return;
       detail::RowTile<T, std::remove_cvref_t<decltype(task.V)>> values(task.V, keys);
       values.prefetch();
       for_each_panel(

@@ -29,7 +29,8 @@ class WeightDropout {
     constexpr Index blocks = (simd::lanes<T> + 3) / 4;
     const Index skipped = first % 4;
     simd::Array<T, 4 * (blocks + 1)> factors;
-    for (Index block = 0; block < blocks; ++block) copy_four(first / 4 + block, &factors[4 * block]);
+    for (Index block = 0; block < blocks; ++block)
+      copy_four(first / 4 + block, &factors[4 * block]);
     if (skipped + simd::lanes<T> > 4 * blocks) copy_four(first / 4 + blocks, &factors[4 * blocks]);
     return simd::load<simd::Vector<T>>(&factors[skipped]);
   }

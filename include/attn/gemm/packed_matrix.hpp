@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/core/tensor.hpp>
-#include <attn/gemm/panel.hpp>
+#include <attn/gemm/register_block.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
