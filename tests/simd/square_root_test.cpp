@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <attn/simd/square_root.hpp>
+#include <attn/simd/simd.hpp>
 #include <cmath>
 #include <limits>
 #include <vector>

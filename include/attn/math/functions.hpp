@@ -2,7 +2,6 @@
 
 #include <attn/math/elementwise.hpp>
 #include <attn/simd/exp.hpp>
-#include <attn/simd/square_root.hpp>
 #include <attn/simd/standard_functions.hpp>
 
 namespace attn {

@@ -3,7 +3,6 @@
 #include <attn/math/dual.hpp>
 #include <attn/rules/positions.hpp>
 #include <attn/simd/exp.hpp>
-#include <attn/simd/square_root.hpp>
 #include <attn/simd/standard_functions.hpp>
 #include <concepts>
 

@@ -71,13 +71,13 @@ Lanes<T, n> exp2(const Lanes<T, n>& x) {
   return y[0];
 }
 
-ATTN_BEGIN_UNDEFINED_REGISTERS
-/// x · 2^power for integers in `power`.
+/// x · 2^power for integers in `power`, in two steps, because 2^power may exceed every number.
 template <class T, Index n>
 Lanes<T, n> scale_by_power_of_two(const Lanes<T, n>& x, const Lanes<T, n>& power) {
-  return Lanes<T, n>::of(packet::pldexp(x.packet, power.packet));
+  constexpr T shift = power_of_two_shift<T>;
+  const Lanes<T, n> half = detail::rounded_sum(detail::rounded_sum(power * T(0.5), shift), -shift);
+  return x * power_of_two(half + shift) * power_of_two((power - half) + shift);
 }
-ATTN_END_UNDEFINED_REGISTERS
 
 /// eˣ in every lane: x = n·ln 2 + r in two steps, then 2^n · 2^(r/ln 2).
 /// Numerics: exactly 0 for −inf and wherever the result would be subnormal (Eigen's vectorized exp
@@ -102,7 +102,7 @@ Lanes<T, n> exp(const Lanes<T, n>& x) {
 /// tanh x = (e²ˣ − 1) / (e²ˣ + 1).
 /// Numerics: e²ˣ − 1 = 2ⁿ·(2^f − 1) + (2ⁿ − 1) keeps every digit of a small x; within 4 ulp.
 template <class T, Index n>
-EIGEN_ALWAYS_INLINE Lanes<T, n> tanh(const Lanes<T, n>& x) {
+Lanes<T, n> tanh(const Lanes<T, n>& x) {
   constexpr T shift = power_of_two_shift<T>;
   const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * 2 * log2e<T>;
   const Lanes<T, n> shifted = detail::rounded_sum(power, shift);

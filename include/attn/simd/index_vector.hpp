@@ -59,7 +59,9 @@ struct IndexVector {
  private:
   /// The distance of each lane from the first.
   Vector distances() const {
-    return static_cast<T>(stride) * Vector::of(simd::packet::plset<typename Vector::Packet>(T(0)));
+    simd::Array<T, Vector::size> lane;
+    for (Index i = 0; i < Vector::size; ++i) lane[i] = static_cast<T>(i);
+    return static_cast<T>(stride) * simd::load<Vector>(lane.data);
   }
   /// b's distance from the first, to compare `distances()` with. It is clamped to a distance that
   /// no lane has, which gives the same answer and is exact in T.

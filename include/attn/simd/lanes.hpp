@@ -1,65 +1,66 @@
 #pragma once
 
-#include <attn/core/config.hpp>
-#include <attn/simd/diagnostics.hpp>
+#include <attn/simd/machine_operations.hpp>
+#include <bit>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 
 namespace attn {
 inline namespace ATTN_ABI {
 namespace simd {
 
-namespace packet = Eigen::internal;
-
-/// What holds n values of type T: the widest register that the machine has, or the value itself
-/// where n is 1.
-template <class T, Index n>
-struct Register {
-  using type = typename packet::packet_traits<T>::type;
-};
-template <class T>
-struct Register<T, 1> {
-  using type = T;
-};
-
 /// The number of values in a register.
 template <class T>
-inline constexpr Index lanes =
-    packet::unpacket_traits<typename packet::packet_traits<T>::type>::size;
+inline constexpr Index lanes = register_bytes / static_cast<Index>(sizeof(T));
 
 template <class T, Index n>
 struct Lanes;
 
-/// What an operator on L takes: at least one L; the other operand may be anything that converts to
-/// L, such as a plain number.
-template <class A, class B, class L>
-concept Operands = (std::same_as<A, L> && std::convertible_to<const B&, L>) ||
-                   (std::same_as<B, L> && std::convertible_to<const A&, L>);
+/// The kind of Lanes that an operator computes with: at least one operand is of it, and the other
+/// may be anything that converts to it, such as a plain number.
+template <class A, class B>
+struct OperatorLanes {};
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+struct OperatorLanes<Lanes<T, n>, B> {
+  using type = Lanes<T, n>;
+};
+template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
+struct OperatorLanes<A, Lanes<T, n>> {
+  using type = Lanes<T, n>;
+};
+template <class T, Index n>
+struct OperatorLanes<Lanes<T, n>, Lanes<T, n>> {
+  using type = Lanes<T, n>;
+};
+template <class A, class B>
+using LanesOf = typename OperatorLanes<A, B>::type;
 
-ATTN_BEGIN_UNDEFINED_REGISTERS
-
-/// One truth value for each lane: what a comparison of `Lanes` returns.
+/// One truth value for each lane: what a comparison of `Lanes` returns. All bits of a lane are
+/// equal.
 template <class T, Index n>
 struct Mask {
-  typename Register<T, n>::type packet;
+  using Packet = Register<LaneInteger<T>, n>;
+  Packet packet;
 
+  Mask() = default;
+  Mask(const Mask& other) : packet(other.packet) {}
+  Mask& operator=(const Mask& other) {
+    packet = other.packet;
+    return *this;
+  }
+  /// Of what the compiler's comparison returns: a vector, or a bool where n is 1.
+  template <class Comparison>
+  static Mask of(const Comparison& comparison) {
+    Mask mask;
+    if constexpr (n == 1) mask.packet = comparison ? -1 : 0;
+    else mask.packet = comparison;
+    return mask;
+  }
   explicit operator bool() const
     requires(n == 1)
   {
-    return any(*this);
-  }
-  friend Mask operator&(const Mask& a, const Mask& b) { return {packet::pand(a.packet, b.packet)}; }
-  friend Mask operator|(const Mask& a, const Mask& b) { return {packet::por(a.packet, b.packet)}; }
-  friend Mask operator!(const Mask& a) {
-    return {packet::pandnot(packet::ptrue(a.packet), a.packet)};
-  }
-  friend Mask operator&&(const Mask& a, const Mask& b) { return a & b; }
-  friend Mask operator||(const Mask& a, const Mask& b) { return a | b; }
-
-  friend bool any(const Mask& a) { return packet::predux_any(a.packet); }
-  /// `yes` in the lanes where the mask is true, `no` in the others.
-  friend Lanes<T, n> select(const Mask& mask, const Lanes<T, n>& yes, const Lanes<T, n>& no) {
-    return Lanes<T, n>::of(packet::pselect(mask.packet, yes.packet, no.packet));
+    return packet != 0;
   }
 };
 
@@ -68,18 +69,25 @@ struct Mask {
 /// A `Single<T>` converts to T, so that a formula may call functions that only scalars have.
 /// Operators and `fma` are therefore templates: what they take matches exactly, so that neither a
 /// built-in operator nor the C library's fma competes with them.
+/// Copies are written out, which makes the type one that functions pass in memory: a function that
+/// is compiled for one instruction set can then call one that is compiled for another.
 template <class T, Index n>
 struct Lanes {
   using Scalar = T;
-  using Packet = typename Register<T, n>::type;
+  using Packet = Register<T, n>;
   static constexpr Index size = n;
 
   Packet packet;
 
   Lanes() = default;
+  Lanes(const Lanes& other) : packet(other.packet) {}
+  Lanes& operator=(const Lanes& other) {
+    packet = other.packet;
+    return *this;
+  }
   template <class A>
     requires std::is_arithmetic_v<A>
-  Lanes(A x) : packet(packet::pset1<Packet>(static_cast<T>(x))) {}
+  Lanes(A x) : packet(broadcast<T, n>(static_cast<T>(x))) {}
   static Lanes of(const Packet& packet) {
     Lanes x;
     x.packet = packet;
@@ -90,87 +98,180 @@ struct Lanes {
   {
     return packet;
   }
-  T first() const { return packet::pfirst(packet); }
-
-  friend Lanes operator-(const Lanes& a) { return of(packet::pnegate(a.packet)); }
-
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Lanes operator+(const A& a, const B& b) {
-    return of(packet::padd(Lanes(a).packet, Lanes(b).packet));
+  T first() const {
+    if constexpr (n == 1) return packet;
+    else return packet[0];
   }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Lanes operator-(const A& a, const B& b) {
-    return of(packet::psub(Lanes(a).packet, Lanes(b).packet));
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Lanes operator*(const A& a, const B& b) {
-    return of(packet::pmul(Lanes(a).packet, Lanes(b).packet));
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Lanes operator/(const A& a, const B& b) {
-    return of(packet::pdiv(Lanes(a).packet, Lanes(b).packet));
-  }
-
-  friend Lanes& operator+=(Lanes& a, const Lanes& b) { return a = a + b; }
-  friend Lanes& operator-=(Lanes& a, const Lanes& b) { return a = a - b; }
-  friend Lanes& operator*=(Lanes& a, const Lanes& b) { return a = a * b; }
-  friend Lanes& operator/=(Lanes& a, const Lanes& b) { return a = a / b; }
-
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator<(const A& a, const B& b) {
-    return {packet::pcmp_lt(Lanes(a).packet, Lanes(b).packet)};
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator<=(const A& a, const B& b) {
-    return {packet::pcmp_le(Lanes(a).packet, Lanes(b).packet)};
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator==(const A& a, const B& b) {
-    return {packet::pcmp_eq(Lanes(a).packet, Lanes(b).packet)};
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator>(const A& a, const B& b) {
-    return b < a;
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator>=(const A& a, const B& b) {
-    return b <= a;
-  }
-  template <class A, class B>
-    requires Operands<A, B, Lanes>
-  friend Mask<T, n> operator!=(const A& a, const B& b) {
-    return !(a == b);
-  }
-
-  /// a·b + c, rounded once where the machine can.
-  template <class B, class C>
-    requires Operands<Lanes, B, Lanes> && Operands<Lanes, C, Lanes>
-  friend Lanes fma(const Lanes& a, const B& b, const C& c) {
-    return of(packet::pmadd(a.packet, Lanes(b).packet, Lanes(c).packet));
-  }
-  /// The larger of the two; a where one of them is NaN.
-  friend Lanes max(const Lanes& a, const Lanes& b) { return of(packet::pmax(a.packet, b.packet)); }
-  /// The smaller of the two; a where one of them is NaN.
-  friend Lanes min(const Lanes& a, const Lanes& b) { return of(packet::pmin(a.packet, b.packet)); }
-  friend Lanes abs(const Lanes& a) { return of(packet::pabs(a.packet)); }
-  friend Lanes floor(const Lanes& a) { return of(packet::pfloor(a.packet)); }
-
-  /// The sum of all lanes.
-  friend T sum(const Lanes& a) { return packet::predux(a.packet); }
-  /// The largest of all lanes.
-  friend T largest(const Lanes& a) { return packet::predux_max(a.packet); }
 };
 
-ATTN_END_UNDEFINED_REGISTERS
+template <class A, class B, class L = LanesOf<A, B>>
+L operator+(const A& a, const B& b) {
+  return L::of(L(a).packet + L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+L operator-(const A& a, const B& b) {
+  return L::of(L(a).packet - L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+L operator*(const A& a, const B& b) {
+  return L::of(L(a).packet * L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+L operator/(const A& a, const B& b) {
+  return L::of(L(a).packet / L(b).packet);
+}
+template <class T, Index n>
+Lanes<T, n> operator-(const Lanes<T, n>& a) {
+  return Lanes<T, n>::of(-a.packet);
+}
+
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n>& operator+=(Lanes<T, n>& a, const B& b) {
+  return a = a + b;
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n>& operator-=(Lanes<T, n>& a, const B& b) {
+  return a = a - b;
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n>& operator*=(Lanes<T, n>& a, const B& b) {
+  return a = a * b;
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n>& operator/=(Lanes<T, n>& a, const B& b) {
+  return a = a / b;
+}
+
+template <class L>
+using MaskOf = Mask<typename L::Scalar, L::size>;
+
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator<(const A& a, const B& b) {
+  return MaskOf<L>::of(L(a).packet < L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator<=(const A& a, const B& b) {
+  return MaskOf<L>::of(L(a).packet <= L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator==(const A& a, const B& b) {
+  return MaskOf<L>::of(L(a).packet == L(b).packet);
+}
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator>(const A& a, const B& b) {
+  return b < a;
+}
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator>=(const A& a, const B& b) {
+  return b <= a;
+}
+template <class A, class B, class L = LanesOf<A, B>>
+MaskOf<L> operator!=(const A& a, const B& b) {
+  return !(a == b);
+}
+
+template <class T, Index n>
+Mask<T, n> operator&(const Mask<T, n>& a, const Mask<T, n>& b) {
+  return Mask<T, n>::of(a.packet & b.packet);
+}
+template <class T, Index n>
+Mask<T, n> operator|(const Mask<T, n>& a, const Mask<T, n>& b) {
+  return Mask<T, n>::of(a.packet | b.packet);
+}
+template <class T, Index n>
+Mask<T, n> operator!(const Mask<T, n>& a) {
+  return Mask<T, n>::of(~a.packet);
+}
+template <class T, Index n>
+Mask<T, n> operator&&(const Mask<T, n>& a, const Mask<T, n>& b) {
+  return a & b;
+}
+template <class T, Index n>
+Mask<T, n> operator||(const Mask<T, n>& a, const Mask<T, n>& b) {
+  return a | b;
+}
+
+/// `yes` in the lanes where the mask is true, `no` in the others.
+template <class T, Index n>
+Lanes<T, n> select(const Mask<T, n>& mask, const std::type_identity_t<Lanes<T, n>>& yes,
+                   const std::type_identity_t<Lanes<T, n>>& no) {
+  return Lanes<T, n>::of(mask.packet ? yes.packet : no.packet);
+}
+
+/// a·b + c, rounded once where the machine can.
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B, std::convertible_to<Lanes<T, n>> C>
+Lanes<T, n> fma(const Lanes<T, n>& a, const B& b, const C& c) {
+  using L = Lanes<T, n>;
+  return L::of(fused_multiply_add(a.packet, L(b).packet, L(c).packet));
+}
+/// The larger of the two; a where one of them is NaN.
+template <class A, class B, class L = LanesOf<A, B>>
+L max(const A& a, const B& b) {
+  const L x = a, y = b;
+  return L::of(y.packet > x.packet ? y.packet : x.packet);
+}
+/// The smaller of the two; a where one of them is NaN.
+template <class A, class B, class L = LanesOf<A, B>>
+L min(const A& a, const B& b) {
+  const L x = a, y = b;
+  return L::of(y.packet < x.packet ? y.packet : x.packet);
+}
+template <class T, Index n>
+Lanes<T, n> abs(const Lanes<T, n>& a) {
+  constexpr LaneInteger<T> all_but_sign = std::numeric_limits<LaneInteger<T>>::max();
+  using Bits = typename Mask<T, n>::Packet;
+  return Lanes<T, n>::of(
+      std::bit_cast<Register<T, n>>(std::bit_cast<Bits>(a.packet) & all_but_sign));
+}
+template <class T, Index n>
+Lanes<T, n> floor(const Lanes<T, n>& a) {
+  return Lanes<T, n>::of(floor_of(a.packet));
+}
+/// √x, rounded once.
+template <class T, Index n>
+Lanes<T, n> sqrt(const Lanes<T, n>& a) {
+  return Lanes<T, n>::of(square_root(a.packet));
+}
+
+/// All lanes as one value, by f of two values: those of the lower half with those of the upper,
+/// until one is left.
+template <class T, Index n, class F>
+T reduce(const Lanes<T, n>& a, const F& f) {
+  if constexpr (sizeof(a.packet) > 16) {
+    using Half = Lanes<T, n / 2>;
+    const auto halves = std::bit_cast<Array<typename Half::Packet, 2>>(a.packet);
+    return reduce(f(Half::of(halves[0]), Half::of(halves[1])), f);
+  } else {
+    auto lane = std::bit_cast<Array<T, n>>(a.packet);
+    for (Index half = n / 2; half > 0; half /= 2)
+      for (Index i = 0; i < half; ++i)
+        lane[i] = f(Lanes<T, 1>(lane[i]), Lanes<T, 1>(lane[i + half]));
+    return lane[0];
+  }
+}
+/// The sum of all lanes.
+template <class T, Index n>
+T sum(const Lanes<T, n>& a) {
+  return reduce(a, [](const auto& x, const auto& y) { return x + y; });
+}
+/// The largest of all lanes.
+template <class T, Index n>
+T largest(const Lanes<T, n>& a) {
+  return reduce(a, [](const auto& x, const auto& y) { return max(x, y); });
+}
+/// Whether the mask is true in some lane.
+template <class T, Index n>
+bool any(const Mask<T, n>& a) {
+  using Words = Array<std::int64_t, static_cast<Index>(sizeof(a.packet) / 8)>;
+  if constexpr (n == 1) {
+    return a.packet != 0;
+  } else {
+    const auto words = std::bit_cast<Words>(a.packet);
+    std::int64_t all = 0;
+    for (std::int64_t word : words.data) all |= word;
+    return all != 0;
+  }
+}
 
 template <class T>
 using Vector = Lanes<T, lanes<T>>;

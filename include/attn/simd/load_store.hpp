@@ -2,6 +2,7 @@
 
 #include <attn/simd/array.hpp>
 #include <attn/simd/lanes.hpp>
+#include <cstring>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -9,11 +10,13 @@ namespace simd {
 
 template <class Vector, class T = typename Vector::Scalar>
 Vector load(const T* from) {
-  return Vector::of(packet::ploadu<typename Vector::Packet>(from));
+  Vector x;
+  std::memcpy(&x.packet, from, sizeof(x.packet));
+  return x;
 }
 template <class T, Index n>
 void store(T* to, const Lanes<T, n>& x) {
-  packet::pstoreu(to, x.packet);
+  std::memcpy(to, &x.packet, sizeof(x.packet));
 }
 /// Loads the first `count` elements; the lanes after them hold `fill`.
 template <class Vector, class T = typename Vector::Scalar>

@@ -2,7 +2,6 @@
 
 #include <attn/simd/lanes.hpp>
 #include <bit>
-#include <cstdint>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -18,11 +17,10 @@ inline constexpr T power_of_two_shift =
 /// bits, and is moved to the exponent. 0 for −bias.
 template <class T, Index n>
 Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
-  using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-  typedef Integer Integers __attribute__((vector_size(sizeof(T) * n)));
   constexpr int mantissa = sizeof(T) == 4 ? 23 : 52;
-  return Lanes<T, n>::of(std::bit_cast<typename Lanes<T, n>::Packet>(
-      std::bit_cast<Integers>(shifted.packet) << mantissa));
+  using Bits = Register<LaneInteger<T>, n>;
+  return Lanes<T, n>::of(
+      std::bit_cast<Register<T, n>>(std::bit_cast<Bits>(shifted.packet) << mantissa));
 }
 
 }  // namespace simd

@@ -4,20 +4,17 @@
 #include <attn/simd/lanes.hpp>
 #include <bit>
 
-#ifdef EIGEN_VECTORIZE_AVX512
+#ifdef __AVX512F__
 namespace attn {
 inline namespace ATTN_ABI {
 
-// Eigen's ptranspose of 512-bit registers is so long that g++ calls it through memory in large
-// programs, and then warns about the undefined registers in it. This is the same permutation in
-// fewer instructions, always inlined.
 namespace simd {
 
 ATTN_BEGIN_UNDEFINED_REGISTERS
 
 /// Row i, quarter j becomes row j, quarter i of four registers that are `stride` rows apart.
 template <class T, Index n>
-EIGEN_ALWAYS_INLINE void transpose_quarters(Lanes<T, n>* row, Index stride) {
+void transpose_quarters(Lanes<T, n>* row, Index stride) {
   __m512d x[4];
   for (Index i = 0; i < 4; ++i) x[i] = std::bit_cast<__m512d>(row[i * stride].packet);
   const __m512d even_01 = _mm512_shuffle_f64x2(x[0], x[1], 0x88);
@@ -33,7 +30,7 @@ EIGEN_ALWAYS_INLINE void transpose_quarters(Lanes<T, n>* row, Index stride) {
 }
 
 /// The 2×2 matrices of doubles in two rows are transposed, then quarters of registers.
-EIGEN_ALWAYS_INLINE void transpose(Array<Lanes<double, 8>, 8>& rows) {
+inline void transpose(Array<Lanes<double, 8>, 8>& rows) {
 #pragma GCC unroll 4
   for (Index i = 0; i < 8; i += 2) {
     const __m512d a = rows[i].packet, b = rows[i + 1].packet;
@@ -45,7 +42,7 @@ EIGEN_ALWAYS_INLINE void transpose(Array<Lanes<double, 8>, 8>& rows) {
 }
 
 /// The 4×4 matrices of floats in four rows are transposed, then quarters of registers.
-EIGEN_ALWAYS_INLINE void transpose(Array<Lanes<float, 16>, 16>& rows) {
+inline void transpose(Array<Lanes<float, 16>, 16>& rows) {
 #pragma GCC unroll 4
   for (Index i = 0; i < 16; i += 4) {
     const __m512 low_01 = _mm512_unpacklo_ps(rows[i].packet, rows[i + 1].packet);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/simd/square_root.hpp>
 #include <attn/train/optimizer.hpp>
 
 namespace attn {

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <attn/core/config.hpp>
+#include <attn/simd/array.hpp>
+#include <attn/simd/diagnostics.hpp>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace simd {
+
+/// The size of the widest vector register that the file is compiled for. A machine without vectors
+/// computes with what the compiler makes of 16 bytes.
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+inline constexpr Index register_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr Index register_bytes = 32;
+#else
+inline constexpr Index register_bytes = 16;
+#endif
+
+template <class T, Index n>
+struct RegisterOf {
+  typedef T type __attribute__((vector_size(sizeof(T) * static_cast<std::size_t>(n))));
+};
+template <class T>
+struct RegisterOf<T, 1> {
+  using type = T;
+};
+/// n values of type T in a register, a vector type of the compiler; the value itself where n is 1.
+template <class T, Index n>
+using Register = typename RegisterOf<T, n>::type;
+
+/// The integer that is as wide as T.
+template <class T>
+using LaneInteger = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
+template <class T, Index n>
+Register<T, n> broadcast(T x) {
+  if constexpr (n == 1) return x;
+  else return x - Register<T, n>{};
+}
+
+// What compilers have no operator for. Each function has a portable form, which computes lane by lane
+// or with a·b + c for the fused multiply-add, and beside it the instruction of a machine.
+
+template <class Packet, class F>
+Packet for_each_element(const Packet& a, const F& f) {
+  if constexpr (std::is_arithmetic_v<Packet>) {
+    return f(a);
+  } else {
+    Packet result;
+    for (std::size_t i = 0; i < sizeof(Packet) / sizeof(a[0]); ++i) result[i] = f(a[i]);
+    return result;
+  }
+}
+
+template <class Packet>
+Packet fused_multiply_add(const Packet& a, const Packet& b, const Packet& c) {
+  return a * b + c;
+}
+template <class Packet>
+Packet square_root(const Packet& a) {
+  return for_each_element(a, [](auto x) { return std::sqrt(x); });
+}
+template <class Packet>
+Packet floor_of(const Packet& a) {
+  return for_each_element(a, [](auto x) { return std::floor(x); });
+}
+
+ATTN_BEGIN_UNDEFINED_REGISTERS
+
+#ifdef __SSE2__
+inline Register<float, 4> square_root(const Register<float, 4>& a) { return _mm_sqrt_ps(a); }
+inline Register<double, 2> square_root(const Register<double, 2>& a) { return _mm_sqrt_pd(a); }
+#endif
+#ifdef __SSE4_1__
+inline Register<float, 4> floor_of(const Register<float, 4>& a) { return _mm_floor_ps(a); }
+inline Register<double, 2> floor_of(const Register<double, 2>& a) { return _mm_floor_pd(a); }
+#endif
+#ifdef __AVX__
+inline Register<float, 8> square_root(const Register<float, 8>& a) { return _mm256_sqrt_ps(a); }
+inline Register<double, 4> square_root(const Register<double, 4>& a) { return _mm256_sqrt_pd(a); }
+inline Register<float, 8> floor_of(const Register<float, 8>& a) { return _mm256_floor_ps(a); }
+inline Register<double, 4> floor_of(const Register<double, 4>& a) { return _mm256_floor_pd(a); }
+#endif
+#ifdef __FMA__
+inline Register<float, 8> fused_multiply_add(const Register<float, 8>& a,
+                                             const Register<float, 8>& b,
+                                             const Register<float, 8>& c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+inline Register<double, 4> fused_multiply_add(const Register<double, 4>& a,
+                                              const Register<double, 4>& b,
+                                              const Register<double, 4>& c) {
+  return _mm256_fmadd_pd(a, b, c);
+}
+#endif
+#ifdef __AVX512F__
+inline Register<float, 16> square_root(const Register<float, 16>& a) { return _mm512_sqrt_ps(a); }
+inline Register<double, 8> square_root(const Register<double, 8>& a) { return _mm512_sqrt_pd(a); }
+inline Register<float, 16> floor_of(const Register<float, 16>& a) { return _mm512_floor_ps(a); }
+inline Register<double, 8> floor_of(const Register<double, 8>& a) { return _mm512_floor_pd(a); }
+inline Register<float, 16> fused_multiply_add(const Register<float, 16>& a,
+                                              const Register<float, 16>& b,
+                                              const Register<float, 16>& c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline Register<double, 8> fused_multiply_add(const Register<double, 8>& a,
+                                              const Register<double, 8>& b,
+                                              const Register<double, 8>& c) {
+  return _mm512_fmadd_pd(a, b, c);
+}
+#endif
+#ifdef __aarch64__
+inline Register<float, 4> square_root(const Register<float, 4>& a) { return vsqrtq_f32(a); }
+inline Register<double, 2> square_root(const Register<double, 2>& a) { return vsqrtq_f64(a); }
+inline Register<float, 4> floor_of(const Register<float, 4>& a) { return vrndmq_f32(a); }
+inline Register<double, 2> floor_of(const Register<double, 2>& a) { return vrndmq_f64(a); }
+inline Register<float, 4> fused_multiply_add(const Register<float, 4>& a,
+                                             const Register<float, 4>& b,
+                                             const Register<float, 4>& c) {
+  return vfmaq_f32(c, a, b);
+}
+inline Register<double, 2> fused_multiply_add(const Register<double, 2>& a,
+                                              const Register<double, 2>& b,
+                                              const Register<double, 2>& c) {
+  return vfmaq_f64(c, a, b);
+}
+#endif
+
+ATTN_END_UNDEFINED_REGISTERS
+
+}  // namespace simd
+}  // namespace ATTN_ABI
+}  // namespace attn
