@@ -40,7 +40,10 @@ class Variable {
   friend class detail::AnyTape;
   Variable(std::shared_ptr<detail::AnyTape* const> tape, std::shared_ptr<const Tensor<T, N>> value,
            std::shared_ptr<Gradient<T, N>> gradient, Index step)
-      : tape_(std::move(tape)), value_(std::move(value)), gradient_(std::move(gradient)), step_(step) {}
+      : tape_(std::move(tape)),
+        value_(std::move(value)),
+        gradient_(std::move(gradient)),
+        step_(step) {}
 
   std::shared_ptr<detail::AnyTape* const> tape_;  // points to null when the tape has ended
   std::shared_ptr<const Tensor<T, N>> value_;

@@ -79,10 +79,10 @@ struct LinearMap {
     const auto [out, in] = dW.to.shape();
     const Index rows = out > 0 ? dy.size() / out : 0;
     const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
-    parallel_multiply<T>({dy_transposed.data(), rows, 1}, out,
-                         PackedMatrix<T>::parallel(
-                             detail::with_leading_axes<std::max(N, 2)>(x.view()).as_rows()),
-                         {dW.add ? dW.to.data() : nullptr, in}, {dW.to.data(), in});
+    parallel_multiply<T>(
+        {dy_transposed.data(), rows, 1}, out,
+        PackedMatrix<T>::parallel(detail::with_leading_axes<std::max(N, 2)>(x.view()).as_rows()),
+        {dW.add ? dW.to.data() : nullptr, in}, {dW.to.data(), in});
   }
   /// db += Σ dy over the rows
   template <class T, int N>
