@@ -33,7 +33,9 @@ int main(int argc, char** argv) {
   app.add_option("--date", date, "a date from 1900 to 2099, in any usual form")
       ->capture_default_str();
   app.add_option("--heads", heads, "heads of the multi-head layer, 1 to 16")->capture_default_str();
-  app.add_option("--seed", seed, "seed of the embeddings and weights")->capture_default_str();
+  app.add_option("--seed", seed, "seed of the embeddings and weights")
+      ->check(not_negative)
+      ->capture_default_str();
   app.add_option("--output", output, "file of the picture, PNG")->capture_default_str();
   return run_program("attention", app, argc, argv, [&] {
     if (heads < 1 || heads > 16)

@@ -26,7 +26,8 @@ using attn::Index, attn::Tensor;
 
 std::u32string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::invalid_argument("cannot read \"" + path + "\"");
+  if (!file || std::filesystem::is_directory(path))
+    throw std::invalid_argument("cannot read \"" + path + "\"; it must be a file");
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   if (!attn::is_utf8(bytes))
     throw std::invalid_argument("\"" + path +

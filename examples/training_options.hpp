@@ -11,6 +11,7 @@
 #include <string>
 
 #include "interrupt.hpp"
+#include "program.hpp"
 #include "progress.hpp"
 #include "training_run.hpp"
 
@@ -28,6 +29,7 @@ struct TrainingOptions {
     app.add_option("--minutes", minutes, "time limit of this run; 0: none")->capture_default_str();
     app.add_option("--batch", batch, "examples per step")->capture_default_str();
     app.add_option("--seed", seed, "seed of the initialization and of all random draws")
+        ->check(not_negative)
         ->capture_default_str();
     app.add_option("--threads", threads, "number of threads; 0: one per core")
         ->capture_default_str();
@@ -49,7 +51,7 @@ struct TrainingOptions {
     need(batch >= 1 && batch <= 4096, "batch", static_cast<double>(batch), "from 1 to 4096");
     need(threads >= 0 && threads <= 1024, "threads", static_cast<double>(threads),
          "from 0 to 1024");
-    need(minutes >= 0 && std::isfinite(minutes), "minutes", minutes, "at least 0");
+    need(minutes >= 0 && std::isfinite(minutes), "minutes", minutes, "at least 0 and finite");
     for (const std::string& path : {output, plot, checkpoint})
       if (!is_writable(path))
         throw std::invalid_argument("\"" + path +

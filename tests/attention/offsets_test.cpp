@@ -1,4 +1,5 @@
 // A part of the queries and keys, placed among all of them by Offsets; and parts that merge.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <attn/attention/scaled_dot_product.hpp>
 
@@ -130,6 +131,10 @@ TEST_F(OffsetsOf, APartThatDoesNotLieWithinTheWholeIsASentence) {
   EXPECT_EQ(sentence({.key = -1}),
             "ScaledDotProductAttention: offsets place the keys at -1 to 49, which must lie within "
             "all S = 49 of them, with a query_stride of at least 0");
+  constexpr Index largest = std::numeric_limits<Index>::max();
+  for (const Offsets& offsets :
+       {Offsets{.query = largest - 1}, Offsets{.key = largest}, Offsets{.query_stride = largest}})
+    EXPECT_THAT(sentence(offsets), testing::HasSubstr("to 9223372036854775807, which must lie"));
   EXPECT_EQ(sentence_of<attn::ShapeError>(
                 [&] { attend(q.slice(2, 3, 5), k, v, attn::Keep{mask}, Offsets{.query = 3}); }),
             "Keep: shape (1, 1, 50, 50) must be that of the scores (B, H, L, S) = (2, 4, 5, 50), "

@@ -109,6 +109,19 @@ TEST(Tape, SaysInOneSentenceWhatWasWrong) {
             "Tape: an operation needs variables of one tape");
 }
 
+TEST(Tape, RefusesAVariableOfATapeThatHasEnded) {
+  const std::string ended =
+      "Tape: a variable (2) must be used while its tape exists, which has ended";
+  std::optional<Tape<double>> tape(std::in_place);
+  const auto x = tape->variable(numbers({2, 3}));
+  const auto y = x * x;
+  tape.emplace();  // another tape, at the same address
+  EXPECT_EQ(y.value(), numbers({4, 9}));
+  EXPECT_EQ(sentence_of<attn::Error>([&] { sum(y); }), ended);
+  EXPECT_EQ(sentence_of<attn::Error>([&] { tape->variable(numbers({1, 1})) * x; }), ended);
+  EXPECT_EQ(sentence_of<attn::Error>([&] { tape->backward(y, numbers({1, 1})); }), ended);
+}
+
 TEST(Tape, IsEmptyAfterAnOperationThatThrew) {
   Tape<double> tape;
   const auto x = tape.variable(numbers({2, 3}));

@@ -16,7 +16,12 @@ mkdir a && refuses_folder=$("$train_dates" --output a 2>&1)
 rmdir a
 [ "$refuses_folder" = 'train_dates: "a" must be a file in a folder that can be written to' ] || fail "train_dates --output a folder: $refuses_folder"
 refuses 'load_safetensors: cannot read "nothing"*' "$train_dates" --resume nothing
-refuses 'cannot read "nothing"' "$train_characters" nothing
+refuses '--seed: -1 must be at least 0' "$attention" --seed -1
+refuses '--seed: -1 must be at least 0' "$train_dates" --seed -1
+refuses 'cannot read "nothing"; it must be a file' "$train_characters" nothing
+refuses 'cannot read "/"; it must be a file' "$train_characters" /
+refuses 'there is not enough memory for these options' "$train_characters" "$text" --width 1000000000
+refuses '--minutes = inf must be at least 0 and finite' "$train_characters" "$text" --minutes inf
 refuses '--temperature = -1 must be at least 0' "$train_characters" "$text" --temperature -1
 
 "$train_dates" --steps 4 --batch 4 --output a.safetensors --plot a.png >a.log || fail "train_dates: status $?"

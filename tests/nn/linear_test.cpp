@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <attn/math/functions.hpp>
+#include <attn/math/rearrange.hpp>
+#include <attn/math/reduction.hpp>
 #include <attn/nn/linear.hpp>
 
 #include <thread>
@@ -38,6 +41,24 @@ TYPED_TEST(Linear, IsXTimesWTransposedPlusB) {
     EXPECT_LT(largest_gap(layer(x), expected), tolerance);
     EXPECT_LT(largest_gap(bare(x), expected_bare), tolerance);
   }
+}
+
+TYPED_TEST(Linear, OfOneAxisIsThatOfOneRow) {
+  using T = TypeParam;
+  attn::Random random{3};
+  attn::Linear<T> layer({.in_features = 7, .out_features = 3}, random);
+  const auto row = normal<T, 2>(random, {1, 7});
+  const auto x = attn::reshape(row, {7});
+  EXPECT_EQ(layer(x), attn::reshape(layer(row), {3}));
+
+  const auto gradients_of = [&](const auto& input) {
+    attn::Tape<T> tape;
+    const auto variable = tape.variable(input);
+    for (auto& p : layer.parameters()) p.grad.clear();
+    tape.backward(attn::sum(attn::exp(layer(variable))));
+    return std::pair(attn::reshape(variable.grad(), {7}), layer.weight.gradient().sum());
+  };
+  EXPECT_EQ(gradients_of(x), gradients_of(row));
 }
 
 TYPED_TEST(Linear, IsBitwiseIdenticalForAnyNumberOfThreads) {

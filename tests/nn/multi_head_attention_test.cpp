@@ -75,6 +75,15 @@ TYPED_TEST(MultiHead, AttendsToACacheBitwiseIdentically) {
   const Tensor<T, 3> one = x.slice(1, 0, 1).copy();
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer.append(cache, one, one); }),
             "KeyValueCache: 8 positions must be at most the capacity, 7");
+  const Tensor<T, 3> two = x.slice(0, 0, 2).copy();
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer.append(cache, two, two); }),
+            "KeyValueCache: keys (2, 7, 10) must be (3, 7, 10), the batch of the cache, the length "
+            "of the keys, the width of the cache");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { layer.append(cache, one, x); }),
+            "KeyValueCache: values (3, 7, 6) must be (3, 1, 6), the batch of the cache, the length "
+            "of the keys, the width of the cache");
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { cache.truncate(8); }),
+            "KeyValueCache: length 8 must be at least 0 and at most the present length, 7");
   cache.select({2, 2});
   const Tensor<T, 3> last = x.slice(1, 6, 7).copy(),
                      twice = layer.attend(last.slice(0, 2, 3).copy(), [&] {

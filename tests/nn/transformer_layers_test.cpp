@@ -149,6 +149,36 @@ TYPED_TEST(Decoding, OfABeamGivesTheBitsOfEachSequenceAlone) {
   }
 }
 
+TEST(TransformerDecoder, AStepThatThrowsLeavesItsCacheAsItWas) {
+  attn::Random random{5};
+  const attn::TransformerDecoder<float> decoder({.layer = kinds[0], .num_layers = 2}, random);
+  const attn::Causal rule{attn::Align::lower_right};
+  const auto memory = normal<float, 3>(random, {2, 3, 12});
+  const auto tgt = normal<float, 3>(random, {2, 2, 12});
+  const Tensor<float, 3> first = tgt.slice(1, 0, 1).copy(), second = tgt.slice(1, 1, 2).copy();
+  auto cache = decoder.cache(memory, 2);
+  decoder.step(first, cache, rule);
+  const auto throws = [&](auto&& call) {
+    EXPECT_THROW(call(), attn::ShapeError);
+    for (const auto& layer : cache.layers) EXPECT_EQ(layer.self.length(), 1);
+  };
+  throws([&] { decoder.step(second, cache, attn::Causal{}); });
+  throws([&] { decoder.step(second, cache, rule, attn::Padding{{9, 9}}); });
+  throws([&] { decoder.step(tgt, cache, rule); });
+  throws([&] { decoder.step(memory, cache, rule); });
+  throws([&] { decoder.step(normal<float, 3>(random, {1, 1, 12}), cache, rule); });
+  throws([&] { decoder.layers[0].step(second, cache.layers[0], attn::Causal{}, attn::NoMask{}); });
+  Tensor<float, 3> y({2, 1, 11}), overlapping = second;
+  throws([&] { decoder.step_into(y, second, cache, rule); });
+  throws([&] { decoder.step_into(overlapping, overlapping, cache, rule); });
+  EXPECT_EQ(decoder.step(second, cache, rule),
+            decoder(tgt, memory, attn::Causal{}).slice(1, 1, 2).copy());
+
+  attn::DecoderCache<float> empty;
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { decoder.step(first, empty, rule); }),
+            "TransformerDecoder: the cache has 0 layers and must have those of the decoder, 2");
+}
+
 TEST(TransformerState, HasPyTorchsNamesInPyTorchsOrder) {
   const auto names = [](const auto& layer) {
     std::string text;

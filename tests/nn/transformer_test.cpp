@@ -149,6 +149,7 @@ TYPED_TEST(Generate, StepByStepHasTheBitsOfTheWholeModel) {
     const auto whole = model(source, target, rule);
     auto steps = model.steps(model.encode(source, rule), rule, 8);
     for (Index l = 0; l < 8; ++l) {
+      EXPECT_THROW(steps({0, 9, 0}, {1, 1, 1}), attn::OptionError);  // and changes nothing
       const Tensor<T, 2> logits = steps({target(0, l), target(1, l), target(2, l)}, {0, 1, 2});
       for (Index b = 0; b < 3; ++b)
         EXPECT_TRUE(same_bits(logits[b].copy(), whole[b][l].copy())) << b << " at " << l;

@@ -23,7 +23,7 @@ class AnyTape {
   template <class T, int N>
   Variable<T, N> leaf(std::shared_ptr<const Tensor<T, N>> x,
                       std::shared_ptr<Gradient<T, N>> gradient) {
-    return {this, std::move(x), std::move(gradient), -1};
+    return {self_, std::move(x), std::move(gradient), -1};
   }
   /// The result y of an operation. `back(dy)` accumulates the gradients of its inputs.
   template <class T, int N, class Back>
@@ -33,26 +33,30 @@ class AnyTape {
     auto gradient = std::make_shared<Gradient<T, N>>(y->shape());
     steps_.push_back(std::make_unique<Recorded<T, N, Back>>(gradient, std::move(back)));
     const Index number = first_ + static_cast<Index>(steps_.size()) - 1;
-    return {this, std::move(y), std::move(gradient), number};
+    return {self_, std::move(y), std::move(gradient), number};
   }
 
   template <class T, int N>
   void expect_usable(const Variable<T, N>& x, const char* what) const {
-    if (x.tape_ != this) throw Error("Tape: an operation needs variables of one tape");
+    if (of(x) != this) throw Error("Tape: an operation needs variables of one tape");
     if (x.step_ >= 0 && x.step_ < first_)
       throw Error(std::string("Tape: ") + what +
                   " needs variables that were computed since the last backward pass, which frees "
                   "the steps that it has differentiated");
   }
+  /// Errors: Error if the tape has ended.
   template <class T, int N>
   static AnyTape* of(const Variable<T, N>& x) {
-    return x.tape_;
+    if (!*x.tape_)
+      throw Error("Tape: a variable " + to_string(x.shape()) +
+                  " must be used while its tape exists, which has ended");
+    return *x.tape_;
   }
 
  protected:
   AnyTape() = default;
   explicit AnyTape(Random& random) : random_(&random) {}
-  ~AnyTape() = default;
+  ~AnyTape() { *self_ = nullptr; }
 
   template <class T, int N>
   void run_backward(const Variable<T, N>& y, const Tensor<T, N>& cotangent) {
@@ -84,6 +88,7 @@ class AnyTape {
 
   Workspace workspace_;  // one training step computes in the memory of the step before
   Random* random_ = nullptr;
+  std::shared_ptr<AnyTape*> self_ = std::make_shared<AnyTape*>(this);  // shared with its variables
   std::vector<std::unique_ptr<Step>> steps_;
   Index first_ = 0;  // the number of the first of them, counted over the life of the tape
 };
@@ -108,7 +113,7 @@ class AnyTape {
 /// next.
 /// Errors: ShapeError for a cotangent of another shape; Error for a tensor that was not computed
 /// from variables, for variables of two tapes in one operation, and for a variable whose step has
-/// been freed.
+/// been freed or whose tape has ended.
 template <class T>
 class Tape : public detail::AnyTape {
  public:

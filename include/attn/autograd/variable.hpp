@@ -11,7 +11,7 @@ class AnyTape;
 }
 
 /// A tensor whose use a tape records. Copies are handles of the same variable, as copies of a
-/// pointer are. No operation may be applied to it after its tape is gone; its value and gradient
+/// pointer are. No operation can be applied to it after its tape has ended; its value and gradient
 /// can still be read.
 template <class T, int N>
 class Variable {
@@ -38,11 +38,14 @@ class Variable {
 
  private:
   friend class detail::AnyTape;
-  Variable(detail::AnyTape* tape, std::shared_ptr<const Tensor<T, N>> value,
+  Variable(std::shared_ptr<detail::AnyTape* const> tape, std::shared_ptr<const Tensor<T, N>> value,
            std::shared_ptr<Gradient<T, N>> gradient, Index step)
-      : tape_(tape), value_(std::move(value)), gradient_(std::move(gradient)), step_(step) {}
+      : tape_(std::move(tape)),
+        value_(std::move(value)),
+        gradient_(std::move(gradient)),
+        step_(step) {}
 
-  detail::AnyTape* tape_;
+  std::shared_ptr<detail::AnyTape* const> tape_;  // points to null when the tape has ended
   std::shared_ptr<const Tensor<T, N>> value_;
   std::shared_ptr<Gradient<T, N>> gradient_;
   Index step_;  // the step of the tape that computed it; −1 if no step did

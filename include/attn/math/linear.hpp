@@ -26,7 +26,7 @@ struct LinearMap {
       throw ShapeError("Linear: input " + to_string(shape) + " must have in_features = " +
                        std::to_string(weight.rows()) + " on its last axis");
     shape.back() = weight.columns();
-    const auto rows = input.even_rows();
+    const auto rows = detail::with_leading_axes<std::max(N, 2)>(input).even_rows();
     if (!rows) return forward(input.copy(), weight, bias);
     Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
     parallel_multiply<T>(LeftFactor<T>{rows->data(), rows->outerStride(), 1}, rows->rows(), weight,
@@ -79,9 +79,10 @@ struct LinearMap {
     const auto [out, in] = dW.to.shape();
     const Index rows = out > 0 ? dy.size() / out : 0;
     const Buffer<T> dy_transposed = parallel_transpose(dy.data(), rows, out);
-    parallel_multiply<T>({dy_transposed.data(), rows, 1}, out,
-                         PackedMatrix<T>::parallel(x.as_rows()),
-                         {dW.add ? dW.to.data() : nullptr, in}, {dW.to.data(), in});
+    parallel_multiply<T>(
+        {dy_transposed.data(), rows, 1}, out,
+        PackedMatrix<T>::parallel(detail::with_leading_axes<std::max(N, 2)>(x.view()).as_rows()),
+        {dW.add ? dW.to.data() : nullptr, in}, {dW.to.data(), in});
   }
   /// db += Σ dy over the rows
   template <class T, int N>

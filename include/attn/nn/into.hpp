@@ -20,16 +20,22 @@ void expect_apart(const char* layer, const TensorView<T, N>& output, const X& in
   }
 }
 
+/// Errors: ShapeError if the shape of the output is not that of the result.
+template <class T, int N>
+void expect_output(const char* layer, const TensorView<T, N>& output, const Shape<N>& result) {
+  if (output.shape() != result)
+    throw ShapeError(std::string(layer) + ": output " + to_string(output.shape()) +
+                     " must have the shape " + to_string(result));
+}
+
 /// Writes compute(), a tensor of N axes, to `output`. Intermediate tensors live in memory that the
 /// thread keeps from call to call, so that a repeated call of one shape allocates nothing.
-/// Errors: ShapeError if the shape of the output is not that of the result.
+/// Errors: those of `expect_output`.
 template <class T, int N, class Compute>
 void compute_into(const char* layer, const TensorView<T, N>& output, Compute&& compute) {
   const Workspace workspace;
   const auto result = compute();
-  if (result.shape() != output.shape())
-    throw ShapeError(std::string(layer) + ": output " + to_string(output.shape()) +
-                     " must have the shape " + to_string(result.shape()));
+  expect_output(layer, output, result.shape());
   copy(view(result), output);
 }
 

@@ -139,10 +139,10 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
     Offsets at{.query_stride = 0, .queries = max_length};
     return [this, kept, at, cache = decoder.cache(memory, max_length, beam), step = Index{0}](
                const std::vector<Index>& tokens, const std::vector<Index>& parents) mutable {
-      if (step > 0) cache.select(parents);
       Tensor<Index, 2> last({static_cast<Index>(tokens.size()), 1});
       std::copy(tokens.begin(), tokens.end(), last.data());
-      const auto x = embed_target(*this, last, step);
+      const auto x = embed_target(*this, last, step);  // throws before the cache changes
+      if (step > 0) cache.select(parents);
       at.query = step++;
       return logits(*this, decoder.step(x, cache, Causal{Align::lower_right}, *kept, at))
           .reshape({last.size(), options.target_vocabulary});

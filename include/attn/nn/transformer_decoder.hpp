@@ -86,7 +86,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
   }
   /// The next positions: bitwise identical to what a call for all positions at once gives for them.
   /// The sequences of a beam are queries to the same memory; `memory_offsets` say where they stand
-  /// for its rule.
+  /// for its rule. If it throws, the cache is as it was.
   template <Rule R, Rule RM>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderLayerCache<T>& cache, const R& tgt_rule,
                     const RM& memory_rule,
@@ -102,7 +102,9 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       return multihead_attn.attend(queries, cache.memory, memory_rule, memory_offsets)
           .reshape({BB, L, D});
     };
-    return sublayers(*this, tgt, attend_to_self, attend_to_memory);
+    return detail::append_or_restore(std::span(&cache, 1), [&] {
+      return sublayers(*this, tgt, attend_to_self, attend_to_memory);
+    });
   }
 
   template <class Self, class Visitor>
@@ -174,14 +176,21 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
     return made;
   }
   /// The next positions, (B·beam, n, D), at the cost of n positions. A rule about distances must be
-  /// aligned lower_right, or `memory_offsets` say where the queries stand.
+  /// aligned lower_right, or `memory_offsets` say where the queries stand. If it throws, the cache
+  /// is as it was. Errors: ShapeError too if the cache is full, or that of another decoder.
   template <Rule R, Rule RM = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& tgt, DecoderCache<T>& cache, const R& tgt_rule,
                     const RM& memory_rule = {},
                     const std::optional<Offsets>& memory_offsets = {}) const {
-    auto layer_cache = cache.layers.begin();
-    return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
-      return layer.step(x, *layer_cache++, tgt_rule, memory_rule, memory_offsets);
+    if (cache.layers.size() != this->layers.size())
+      throw ShapeError("TransformerDecoder: the cache has " + std::to_string(cache.layers.size()) +
+                       " layers and must have those of the decoder, " +
+                       std::to_string(this->layers.size()));
+    return detail::append_or_restore(std::span(cache.layers), [&] {
+      auto layer_cache = cache.layers.begin();
+      return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
+        return layer.step(x, *layer_cache++, tgt_rule, memory_rule, memory_offsets);
+      });
     });
   }
   /// The same, written to the caller's memory: see Module::into.
@@ -190,6 +199,7 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
                  const R& tgt_rule, const RM& memory_rule = {}) const {
     const auto to = view(output);
     detail::expect_apart(kind, to, tgt);
+    detail::expect_output(kind, to, tgt.shape());
     detail::compute_into(kind, to, [&] { return step(tgt, cache, tgt_rule, memory_rule); });
   }
 };

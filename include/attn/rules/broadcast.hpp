@@ -14,13 +14,11 @@ template <class T>
 class Broadcast {
  public:
   template <int N>
-    requires(N >= 2 && N <= 4)
   explicit Broadcast(Tensor<T, N> tensor)
       : owner_(std::make_shared<const Tensor<T, N>>(std::move(tensor))) {
     refer(static_cast<const Tensor<T, N>*>(owner_.get())->view());
   }
   template <int N>
-    requires(N >= 2 && N <= 4)
   explicit Broadcast(TensorView<const T, N> table) {
     refer(table);
   }
@@ -45,6 +43,8 @@ class Broadcast {
  private:
   template <int N>
   void refer(const TensorView<const T, N>& table) {
+    static_assert(N >= 2 && N <= 4,
+                  "a mask or bias has 2 to 4 axes: (L, S), (H, L, S) or (B, H, L, S)");
     data_ = table.data();
     for (std::size_t axis = 0; axis < static_cast<std::size_t>(N); ++axis) {
       const std::size_t target = axis + 4 - static_cast<std::size_t>(N);

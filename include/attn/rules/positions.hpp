@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/core/shape.hpp>
 #include <attn/simd/index_vector.hpp>
+#include <limits>
 #include <optional>
 
 namespace attn {
@@ -56,17 +58,25 @@ struct Offsets {
   /// The extents of all scores, of which `part` are computed.
   /// Errors: ShapeError if the part does not lie within them.
   ScoreShape whole(const ScoreShape& part) const {
-    const Index query_end =
-                    part.queries > 0 ? query + (part.queries - 1) * query_stride + 1 : query,
-                key_end = key + part.keys;
+    const Index query_end = end_of(query, part.queries, query_stride);
+    const Index key_end = end_of(key, part.keys, 1);
     expect(query, query_end, queries.value_or(query_end), "queries", "L");
     expect(key, key_end, keys.value_or(key_end), "keys", "S");
     return {part.batch, part.heads, queries.value_or(query_end), keys.value_or(key_end)};
   }
 
  private:
+  static constexpr Index too_large = std::numeric_limits<Index>::max();
+  /// The end of `count` rows or columns from `begin`, `too_large` if it does not fit an Index.
+  static Index end_of(Index begin, Index count, Index stride) {
+    if (count == 0 || stride < 0) return begin;
+    if (begin == too_large) return too_large;
+    const Index rest = too_large - 1 - std::max<Index>(begin, 0);
+    if (stride > 0 && count - 1 > rest / stride) return too_large;
+    return begin + (count - 1) * stride + 1;
+  }
   void expect(Index begin, Index end, Index extent, const char* what, const char* name) const {
-    if (begin >= 0 && end <= extent && query_stride >= 0) return;
+    if (begin >= 0 && end <= extent && end < too_large && query_stride >= 0) return;
     throw ShapeError(std::string("ScaledDotProductAttention: offsets place the ") + what + " at " +
                      std::to_string(begin) + " to " + std::to_string(end) +
                      ", which must lie within all " + name + " = " + std::to_string(extent) +
