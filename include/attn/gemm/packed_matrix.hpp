@@ -1,10 +1,75 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_GEMM_PACKED_MATRIX_HPP
+#define ATTN_GEMM_PACKED_MATRIX_HPP
 
 #include <attn/core/tensor.hpp>
 #include <attn/gemm/register_block.hpp>
 
+#define ATTN_KERNELS <attn/gemm/packed_matrix.hpp>
+#include <attn/simd/for_each_target.hpp>
+
 namespace attn {
 inline namespace ATTN_ABI {
+
+/// The right factor B (k × n) of products, packed as the kernels of an instruction set read it.
+template <class T>
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it.
+  static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
+    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
+    for (Index p = 0; p < B.panels(); ++p) B.pack_transposed(weight.matrix(), p);
+    return B;
+  }
+  /// B = Wᵀ, packed in parallel.
+  static PackedMatrix parallel_transposed(const TensorView<const T, 2>& weight) {
+    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
+    parallel_for(B.panels(), [&](Index p) { B.pack_transposed(weight.matrix(), p); });
+    return B;
+  }
+  /// B = X, packed in parallel.
+  template <class Matrix>
+  static PackedMatrix parallel(const Matrix& X) {
+    PackedMatrix B(X.rows(), X.cols());
+    parallel_for(B.panels(), [&](Index p) {
+      ATTN_DISPATCH_TO(B.instruction_set_, pack<T>(X, p, B.memory_.data()));
+    });
+    return B;
+  }
+
+  InstructionSet instruction_set() const { return instruction_set_; }
+  Index rows() const { return rows_; }
+  Index columns() const { return columns_; }
+  Index panels() const { return ATTN_DISPATCH_TO(instruction_set_, panels<T>(columns_)); }
+  const T* data() const { return memory_.data(); }
+
+ private:
+  PackedMatrix(Index rows, Index columns)
+      : instruction_set_(attn::instruction_set()),
+        rows_(rows),
+        columns_(columns),
+        memory_(Buffer<T>::for_overwrite(
+            ATTN_DISPATCH_TO(instruction_set_, packed_size<T>(rows, columns)))) {}
+  template <class Matrix>
+  void pack_transposed(const Matrix& W, Index p) {
+    ATTN_DISPATCH_TO(instruction_set_, pack_transposed<T>(W, p, memory_.data()));
+  }
+
+  InstructionSet instruction_set_ = InstructionSet::native;
+  Index rows_ = 0, columns_ = 0;
+  Buffer<T> memory_;
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// The right factor B (k × n) of products, packed: panels of its columns, as wide as a register
 /// block, each with its k rows one after the other, so that a product reads memory in order. The
@@ -12,10 +77,11 @@ inline namespace ATTN_ABI {
 /// panel before gives it one of its three. A RightFactor refers to memory.
 template <class T>
 struct RightFactor {
-  static constexpr Index width = detail::panel_rows<T>;
+  static constexpr Index width = panel_rows<T>;
 
   const T* data;
-  Index rows, columns, panel_size;
+  Index rows, columns;
+  Index panel_size = padded_panel_size(rows);
 
   Index panels() const { return panels(columns); }
   static constexpr Index panels(Index columns) { return (columns + width - 1) / width; }
@@ -29,7 +95,7 @@ struct RightFactor {
     return begin(p + 1, columns) - begin(p, columns);
   }
   /// Elements of a panel of so many rows, with memory for packing it by squares.
-  static constexpr Index padded_panel_size(Index rows) { return detail::padded_size(rows) * width; }
+  static constexpr Index padded_panel_size(Index rows) { return padded_size(rows) * width; }
   /// Row k of panel p, which the rows after it follow.
   const T* row(Index p, Index k) const { return data + p * panel_size + k * width; }
   /// One element of B.
@@ -41,8 +107,8 @@ struct RightFactor {
   /// Packs panel p of Wᵀ, of a matrix W (n × k), to its place.
   template <class Matrix>
   static void pack_transposed(const Matrix& W, Index p, T* data) {
-    detail::Panel<T, 3>::pack(W.middleRows(begin(p, W.rows()), size(p, W.rows())), T(1),
-                              data + p * padded_panel_size(W.cols()));
+    Panel<T, 3>::pack(W.middleRows(begin(p, W.rows()), size(p, W.rows())), T(1),
+                      data + p * padded_panel_size(W.cols()));
   }
   /// Packs panel p of factor · B to its place.
   template <class Matrix>
@@ -61,52 +127,26 @@ struct RightFactor {
   }
 };
 
-/// A right factor in memory of its own.
+/// The elements that the packed form of a matrix of so many rows and columns needs.
 template <class T>
-class PackedMatrix {
- public:
-  static constexpr Index width = RightFactor<T>::width;
+Index packed_size(Index rows, Index columns) {
+  return RightFactor<T>::panels(columns) * RightFactor<T>::padded_panel_size(rows);
+}
+template <class T>
+Index panels(Index columns) {
+  return RightFactor<T>::panels(columns);
+}
+template <class T, class Matrix>
+void pack_transposed(const Matrix& W, Index p, T* data) {
+  RightFactor<T>::pack_transposed(W, p, data);
+}
+template <class T, class Matrix>
+void pack(const Matrix& X, Index p, T* data) {
+  RightFactor<T>::pack(X, T(1), p, data);
+}
 
-  PackedMatrix() = default;
-  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it.
-  static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
-    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
-    const auto W = weight.matrix();
-    for (Index p = 0; p < B.factor_.panels(); ++p)
-      RightFactor<T>::pack_transposed(W, p, B.memory_.data());
-    return B;
-  }
-  /// B = Wᵀ, packed in parallel.
-  static PackedMatrix parallel_transposed(const TensorView<const T, 2>& weight) {
-    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
-    const auto W = weight.matrix();
-    parallel_for(B.factor_.panels(),
-                 [&](Index p) { RightFactor<T>::pack_transposed(W, p, B.memory_.data()); });
-    return B;
-  }
-  /// B = X, packed in parallel.
-  template <class Matrix>
-  static PackedMatrix parallel(const Matrix& X) {
-    PackedMatrix B(X.rows(), X.cols());
-    parallel_for(B.factor_.panels(),
-                 [&](Index p) { RightFactor<T>::pack(X, T(1), p, B.memory_.data()); });
-    return B;
-  }
-
-  Index rows() const { return factor_.rows; }
-  Index columns() const { return factor_.columns; }
-  operator RightFactor<T>() const {
-    return {memory_.data(), factor_.rows, factor_.columns, factor_.panel_size};
-  }
-
- private:
-  PackedMatrix(Index rows, Index columns)
-      : factor_{nullptr, rows, columns, RightFactor<T>::padded_panel_size(rows)},
-        memory_(Buffer<T>::for_overwrite(factor_.panels() * factor_.panel_size)) {}
-
-  RightFactor<T> factor_{nullptr, 0, 0, 0};
-  Buffer<T> memory_;
-};
-
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

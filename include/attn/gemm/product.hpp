@@ -1,8 +1,9 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_GEMM_PRODUCT_HPP
+#define ATTN_GEMM_PRODUCT_HPP
 
 #include <attn/core/range.hpp>
 #include <attn/gemm/packed_matrix.hpp>
-#include <attn/gemm/register_block.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -23,6 +24,58 @@ struct ProductRows {
 };
 
 namespace detail {
+
+/// C = addend + A B
+template <class T>
+struct ProductOf {
+  LeftFactor<T> A;
+  const PackedMatrix<T>& B;
+  Addend<T> addend;
+  ProductRows<T> C;
+};
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/gemm/product.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// C = addend + A B in parallel, by blocks of rows and of columns, about 64 of them, so that they
+/// even out. Some columns of B are used for all rows before the next, so that weights that are not
+/// in a cache are read once.
+template <class T>
+void parallel_multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B,
+                       const std::type_identity_t<Addend<T>>& addend,
+                       const std::type_identity_t<ProductRows<T>>& C) {
+  constexpr Index most_rows = 96, fewest_panels = 4;
+  const Index panels = B.panels();
+  const Index row_blocks = (rows + most_rows - 1) / most_rows,
+              wanted = std::max<Index>(64, 8 * num_threads());
+  const Index column_blocks = std::min((panels + fewest_panels - 1) / fewest_panels,
+                                       row_blocks > 0 ? (wanted + row_blocks - 1) / row_blocks : 0);
+  const detail::ProductOf<T> product{A, B, addend, C};
+  parallel_for(row_blocks * column_blocks, [&](Index task) {
+    const Index row = task % row_blocks * most_rows, block = task / row_blocks;
+    const Range some_rows{row, std::min(row + most_rows, rows)};
+    const Range some_panels{block * panels / column_blocks, (block + 1) * panels / column_blocks};
+    ATTN_DISPATCH_TO(B.instruction_set(), multiply_part<T>(product, some_rows, some_panels));
+  });
+}
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// C = addend + A B, for `rows` rows. C may be the addend.
 /// Numerics: the sum over k is taken in blocks, each from zero, and the blocks one after the other,
@@ -84,28 +137,17 @@ struct Product {
   }
 };
 
-}  // namespace detail
-
-/// C = addend + A B in parallel, by blocks of rows and of columns, about 64 of them, so that they
-/// even out. Some columns of B are used for all rows before the next, so that weights that are not
-/// in a cache are read once.
+/// Some rows of a product, and the columns of some of its panels.
 template <class T>
-void parallel_multiply(const LeftFactor<T>& A, Index rows,
-                       const std::type_identity_t<RightFactor<T>>& B,
-                       const std::type_identity_t<Addend<T>>& addend,
-                       const std::type_identity_t<ProductRows<T>>& C) {
-  constexpr Index most_rows = 96, fewest_panels = 4;
-  const Index row_blocks = (rows + most_rows - 1) / most_rows,
-              wanted = std::max<Index>(64, 8 * num_threads());
-  const Index column_blocks = std::min((B.panels() + fewest_panels - 1) / fewest_panels,
-                                       row_blocks > 0 ? (wanted + row_blocks - 1) / row_blocks : 0);
-  const detail::Product<T> product{A, rows, B, addend, C};
-  parallel_for(row_blocks * column_blocks, [&](Index task) {
-    const Index row = task % row_blocks * most_rows, block = task / row_blocks;
-    product.part({row, std::min(row + most_rows, rows)})
-        .compute({block * B.panels() / column_blocks, (block + 1) * B.panels() / column_blocks});
-  });
+void multiply_part(const ProductOf<T>& product, Range rows, Range panels) {
+  const PackedMatrix<T>& B = product.B;
+  Product<T>{product.A, rows.end, {B.data(), B.rows(), B.columns()}, product.addend, product.C}
+      .part(rows)
+      .compute(panels);
 }
 
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

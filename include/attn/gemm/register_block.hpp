@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_GEMM_REGISTER_BLOCK_HPP
+#define ATTN_GEMM_REGISTER_BLOCK_HPP
 
 #include <algorithm>
 #include <attn/gemm/transpose.hpp>
@@ -35,6 +37,28 @@ namespace detail {
 /// Rows or columns to have memory for where n are meant: a panel is read and written in whole
 /// squares and register blocks.
 constexpr Index padded_size(Index n) { return (n + 15) / 16 * 16; }
+
+/// Makes the compiler take a pointer for a new value in a register. Without it g++ addresses all
+/// rows of a block from one base, with three more instructions in the inner loop.
+template <class Cursor>
+EIGEN_ALWAYS_INLINE void pin_pointer([[maybe_unused]] Cursor& cursor) {
+  if constexpr (std::is_pointer_v<Cursor>) asm("" : "+r"(cursor));
+}
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/gemm/register_block.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// A panel: some rows of a matrix, each in a lane of its own, so that what is computed along a row
 /// is computed for W vectors of rows at once, and no lane ever needs another's. In memory it is the
@@ -117,7 +141,7 @@ template <int W>
 inline constexpr int block_rows = W == 1 ? 8 : 4;
 
 /// R rows of W vectors, in registers.
-template <class T, int W, int R = block_rows<W>>
+template <class T, int W, int R = block_rows<W> >
 struct RegisterBlock {
   using Vector = simd::Vector<T>;
   simd::Array<simd::Array<Vector, W>, R> rows;
@@ -140,13 +164,6 @@ struct PanelRows {
   const T* data;
   Index stride, count;
 };
-
-/// Makes the compiler take a pointer for a new value in a register. Without it g++ addresses all
-/// rows of a block from one base, with three more instructions in the inner loop.
-template <class Cursor>
-EIGEN_ALWAYS_INLINE void pin_pointer([[maybe_unused]] Cursor& cursor) {
-  if constexpr (std::is_pointer_v<Cursor>) asm("" : "+r"(cursor));
-}
 
 /// W vectors of a product, for each of its rows. Every matrix product of the kernels is this one.
 ///
@@ -199,9 +216,11 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
 }
 template <int W, class T, LeftFactorOf<T> Factor, class Finish>
 void multiply(const Factor& A, Index rows, const PanelRows<T>& B, const Finish& finish) {
-  multiply<W, block_rows<W>>(A, rows, B, finish);
+  multiply<W, block_rows<W> >(A, rows, B, finish);
 }
 
-}  // namespace detail
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_GEMM_TRANSPOSE_HPP
+#define ATTN_GEMM_TRANSPOSE_HPP
 
 #include <algorithm>
 #include <attn/core/buffer.hpp>
@@ -7,6 +9,7 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+
 namespace detail {
 
 /// Some rows and columns of a row-major matrix.
@@ -15,6 +18,39 @@ struct MatrixPart {
   T* data;
   Index stride, rows, columns;
 };
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/gemm/transpose.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// Xᵀ of a contiguous matrix X, for products with Xᵀ on the left: read across its rows, a left
+/// factor is slow.
+template <class T>
+Buffer<T> parallel_transpose(const T* X, Index rows, Index columns) {
+  auto transposed = Buffer<T>::for_overwrite(rows * columns);
+  const detail::MatrixPart<const T> matrix{X, columns, rows, columns};
+  parallel_for(ATTN_DISPATCH(transposed_parts<T>(columns)), [&](Index part) {
+    ATTN_DISPATCH(transpose_part<T>(matrix, part, transposed.data()));
+  });
+  return transposed;
+}
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// As many rows as a vector has lanes, one in each register: what is transposed at once.
 template <class T>
@@ -56,26 +92,27 @@ struct Square {
   }
 };
 
-}  // namespace detail
-
-/// Xᵀ of a contiguous matrix X, for products with Xᵀ on the left: read across its rows, a left
-/// factor is slow.
+/// Columns of a part of X to rows of its transpose: columns 2·size·p … of X.
 template <class T>
-Buffer<T> parallel_transpose(const T* X, Index rows, Index columns) {
-  using Square = detail::Square<T>;
-  constexpr Index part = 2 * Square::size;
-  auto transposed = Buffer<T>::for_overwrite(rows * columns);
-  T* const output = transposed.data();
-  parallel_for((columns + part - 1) / part, [=](Index p) {
-    for (Index j = p * part; j < std::min(columns, (p + 1) * part); j += Square::size)
-      for (Index i = 0; i < rows; i += Square::size) {
-        Square square = Square::load({X + i * columns + j, columns, rows - i, columns - j});
-        square.transpose();
-        square.store({output + j * rows + i, rows, columns - j, rows - i});
-      }
-  });
-  return transposed;
+void transpose_part(const MatrixPart<const T>& X, Index p, T* output) {
+  using Square = ATTN_TARGET::Square<T>;
+  const Index part = 2 * Square::size;
+  for (Index j = p * part; j < std::min(X.columns, (p + 1) * part); j += Square::size)
+    for (Index i = 0; i < X.rows; i += Square::size) {
+      Square square =
+          Square::load({X.data + i * X.stride + j, X.stride, X.rows - i, X.columns - j});
+      square.transpose();
+      square.store({output + j * X.rows + i, X.rows, X.columns - j, X.rows - i});
+    }
+}
+template <class T>
+Index transposed_parts(Index columns) {
+  const Index part = 2 * Square<T>::size;
+  return (columns + part - 1) / part;
 }
 
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

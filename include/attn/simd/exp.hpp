@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_EXP_HPP
+#define ATTN_SIMD_EXP_HPP
 
 #include <attn/simd/exp_constants.hpp>
 #include <attn/simd/simd.hpp>
@@ -6,9 +8,15 @@
 #include <iterator>
 #include <limits>
 
+#define ATTN_KERNELS <attn/simd/exp.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
-namespace detail {
+namespace detail::ATTN_TARGET {
 
 /// factor · (c₀ + c₁f + c₂f² + …) for several vectors, where 2^f = 1 + f·(c₀ + c₁f + …) on |f| ≤ ½.
 /// Each operation is done for all of them, so that one is computed while another waits.
@@ -40,8 +48,6 @@ EIGEN_ALWAYS_INLINE simd::Lanes<T, n> rounded_sum(const simd::Lanes<T, n>& a, T 
   return sum;
 }
 
-}  // namespace detail
-
 namespace simd {
 
 /// 2ˣ for x < 128 (float) or 1024 (double), in place, for several vectors: the exponential of the
@@ -54,12 +60,12 @@ EIGEN_ALWAYS_INLINE void exp2(Array<Lanes<T, n>, count>& x) {
   Array<Lanes<T, n>, count> shifted;
 #pragma GCC unroll 4
   for (Index i = 0; i < count; ++i) {
-    x[i] = max(x[i], detail::ExpConstants<T>::lowest_power);
-    shifted[i] = detail::rounded_sum(x[i], shift);
+    x[i] = max(x[i], ExpConstants<T>::lowest_power);
+    shifted[i] = rounded_sum(x[i], shift);
   }
 #pragma GCC unroll 4
-  for (Index i = 0; i < count; ++i) x[i] = x[i] - detail::rounded_sum(shifted[i], -shift);
-  const Array<Lanes<T, n>, count> series = detail::exp2_series(x, T(2));
+  for (Index i = 0; i < count; ++i) x[i] = x[i] - rounded_sum(shifted[i], -shift);
+  const Array<Lanes<T, n>, count> series = exp2_series(x, T(2));
   // 2·2^f · 2^(integer − 1), which is 0 for the lowest power.
 #pragma GCC unroll 4
   for (Index i = 0; i < count; ++i) x[i] = fma(series[i], x[i], T(2)) * power_of_two(shifted[i]);
@@ -75,7 +81,7 @@ Lanes<T, n> exp2(const Lanes<T, n>& x) {
 template <class T, Index n>
 Lanes<T, n> scale_by_power_of_two(const Lanes<T, n>& x, const Lanes<T, n>& power) {
   constexpr T shift = power_of_two_shift<T>;
-  const Lanes<T, n> half = detail::rounded_sum(detail::rounded_sum(power * T(0.5), shift), -shift);
+  const Lanes<T, n> half = rounded_sum(rounded_sum(power * T(0.5), shift), -shift);
   return x * power_of_two(half + shift) * power_of_two((power - half) + shift);
 }
 
@@ -85,15 +91,14 @@ Lanes<T, n> scale_by_power_of_two(const Lanes<T, n>& x, const Lanes<T, n>& power
 /// above the largest finite result.
 template <class T, Index n>
 Lanes<T, n> exp(const Lanes<T, n>& x) {
-  using Constants = detail::ExpConstants<T>;
+  using Constants = ExpConstants<T>;
   constexpr T shift = power_of_two_shift<T>;
   const Lanes<T, n> bounded = min(max(x, Constants::lowest), Constants::highest);
-  const Lanes<T, n> integer =
-      detail::rounded_sum(detail::rounded_sum(bounded * log2e<T>, shift), -shift);
+  const Lanes<T, n> integer = rounded_sum(rounded_sum(bounded * log2e<T>, shift), -shift);
   const Lanes<T, n> remainder =
       fma(integer, -Constants::ln2_low, fma(integer, -Constants::ln2_high, bounded));
   const Lanes<T, n> f = remainder * log2e<T>;
-  Lanes<T, n> y = scale_by_power_of_two(fma(detail::exp2_series(f), f, T(1)), integer);
+  Lanes<T, n> y = scale_by_power_of_two(fma(exp2_series(f), f, T(1)), integer);
   y = select(x < Constants::lowest, T(0), y);
   y = select(Constants::highest < x, std::numeric_limits<T>::infinity(), y);
   return select(x == x, y, x);
@@ -105,21 +110,17 @@ template <class T, Index n>
 Lanes<T, n> tanh(const Lanes<T, n>& x) {
   constexpr T shift = power_of_two_shift<T>;
   const Lanes<T, n> power = min(max(x, T(-20)), T(20)) * 2 * log2e<T>;
-  const Lanes<T, n> shifted = detail::rounded_sum(power, shift);
-  const Lanes<T, n> f = power - detail::rounded_sum(shifted, -shift);
+  const Lanes<T, n> shifted = rounded_sum(power, shift);
+  const Lanes<T, n> f = power - rounded_sum(shifted, -shift);
   const Lanes<T, n> integer_power = power_of_two(shifted);
-  const Lanes<T, n> minus_one =
-      fma(integer_power, detail::exp2_series(f) * f, integer_power - T(1));
+  const Lanes<T, n> minus_one = fma(integer_power, exp2_series(f) * f, integer_power - T(1));
   return minus_one / (minus_one + T(2));
 }
 
 }  // namespace simd
 
-/// eˣ of one value, bitwise identical to a lane of `simd::exp`.
-template <std::floating_point T>
-T exp(T x) {
-  return simd::exp(simd::Vector<T>(x)).first();
-}
-
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,10 +1,19 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_INDEX_VECTOR_HPP
+#define ATTN_SIMD_INDEX_VECTOR_HPP
 
 #include <algorithm>
 #include <attn/simd/simd.hpp>
 
+#define ATTN_KERNELS <attn/simd/index_vector.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// Evenly spaced integers, one in each lane: first, first + stride, … Their differences, distances
 /// and comparisons with an integer are exact, however large they are; as a `simd::Vector<T>` they
@@ -73,5 +82,8 @@ struct IndexVector {
   }
 };
 
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_LANES_HPP
+#define ATTN_SIMD_LANES_HPP
 
 #include <attn/simd/machine_operations.hpp>
 #include <bit>
@@ -6,8 +8,16 @@
 #include <limits>
 #include <type_traits>
 
+#define ATTN_KERNELS <attn/simd/lanes.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
 namespace simd {
 
 /// The number of values in a register.
@@ -21,16 +31,16 @@ struct Lanes;
 /// may be anything that converts to it, such as a plain number.
 template <class A, class B>
 struct OperatorLanes {};
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 struct OperatorLanes<Lanes<T, n>, B> {
   using type = Lanes<T, n>;
 };
-template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
-struct OperatorLanes<A, Lanes<T, n>> {
+template <class T, Index n, std::convertible_to<Lanes<T, n> > A>
+struct OperatorLanes<A, Lanes<T, n> > {
   using type = Lanes<T, n>;
 };
 template <class T, Index n>
-struct OperatorLanes<Lanes<T, n>, Lanes<T, n>> {
+struct OperatorLanes<Lanes<T, n>, Lanes<T, n> > {
   using type = Lanes<T, n>;
 };
 template <class A, class B>
@@ -104,19 +114,19 @@ struct Lanes {
   }
 };
 
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L operator+(const A& a, const B& b) {
   return L::of(L(a).packet + L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L operator-(const A& a, const B& b) {
   return L::of(L(a).packet - L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L operator*(const A& a, const B& b) {
   return L::of(L(a).packet * L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L operator/(const A& a, const B& b) {
   return L::of(L(a).packet / L(b).packet);
 }
@@ -125,19 +135,19 @@ Lanes<T, n> operator-(const Lanes<T, n>& a) {
   return Lanes<T, n>::of(-a.packet);
 }
 
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n>& operator+=(Lanes<T, n>& a, const B& b) {
   return a = a + b;
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n>& operator-=(Lanes<T, n>& a, const B& b) {
   return a = a - b;
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n>& operator*=(Lanes<T, n>& a, const B& b) {
   return a = a * b;
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n>& operator/=(Lanes<T, n>& a, const B& b) {
   return a = a / b;
 }
@@ -145,27 +155,27 @@ Lanes<T, n>& operator/=(Lanes<T, n>& a, const B& b) {
 template <class L>
 using MaskOf = Mask<typename L::Scalar, L::size>;
 
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator<(const A& a, const B& b) {
   return MaskOf<L>::of(L(a).packet < L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator<=(const A& a, const B& b) {
   return MaskOf<L>::of(L(a).packet <= L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator==(const A& a, const B& b) {
   return MaskOf<L>::of(L(a).packet == L(b).packet);
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator>(const A& a, const B& b) {
   return b < a;
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator>=(const A& a, const B& b) {
   return b <= a;
 }
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator!=(const A& a, const B& b) {
   return !(a == b);
 }
@@ -193,35 +203,36 @@ Mask<T, n> operator||(const Mask<T, n>& a, const Mask<T, n>& b) {
 
 /// `yes` in the lanes where the mask is true, `no` in the others.
 template <class T, Index n>
-Lanes<T, n> select(const Mask<T, n>& mask, const std::type_identity_t<Lanes<T, n>>& yes,
-                   const std::type_identity_t<Lanes<T, n>>& no) {
+Lanes<T, n> select(const Mask<T, n>& mask, const std::type_identity_t<Lanes<T, n> >& yes,
+                   const std::type_identity_t<Lanes<T, n> >& no) {
   return Lanes<T, n>::of(mask.packet ? yes.packet : no.packet);
 }
 
 /// a·b + c, rounded once where the machine can.
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B, std::convertible_to<Lanes<T, n>> C>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B,
+          std::convertible_to<Lanes<T, n> > C>
 Lanes<T, n> fma(const Lanes<T, n>& a, const B& b, const C& c) {
   using L = Lanes<T, n>;
   return L::of(fused_multiply_add(a.packet, L(b).packet, L(c).packet));
 }
 /// The larger of the two; a where one of them is NaN.
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L max(const A& a, const B& b) {
   const L x = a, y = b;
   return L::of(y.packet > x.packet ? y.packet : x.packet);
 }
 /// The smaller of the two; a where one of them is NaN.
-template <class A, class B, class L = LanesOf<A, B>>
+template <class A, class B, class L = LanesOf<A, B> >
 L min(const A& a, const B& b) {
   const L x = a, y = b;
   return L::of(y.packet < x.packet ? y.packet : x.packet);
 }
 template <class T, Index n>
 Lanes<T, n> abs(const Lanes<T, n>& a) {
-  constexpr LaneInteger<T> all_but_sign = std::numeric_limits<LaneInteger<T>>::max();
+  constexpr LaneInteger<T> all_but_sign = std::numeric_limits<LaneInteger<T> >::max();
   using Bits = typename Mask<T, n>::Packet;
   return Lanes<T, n>::of(
-      std::bit_cast<Register<T, n>>(std::bit_cast<Bits>(a.packet) & all_but_sign));
+      std::bit_cast<Register<T, n> >(std::bit_cast<Bits>(a.packet) & all_but_sign));
 }
 template <class T, Index n>
 Lanes<T, n> floor(const Lanes<T, n>& a) {
@@ -239,10 +250,10 @@ template <class T, Index n, class F>
 T reduce(const Lanes<T, n>& a, const F& f) {
   if constexpr (sizeof(a.packet) > 16) {
     using Half = Lanes<T, n / 2>;
-    const auto halves = std::bit_cast<Array<typename Half::Packet, 2>>(a.packet);
+    const auto halves = std::bit_cast<Array<typename Half::Packet, 2> >(a.packet);
     return reduce(f(Half::of(halves[0]), Half::of(halves[1])), f);
   } else {
-    auto lane = std::bit_cast<Array<T, n>>(a.packet);
+    auto lane = std::bit_cast<Array<T, n> >(a.packet);
     for (Index half = n / 2; half > 0; half /= 2)
       for (Index i = 0; i < half; ++i)
         lane[i] = f(Lanes<T, 1>(lane[i]), Lanes<T, 1>(lane[i + half]));
@@ -274,10 +285,14 @@ bool any(const Mask<T, n>& a) {
 }
 
 template <class T>
-using Vector = Lanes<T, lanes<T>>;
+using Vector = Lanes<T, lanes<T> >;
 template <class T>
 using Single = Lanes<T, 1>;
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,11 +1,21 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_LOAD_STORE_HPP
+#define ATTN_SIMD_LOAD_STORE_HPP
 
 #include <attn/simd/array.hpp>
 #include <attn/simd/lanes.hpp>
 #include <cstring>
 
+#define ATTN_KERNELS <attn/simd/load_store.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
 namespace simd {
 
 template <class Vector, class T = typename Vector::Scalar>
@@ -45,5 +55,9 @@ void for_each_packet(Index count, F&& f) {
 }
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

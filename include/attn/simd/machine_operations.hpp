@@ -1,31 +1,28 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_MACHINE_OPERATIONS_HPP
+#define ATTN_SIMD_MACHINE_OPERATIONS_HPP
 
-#include <attn/core/config.hpp>
 #include <attn/simd/array.hpp>
 #include <attn/simd/diagnostics.hpp>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
+#define ATTN_KERNELS <attn/simd/machine_operations.hpp>
+#include <attn/simd/for_each_target.hpp>
+
 #endif
+#else
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
 namespace simd {
 
-/// The size of the widest vector register that the file is compiled for. A machine without vectors
-/// computes with what the compiler makes of 16 bytes.
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-inline constexpr Index register_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr Index register_bytes = 32;
-#else
-inline constexpr Index register_bytes = 16;
-#endif
+using attn::simd::Array;
+
+inline constexpr Index register_bytes = ATTN_REGISTER_BYTES;
 
 template <class T, Index n>
 struct RegisterOf {
@@ -78,21 +75,30 @@ Packet floor_of(const Packet& a) {
 
 ATTN_BEGIN_UNDEFINED_REGISTERS
 
-#ifdef __SSE2__
+#if defined(__aarch64__)
+inline Register<float, 4> square_root(const Register<float, 4>& a) { return vsqrtq_f32(a); }
+inline Register<double, 2> square_root(const Register<double, 2>& a) { return vsqrtq_f64(a); }
+inline Register<float, 4> floor_of(const Register<float, 4>& a) { return vrndmq_f32(a); }
+inline Register<double, 2> floor_of(const Register<double, 2>& a) { return vrndmq_f64(a); }
+inline Register<float, 4> fused_multiply_add(const Register<float, 4>& a,
+                                             const Register<float, 4>& b,
+                                             const Register<float, 4>& c) {
+  return vfmaq_f32(c, a, b);
+}
+inline Register<double, 2> fused_multiply_add(const Register<double, 2>& a,
+                                              const Register<double, 2>& b,
+                                              const Register<double, 2>& c) {
+  return vfmaq_f64(c, a, b);
+}
+#elif ATTN_REGISTER_BYTES == 16 && defined(__SSE2__)
 inline Register<float, 4> square_root(const Register<float, 4>& a) { return _mm_sqrt_ps(a); }
 inline Register<double, 2> square_root(const Register<double, 2>& a) { return _mm_sqrt_pd(a); }
-#endif
-#ifdef __SSE4_1__
-inline Register<float, 4> floor_of(const Register<float, 4>& a) { return _mm_floor_ps(a); }
-inline Register<double, 2> floor_of(const Register<double, 2>& a) { return _mm_floor_pd(a); }
-#endif
-#ifdef __AVX__
+#elif ATTN_REGISTER_BYTES == 32
 inline Register<float, 8> square_root(const Register<float, 8>& a) { return _mm256_sqrt_ps(a); }
 inline Register<double, 4> square_root(const Register<double, 4>& a) { return _mm256_sqrt_pd(a); }
 inline Register<float, 8> floor_of(const Register<float, 8>& a) { return _mm256_floor_ps(a); }
 inline Register<double, 4> floor_of(const Register<double, 4>& a) { return _mm256_floor_pd(a); }
-#endif
-#ifdef __FMA__
+#if ATTN_FMA
 inline Register<float, 8> fused_multiply_add(const Register<float, 8>& a,
                                              const Register<float, 8>& b,
                                              const Register<float, 8>& c) {
@@ -104,7 +110,7 @@ inline Register<double, 4> fused_multiply_add(const Register<double, 4>& a,
   return _mm256_fmadd_pd(a, b, c);
 }
 #endif
-#ifdef __AVX512F__
+#elif ATTN_REGISTER_BYTES == 64
 inline Register<float, 16> square_root(const Register<float, 16>& a) { return _mm512_sqrt_ps(a); }
 inline Register<double, 8> square_root(const Register<double, 8>& a) { return _mm512_sqrt_pd(a); }
 inline Register<float, 16> floor_of(const Register<float, 16>& a) { return _mm512_floor_ps(a); }
@@ -120,25 +126,13 @@ inline Register<double, 8> fused_multiply_add(const Register<double, 8>& a,
   return _mm512_fmadd_pd(a, b, c);
 }
 #endif
-#ifdef __aarch64__
-inline Register<float, 4> square_root(const Register<float, 4>& a) { return vsqrtq_f32(a); }
-inline Register<double, 2> square_root(const Register<double, 2>& a) { return vsqrtq_f64(a); }
-inline Register<float, 4> floor_of(const Register<float, 4>& a) { return vrndmq_f32(a); }
-inline Register<double, 2> floor_of(const Register<double, 2>& a) { return vrndmq_f64(a); }
-inline Register<float, 4> fused_multiply_add(const Register<float, 4>& a,
-                                             const Register<float, 4>& b,
-                                             const Register<float, 4>& c) {
-  return vfmaq_f32(c, a, b);
-}
-inline Register<double, 2> fused_multiply_add(const Register<double, 2>& a,
-                                              const Register<double, 2>& b,
-                                              const Register<double, 2>& c) {
-  return vfmaq_f64(c, a, b);
-}
-#endif
 
 ATTN_END_UNDEFINED_REGISTERS
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

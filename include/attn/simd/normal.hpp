@@ -1,11 +1,19 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_NORMAL_HPP
+#define ATTN_SIMD_NORMAL_HPP
 
 #include <attn/simd/exp.hpp>
 #include <iterator>
 
+#define ATTN_KERNELS <attn/simd/normal.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
-namespace detail {
+namespace detail::ATTN_TARGET {
 
 /// The upper tail of the normal distribution as e^(−z²) · t · (c₀ + c₁u + c₂u² + …) with
 /// t = 4 / (4 + z), z = |x|/√2, and u = scale·t + shift, which stretches t to −1 … 1 over the range
@@ -38,8 +46,6 @@ struct NormalTail<double> {  // relative error of the series 4.3e-17
   static constexpr double shift = -35.0 / 27;
 };
 
-}  // namespace detail
-
 namespace simd {
 
 /// Φ(x) = ½·erfc(−x/√2): the probability that a standard normal variable is at most x.
@@ -47,7 +53,7 @@ namespace simd {
 /// has none left; the error is at most 2 ulp of 1.
 template <class T, Index n>
 Lanes<T, n> normal_cdf(const Lanes<T, n>& x) {
-  using Tail = detail::NormalTail<T>;
+  using Tail = NormalTail<T>;
   constexpr int degree = static_cast<int>(std::size(Tail::series)) - 1;
   const Lanes<T, n> t = T(4) / fma(abs(x), T(0.70710678118654752440), T(4));
   const Lanes<T, n> u = fma(t, Tail::scale, Tail::shift);
@@ -59,5 +65,9 @@ Lanes<T, n> normal_cdf(const Lanes<T, n>& x) {
 }
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

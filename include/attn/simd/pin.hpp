@@ -1,9 +1,19 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_PIN_HPP
+#define ATTN_SIMD_PIN_HPP
 
 #include <attn/simd/lanes.hpp>
 
+#define ATTN_KERNELS <attn/simd/pin.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
 namespace simd {
 
 /// Makes the compiler treat x as a new value in a register. It is then not read again from memory,
@@ -19,5 +29,9 @@ void pin(Lanes<T, n>& x) {
 }
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,10 +1,20 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_POWER_OF_TWO_HPP
+#define ATTN_SIMD_POWER_OF_TWO_HPP
 
 #include <attn/simd/lanes.hpp>
 #include <bit>
 
+#define ATTN_KERNELS <attn/simd/power_of_two.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
 namespace simd {
 
 /// 1.5 · 2^23 or 1.5 · 2^52, plus the bias of the exponent: a sum with it holds an integer in its
@@ -20,9 +30,13 @@ Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
   constexpr int mantissa = sizeof(T) == 4 ? 23 : 52;
   using Bits = Register<LaneInteger<T>, n>;
   return Lanes<T, n>::of(
-      std::bit_cast<Register<T, n>>(std::bit_cast<Bits>(shifted.packet) << mantissa));
+      std::bit_cast<Register<T, n> >(std::bit_cast<Bits>(shifted.packet) << mantissa));
 }
 
 }  // namespace simd
+
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
