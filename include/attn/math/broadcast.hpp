@@ -20,17 +20,13 @@ void expect_broadcast(const std::array<Index, N>& all, const std::array<Index, M
 /// y_i ← f(x_i, z_(i mod size of z)), where z repeats over the leading axes of x. y may be x.
 template <class T, class F>
 void transform_repeated(T* y, const T* x, Index size, std::span<const T> z, const F& f) {
-  using Vector = simd::Vector<T>;
   const Index period = static_cast<Index>(z.size());
   if (period == 0) return;
   parallel_chunks(size, [&](Index begin, Index count) {
     for (Index i = begin; i < begin + count;) {
       const Index offset = i % period;
       const Index run = std::min(period - offset, begin + count - i);
-      simd::for_each_packet<T>(run, [&](Index j, Index n) {
-        const Vector a = simd::load<Vector>(x + i + j, n, T(0));
-        simd::store(y + i + j, n, f(a, simd::load<Vector>(z.data() + offset + j, n, T(0))));
-      });
+      ATTN_DISPATCH(transform<T>(y + i, run, f, x + i, z.data() + offset));
       i += run;
     }
   });
@@ -59,9 +55,7 @@ Tensor<T, M> sum_leading(Tensor<T, N> dy, const Shape<M>& shape) {
     const Index width = checked_size(shape);
     const Index count = width > 0 ? dy.size() / width : 0;
     const Tensor<T, 1> sums = sum_over_rows<T>(count, width, [&](Index r, T* to) {
-      simd::for_each_packet<T>(width, [&](Index i, Index n) {
-        add_to<T>(to + i, n, simd::load<simd::Vector<T>>(dy.data() + r * width + i, n, T(0)));
-      });
+      ATTN_DISPATCH(add_row<T>(to, dy.data() + r * width, width));
     });
     Tensor<T, M> result(shape);
     if (width > 0) result.flat() = sums.flat();

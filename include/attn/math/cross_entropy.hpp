@@ -1,9 +1,14 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_MATH_CROSS_ENTROPY_HPP
+#define ATTN_MATH_CROSS_ENTROPY_HPP
 
 #include <attn/autograd/apply.hpp>
 #include <attn/core/option.hpp>
 #include <attn/math/rows.hpp>
 #include <attn/math/softmax.hpp>
+
+#define ATTN_KERNELS <attn/math/cross_entropy.hpp>
+#include <attn/simd/for_each_target.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -49,7 +54,8 @@ struct CrossEntropy {
         return;
       }
       const std::span<const T> z(saved.logits->data() + i * V, static_cast<std::size_t>(V));
-      backward_row(z, saved.log_sum_exp(i), factor, row);
+      const T uniform = static_cast<T>(options.label_smoothing / static_cast<double>(V));
+      ATTN_DISPATCH(cross_entropy_backward_row<T>(z, saved.log_sum_exp(i), factor, uniform, row));
       row[target] -= factor * static_cast<T>(1 - options.label_smoothing);
     });
     logits.add(std::move(dz));
@@ -81,7 +87,7 @@ struct CrossEntropy {
       const Index target = targets.data()[i];
       if (target == options.ignore_index) return;
       const std::span<const T> z(logits.data() + i * V, static_cast<std::size_t>(V));
-      result.log_sum_exp(i) = log_sum_exp(z);
+      result.log_sum_exp(i) = ATTN_DISPATCH(log_sum_exp<T>(z));
       losses(i) = loss_of_row(z, target, result.log_sum_exp(i));
     });
     double sum = 0;
@@ -95,37 +101,13 @@ struct CrossEntropy {
   }
 
   template <class T>
-  static T log_sum_exp(std::span<const T> z) {
-    using Vector = simd::Vector<T>;
-    constexpr T none = -std::numeric_limits<T>::infinity();
-    const T maximum = detail::row_maximum(z);
-    const T sum = detail::row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
-      return exp(simd::load<Vector>(z.data() + v, n, none) - maximum);
-    });
-    return maximum + std::log(sum);
-  }
-  template <class T>
   double loss_of_row(std::span<const T> z, Index target, T log_sum_exp) const {
-    using Vector = simd::Vector<T>;
     const double smoothing = options.label_smoothing;
     const T of_target = log_sum_exp - z[static_cast<std::size_t>(target)];
-    double loss = (1 - smoothing) * static_cast<double>(of_target);
+    const double loss = (1 - smoothing) * static_cast<double>(of_target);
     if (smoothing == 0) return loss;
-    const T of_all = detail::row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
-      return log_sum_exp - simd::load<Vector>(z.data() + v, n, log_sum_exp);
-    });
+    const T of_all = ATTN_DISPATCH(sum_of_differences<T>(log_sum_exp, z));
     return loss + smoothing / static_cast<double>(z.size()) * static_cast<double>(of_all);
-  }
-  /// factor · (p − ε / V)
-  template <class T>
-  void backward_row(std::span<const T> z, T log_sum_exp, T factor, T* dz) const {
-    using Vector = simd::Vector<T>;
-    const Index V = static_cast<Index>(z.size());
-    const T uniform = static_cast<T>(options.label_smoothing / static_cast<double>(V));
-    simd::for_each_packet<T>(V, [&](Index v, Index n) {
-      const Vector p = exp(simd::load<Vector>(z.data() + v, n, T(0)) - Vector(log_sum_exp));
-      simd::store(dz + v, n, factor * (p - uniform));
-    });
   }
 
   template <std::size_t N, int M>
@@ -157,3 +139,46 @@ auto cross_entropy(const X& logits, const Tensor<Index, M>& targets,
 
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// log Σ e^z
+template <class T>
+T log_sum_exp(std::span<const T> z) {
+  using Vector = simd::Vector<T>;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  const T maximum = row_maximum(z);
+  const T sum = row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
+    return exp(simd::load<Vector>(z.data() + v, n, none) - maximum);
+  });
+  return maximum + std::log(sum);
+}
+
+/// Σ (a − z_v)
+template <class T>
+T sum_of_differences(T a, std::span<const T> z) {
+  return row_sum<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
+    return a - simd::load<simd::Vector<T>>(z.data() + v, n, a);
+  });
+}
+
+/// dz_v = factor · (p_v − uniform), p_v = e^(z_v − log Σ e^z)
+template <class T>
+void cross_entropy_backward_row(std::span<const T> z, T log_sum_exp, T factor, T uniform, T* dz) {
+  using Vector = simd::Vector<T>;
+  simd::for_each_packet<T>(static_cast<Index>(z.size()), [&](Index v, Index n) {
+    const Vector p = exp(simd::load<Vector>(z.data() + v, n, T(0)) - Vector(log_sum_exp));
+    simd::store(dz + v, n, factor * (p - uniform));
+  });
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

@@ -1,22 +1,25 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_MATH_ELEMENTWISE_HPP
+#define ATTN_MATH_ELEMENTWISE_HPP
 
 #include <attn/autograd/apply.hpp>
 #include <attn/parallel/chunks.hpp>
 #include <attn/simd/simd.hpp>
 
+#define ATTN_KERNELS <attn/math/elementwise.hpp>
+#include <attn/simd/for_each_target.hpp>
+
 namespace attn {
 inline namespace ATTN_ABI {
+
 namespace detail {
 
 /// y_i ← f(x_i, z_i, …) for the elements of contiguous arrays, a vector at a time, in parallel. y
 /// may be one of the operands. The result for an element does not depend on its position.
 template <class T, class F, class... X>
 void transform_elements(T* y, Index size, const F& f, const X*... x) {
-  using Vector = simd::Vector<T>;
   parallel_chunks(size, [&](Index begin, Index count) {
-    simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      simd::store(y + begin + i, n, f(simd::load<Vector>(x + begin + i, n, T(0))...));
-    });
+    ATTN_DISPATCH(transform<T>(y + begin, count, f, x + begin...));
   });
 }
 
@@ -58,5 +61,28 @@ struct Elementwise {
 };
 
 }  // namespace detail
+
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// y_i ← f(x_i, z_i, …) for `count` elements, a vector at a time.
+template <class T, class F, class... X>
+ATTN_FLATTEN void transform(T* y, Index count, const F& f, const X*... x) {
+  using Vector = simd::Vector<T>;
+  simd::for_each_packet<T>(count, [&](Index i, Index n) {
+    simd::store(y + i, n, f(simd::load<Vector>(x + i, n, T(0))...));
+  });
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

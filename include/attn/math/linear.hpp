@@ -87,12 +87,9 @@ struct LinearMap {
   /// db += Σ dy over the rows
   template <class T, int N>
   static void backward_bias(const Tensor<T, N>& dy, const TensorView<T, 1>& db) {
-    using Vector = simd::Vector<T>;
     const Index out = db.size();
     const auto add_row = [&](Index r, T* sums) {
-      simd::for_each_packet<T>(out, [&](Index i, Index n) {
-        detail::add_to<T>(sums + i, n, simd::load<Vector>(dy.data() + r * out + i, n, T(0)));
-      });
+      ATTN_DISPATCH(add_row<T>(sums, dy.data() + r * out, out));
     };
     db.flat() += detail::sum_over_rows<T>(out > 0 ? dy.size() / out : 0, out, add_row).flat();
   }

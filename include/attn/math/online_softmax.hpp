@@ -1,10 +1,28 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_MATH_ONLINE_SOFTMAX_HPP
+#define ATTN_MATH_ONLINE_SOFTMAX_HPP
 
 #include <attn/simd/exp.hpp>
 #include <cmath>
 
+#define ATTN_KERNELS <attn/math/online_softmax.hpp>
+#include <attn/simd/for_each_target.hpp>
+
 namespace attn {
 inline namespace ATTN_ABI {
+
+template <class Number>
+using OnlineSoftmax = detail::native::OnlineSoftmax<Number>;
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// Softmax over scores of which some are known [Milakov18 Alg.3, FA2 §2.3]: their maximum m, and
 /// the sum ℓ = Σ 2^(s − m), for scores in units of log 2 (multiplied by log₂ e). Two states merge
@@ -62,5 +80,8 @@ struct OnlineSoftmax {
   static constexpr scalar_t infinity = std::numeric_limits<scalar_t>::infinity();
 };
 
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

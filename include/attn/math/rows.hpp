@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_MATH_ROWS_HPP
+#define ATTN_MATH_ROWS_HPP
 
 #include <attn/core/tensor.hpp>
 #include <attn/parallel/chunks.hpp>
@@ -7,6 +9,30 @@
 
 namespace attn {
 inline namespace ATTN_ABI {
+namespace detail {
+
+/// A row of D elements.
+template <class T>
+struct Row {
+  T* data;
+  Index size;
+};
+/// What the backward pass of a norm writes for a row: dx in place of dy; dw and db are added to.
+template <class T>
+struct NormGradients {
+  T *dy, *dw, *db;
+};
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/math/rows.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
 namespace detail {
 
 /// f(r) for each row r of a matrix, in parallel by chunks of about `chunk_size` elements.
@@ -40,21 +66,6 @@ Tensor<T, 1> sum_over_rows(Index rows, Index width, F&& add) {
   for (Index p = 0; p < sums.shape()[0]; ++p) total.flat() += sums[p].flat();
   return total;
 }
-/// to_i += x_i for the first n lanes.
-template <class T>
-void add_to(T* to, Index n, const simd::Vector<T>& x) {
-  simd::store(to, n, simd::load<simd::Vector<T>>(to, n, T(0)) + x);
-}
-
-/// Σ term(i, n) over a row of `count` elements, a vector at a time, in an order that depends on the
-/// length alone. In the last vector, the lanes from n on must be 0.
-template <class T, class F>
-T row_sum(Index count, F&& term) {
-  simd::Vector<T> sums = T(0);
-  simd::for_each_packet<T>(count, [&](Index i, Index n) { sums += term(i, n); });
-  return sum(sums);
-}
-
 /// The width of the rows of x, which must be that of a weight with an element for each column.
 template <class T, int N>
 Index row_width(const Tensor<T, N>& x, const Tensor<T, 1>& weight, const char* function) {
@@ -66,5 +77,42 @@ Index row_width(const Tensor<T, N>& x, const Tensor<T, 1>& weight, const char* f
 }
 
 }  // namespace detail
+
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// to_i += x_i for the first n lanes.
+template <class T>
+void add_to(T* to, Index n, const simd::Vector<T>& x) {
+  simd::store(to, n, simd::load<simd::Vector<T> >(to, n, T(0)) + x);
+}
+
+/// Σ term(i, n) over a row of `count` elements, a vector at a time, in an order that depends on the
+/// length alone. In the last vector, the lanes from n on must be 0.
+template <class T, class F>
+T row_sum(Index count, F&& term) {
+  simd::Vector<T> sums = T(0);
+  simd::for_each_packet<T>(count, [&](Index i, Index n) { sums += term(i, n); });
+  return sum(sums);
+}
+
+/// to_i += x_i for the elements of a row.
+template <class T>
+void add_row(T* to, const T* x, Index count) {
+  simd::for_each_packet<T>(count, [&](Index i, Index n) {
+    add_to<T>(to + i, n, simd::load<simd::Vector<T> >(x + i, n, T(0)));
+  });
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

@@ -1,4 +1,6 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_MATH_SOFTMAX_HPP
+#define ATTN_MATH_SOFTMAX_HPP
 
 #include <attn/autograd/apply.hpp>
 #include <attn/math/rows.hpp>
@@ -6,25 +8,11 @@
 #include <cmath>
 #include <span>
 
+#define ATTN_KERNELS <attn/math/softmax.hpp>
+#include <attn/simd/for_each_target.hpp>
+
 namespace attn {
 inline namespace ATTN_ABI {
-
-namespace detail {
-
-/// The largest element of a row; −inf for an empty row. A NaN may be ignored: whatever uses the
-/// maximum meets it again.
-template <class T>
-T row_maximum(std::span<const T> x) {
-  using Vector = simd::Vector<T>;
-  constexpr T none = -std::numeric_limits<T>::infinity();
-  Vector m = none;
-  simd::for_each_packet<T>(static_cast<Index>(x.size()), [&](Index i, Index n) {
-    m = max(m, simd::load<Vector>(x.data() + i, n, none));
-  });
-  return largest(m);
-}
-
-}  // namespace detail
 
 /// P = softmax(S) of a row: P_j = exp(S_j − m) / Σ_k exp(S_k − m), m = max S   [Vaswani17 Eq.1]
 /// Returns log Σ exp S_k. `weights` may be `scores`. A row of −inf only, in which nothing may be
@@ -34,25 +22,7 @@ T row_maximum(std::span<const T> x) {
 /// alone.
 template <class T>
 T softmax(std::span<const T> scores, std::span<T> weights) {
-  using Vector = simd::Vector<T>;
-  constexpr T none = -std::numeric_limits<T>::infinity();
-  const Index length = static_cast<Index>(scores.size());
-  const T maximum = detail::row_maximum(scores);
-  const Vector m = maximum == none ? T(0) : maximum;
-  Vector sums = T(0);
-  simd::for_each_packet<T>(length, [&](Index i, Index n) {
-    const Vector e = exp(simd::load<Vector>(scores.data() + i, n, none) - m);
-    sums += e;
-    simd::store(weights.data() + i, n, e);
-  });
-  const T total = sum(sums);
-  if (total == T(0)) return none;
-  const Vector inverse_sum = T(1) / total;
-  simd::for_each_packet<T>(length, [&](Index i, Index n) {
-    const Vector e = simd::load<Vector>(weights.data() + i, n, T(0));
-    simd::store(weights.data() + i, n, e * inverse_sum);
-  });
-  return maximum + std::log(total);
+  return ATTN_DISPATCH(softmax_row<T>(scores, weights));
 }
 
 /// dS from P = softmax(S) and dP: dS = P ∘ (dP − Σ_k P_k dP_k). `d_scores` may be `d_weights`.
@@ -106,3 +76,53 @@ auto softmax(X&& x) {
 
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// The largest element of a row; −inf for an empty row. A NaN may be ignored: whatever uses the
+/// maximum meets it again.
+template <class T>
+T row_maximum(std::span<const T> x) {
+  using Vector = simd::Vector<T>;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  Vector m = none;
+  simd::for_each_packet<T>(static_cast<Index>(x.size()), [&](Index i, Index n) {
+    m = max(m, simd::load<Vector>(x.data() + i, n, none));
+  });
+  return largest(m);
+}
+
+/// See `attn::softmax` of a row.
+template <class T>
+T softmax_row(std::span<const T> scores, std::span<T> weights) {
+  using Vector = simd::Vector<T>;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  const Index length = static_cast<Index>(scores.size());
+  const T maximum = row_maximum(scores);
+  const Vector m = maximum == none ? T(0) : maximum;
+  Vector sums = T(0);
+  simd::for_each_packet<T>(length, [&](Index i, Index n) {
+    const Vector e = exp(simd::load<Vector>(scores.data() + i, n, none) - m);
+    sums += e;
+    simd::store(weights.data() + i, n, e);
+  });
+  const T total = sum(sums);
+  if (total == T(0)) return none;
+  const Vector inverse_sum = T(1) / total;
+  simd::for_each_packet<T>(length, [&](Index i, Index n) {
+    const Vector e = simd::load<Vector>(weights.data() + i, n, T(0));
+    simd::store(weights.data() + i, n, e * inverse_sum);
+  });
+  return maximum + std::log(total);
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
