@@ -1,11 +1,19 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_GRADIENT_TILE_HPP
+#define ATTN_ATTENTION_GRADIENT_TILE_HPP
 
 #include <attn/attention/score_tile.hpp>
 #include <attn/simd/exp.hpp>
 
+#define ATTN_KERNELS <attn/attention/gradient_tile.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
-namespace detail {
+namespace detail::ATTN_TARGET {
 
 /// A panel of queries in the backward pass, in memory of `gradient_panel_size` elements: Q · scale,
 /// dO and dQ as panels, and of each query its log-sum-exp in units of log 2 and D = Σ dO ∘ O. Its
@@ -120,13 +128,14 @@ class GradientTile {
   /// The rule on a vector of queries. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV
   /// needs, and dS = P ∘ (dP ∘ M − D).
   template <class R>
-  void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage, Index lane) const {
+  ATTN_FLATTEN void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage,
+                          Index lane) const {
     const Index row = panel_.queries.begin + lane,
                 count = std::clamp<Index>(panel_.queries.end - row, 0, lanes);
     const Vector log_sum_exp = simd::load<Vector>(panel_.log_sum_exp + lane),
                  D = simd::load<Vector>(panel_.D + lane);
     for (Index j = keys.begin; j < keys.end; ++j) {
-      const Positions<T> at = task_.vector_at(row, keys_.begin + j);
+      const auto at = positions(task_, row, keys_.begin + j);
       T *const P = P_ + j * stride_ + lane, *const dS = dS_ + j * stride_ + lane;
       const Dual<Vector> s = rule.score(Dual<Vector>(simd::load<Vector>(P), T(1)), at, count);
       auto allowed = s.value != none;
@@ -140,7 +149,7 @@ class GradientTile {
     }
   }
   /// P ∘ M and dP ∘ M; what is dropped is 0, whatever it was.
-  void drop(const Positions<T>& at, Vector& p, Vector& dP) const {
+  void drop(const PositionsOf<IndexVector<T> >& at, Vector& p, Vector& dP) const {
     const Vector M = (*task_.dropout)(at);
     p = p * M;
     dP = select(M == T(0), T(0), dP * M);
@@ -161,6 +170,8 @@ class GradientTile {
   Index stride_;
 };
 
-}  // namespace detail
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -2,9 +2,11 @@
 
 #include <attn/attention/weight_dropout.hpp>
 #include <attn/core/tensor_view.hpp>
+#include <attn/gemm/finite.hpp>
 #include <attn/gemm/register_block.hpp>
 #include <attn/rules/bound_rule.hpp>
 #include <attn/rules/no_mask.hpp>
+#include <cmath>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -13,16 +15,16 @@ inline namespace ATTN_ABI {
 /// in T and reads them through this concept alone, as mdspan reads through its accessor:
 ///   rows.tile(range)               the rows of a range as the left factor of K Qᵀ
 ///   rows.transposed(range)         the same rows as columns, the left factor of Vᵀ Pᵀ
-///   rows.vector(row, column, n)    n elements of a row in a vector; the lanes after them are 0
+///   rows.finite(range)             whether all elements of a range of rows are finite
 ///   rows.prefetch(range)           optional: asks the caches for the rows of a range
 /// So rows may lie in pages, be stored in 16 bits, or in 8 bits with a scale for each row.
 template <class X, class T>
-concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range range, Index i) {
+concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range range) {
   { rows.rows() } -> std::same_as<Index>;
   { rows.columns() } -> std::same_as<Index>;
   { rows.tile(range) } -> LeftFactorOf<T>;
   { rows.transposed(range) } -> LeftFactorOf<T>;
-  { rows.vector(i, i, i) } -> std::same_as<simd::Vector<T>>;
+  { rows.finite(range) } -> std::same_as<bool>;
 };
 
 /// Rows of a matrix in memory, evenly spaced, stored as `Stored`.
@@ -40,14 +42,15 @@ class StridedRows {
   LeftFactor<T, Stored> transposed(Range range) const {
     return {data_ + range.begin * stride_, 1, stride_};
   }
-  simd::Vector<T> vector(Index row, Index column, Index count) const {
-    const Stored* const x = data_ + row * stride_ + column;
+  bool finite(Range range) const {
+    const Stored* const first = data_ + range.begin * stride_;
     if constexpr (std::same_as<T, Stored>) {
-      return simd::load<simd::Vector<T>>(x, count, T(0));
+      return all_finite<T>({first, stride_, range.size(), columns_});
     } else {
-      simd::Array<T, simd::lanes<T>> lane{};
-      for (Index i = 0; i < count; ++i) lane[i] = static_cast<T>(x[i]);
-      return simd::load<simd::Vector<T>>(lane.data);
+      for (Index j = 0; j < range.size(); ++j)
+        for (Index e = 0; e < columns_; ++e)
+          if (!std::isfinite(static_cast<T>(first[j * stride_ + e]))) return false;
+      return true;
     }
   }
   void prefetch(Range range) const {
@@ -104,20 +107,11 @@ class RowTile {
   Range range() const { return range_; }
   /// Computed on first use.
   bool finite() {
-    if (!finite_) finite_ = compute_finite();
+    if (!finite_) finite_ = rows_.finite(range_);
     return *finite_;
   }
 
  private:
-  bool compute_finite() const {
-    auto finite = simd::Vector<T>(T(0)) == T(0);
-    for (Index j = range_.begin; j < range_.end; ++j)
-      simd::for_each_packet<T>(rows_.columns(), [&](Index e, Index n) {
-        finite = finite & (abs(rows_.vector(j, e, n)) <= std::numeric_limits<T>::max());
-      });
-    return !any(!finite);
-  }
-
   const Rows& rows_;
   Range range_;
   std::optional<bool> finite_;
@@ -158,8 +152,6 @@ struct HeadTask {
   }
   /// The place of row i of Q and key j.
   Position at(Index i, Index j) const { return {batch, head, row + i, j}; }
-  /// The places of a vector of rows from i on.
-  Positions<T> vector_at(Index i, Index j) const { return {batch, head, {row + i}, j}; }
 };
 
 /// What a forward task overwrites: O (Br×Ev), and where they are asked for the weights P (Br×S, of

@@ -1,11 +1,19 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_QUERY_PANEL_HPP
+#define ATTN_ATTENTION_QUERY_PANEL_HPP
 
 #include <attn/attention/score_tile.hpp>
 #include <attn/math/online_softmax.hpp>
 
+#define ATTN_KERNELS <attn/attention/query_panel.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
 namespace attn {
 inline namespace ATTN_ABI {
-namespace detail {
+namespace detail::ATTN_TARGET {
 
 /// Elements of memory that a panel of queries needs.
 template <class T>
@@ -154,12 +162,12 @@ class QueryPanel {
   }
 
   /// P ← P ∘ M; ℓ is that of P as it was. What is marked as masked stays so.
-  void drop(const AttendedKeys& keys, Index first_key) const {
+  ATTN_FLATTEN void drop(const AttendedKeys& keys, Index first_key) const {
     for (Index lane = 0; lane < size; lane += lanes)
       for (Index j = keys.begin; j < keys.end; ++j) {
         T* const p = S_ + j * size + lane;
         const Vector weight = simd::load<Vector>(p),
-                     M = (*task_.dropout)(task_.vector_at(queries_.begin + lane, first_key + j));
+                     M = (*task_.dropout)(positions(task_, queries_.begin + lane, first_key + j));
         simd::store(p, select(weight < T(0), weight, weight * M));
       }
   }
@@ -202,6 +210,8 @@ class QueryPanel {
   T *Q_, *O_, *m_, *l_, *S_;
 };
 
-}  // namespace detail
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

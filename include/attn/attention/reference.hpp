@@ -105,10 +105,12 @@ struct Reference {
   /// y += weight · X_j
   template <class T, class Rows>
   static void add_row(T weight, const Rows& X, Index j, T* y) {
-    using Vector = simd::Vector<T>;
-    simd::for_each_packet<T>(X.columns(), [&](Index e, Index n) {
-      simd::store(y + e, n, simd::load<Vector>(y + e, n, T(0)) + weight * X.vector(j, e, n));
-    });
+    const auto X_j = X.tile({j, j + 1});
+    for (Index e = 0; e < X.columns();) {
+      const auto cursor = X_j.at(0, e);
+      for (const Index first = e, end = e + X_j.run(e, X.columns() - e); e < end; ++e)
+        y[e] += weight * X_j.load(cursor, e - first);
+    }
   }
 };
 

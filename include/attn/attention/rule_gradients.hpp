@@ -28,12 +28,14 @@ struct RuleContribution {
 /// Σ_e x_e X_je
 template <class T, class Rows>
 T dot(const T* x, const Rows& X, Index j) {
-  using Vector = simd::Vector<T>;
-  Vector sums = T(0);
-  simd::for_each_packet<T>(X.columns(), [&](Index e, Index n) {
-    sums = fma(simd::load<Vector>(x + e, n, T(0)), X.vector(j, e, n), sums);
-  });
-  return sum(sums);
+  const auto X_j = X.tile({j, j + 1});
+  T sum = 0;
+  for (Index e = 0; e < X.columns();) {
+    const auto cursor = X_j.at(0, e);
+    for (const Index first = e, end = e + X_j.run(e, X.columns() - e); e < end; ++e)
+      sum += x[e] * X_j.load(cursor, e - first);
+  }
+  return sum;
 }
 
 /// dS · ∂rule/∂parameter of row i of a task, dS = P ∘ (dP − D).

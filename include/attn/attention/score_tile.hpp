@@ -1,10 +1,13 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_SCORE_TILE_HPP
+#define ATTN_ATTENTION_SCORE_TILE_HPP
 
 #include <attn/attention/kernel.hpp>
 #include <attn/gemm/register_block.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
+
 namespace detail {
 
 /// The keys of a tile that some query of a panel attends to, from the first to the last, counted
@@ -60,6 +63,27 @@ struct AttendedKeys {
     }
   }
 };
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/attention/score_tile.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// The places of a vector of scores of a task: rows from i on, and key j.
+template <class Task>
+PositionsOf<IndexVector<typename Task::Scalar> > positions(const Task& task, Index i, Index j) {
+  return {task.batch, task.head, {task.row + i}, j};
+}
 
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys. In memory the
 /// scores of one key follow those of another, W vectors each, with a query in each lane. Keys that
@@ -123,12 +147,13 @@ class ScoreTile {
   /// The rule on a vector of queries. Score changes act on the scaled scores, and masks come last;
   /// what is masked in all lanes need not be changed.
   template <class R>
-  void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage, Index lane) {
+  ATTN_FLATTEN void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage,
+                          Index lane) {
     const Index row = queries_.begin + lane,
                 count = std::clamp<Index>(queries_.end - row, 0, Vector::size);
     Vector m = simd::load<Vector>(maximum.data + lane);
     for (Index j = keys.begin; j < keys.end; ++j) {
-      const Positions<T> at = task_.vector_at(row, keys_.begin + j);
+      const auto at = positions(task_, row, keys_.begin + j);
       Vector s = simd::load<Vector>(S_ + j * size + lane);
       if (!R::masks || coverage == Coverage::full) {
         s = rule.score(s, at, count);
@@ -149,6 +174,8 @@ class ScoreTile {
   T* S_;
 };
 
-}  // namespace detail
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

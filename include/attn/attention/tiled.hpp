@@ -1,7 +1,12 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_TILED_HPP
+#define ATTN_ATTENTION_TILED_HPP
 
 #include <attn/attention/query_panel.hpp>
 #include <attn/attention/tiled_backward.hpp>
+
+#define ATTN_KERNELS <attn/attention/tiled.hpp>
+#include <attn/simd/for_each_target.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -14,19 +19,47 @@ inline namespace ATTN_ABI {
 /// For float and E, Ev ≤ 128 about 0.2 MB of workspace a thread; the weights, if they are asked
 /// for, are half as much work again. The backward pass takes L·S·(6·E + 4·Ev) operations.
 struct Tiled {
+  template <class T>
+  KernelPlan plan(const HeadSizes& sizes) const {
+    return ATTN_DISPATCH(TiledKernel::plan<T>(sizes));
+  }
+  template <class Task, class R, class T = typename Task::Scalar>
+  void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs, T* workspace) const {
+    ATTN_DISPATCH(TiledKernel::forward(task, rule, outputs, workspace));
+  }
+  template <class Task, class R, class T = typename Task::Scalar>
+  void backward(const Task& task, const R& rule, const HeadResults<T>& results,
+                const HeadGradients<T>& gradients, T* workspace) const {
+    ATTN_DISPATCH(TiledKernel::backward(task, rule, results, gradients, workspace));
+  }
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// The tiles of `Tiled` for the registers of an instruction set.
+struct TiledKernel {
   static constexpr Index tile_keys = 192;    ///< Bc
   static constexpr Index tile_queries = 96;  ///< Br, about
 
   template <class T>
-  KernelPlan plan(const HeadSizes& sizes) const {
+  static KernelPlan plan(const HeadSizes& sizes) {
     const Index E = sizes.head_dim, Ev = sizes.value_dim, rows = queries<T>(E, Ev);
-    const Index panels = rows / detail::panel_rows<T>;
-    return {rows, scores_size<T>() + panels * detail::query_panel_size<T>(E, Ev),
-            detail::TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys)};
+    const Index panels = rows / panel_rows<T>;
+    return {rows, scores_size<T>() + panels * query_panel_size<T>(E, Ev),
+            TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys)};
   }
 
   template <class Task, class R, class T = typename Task::Scalar>
-  void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs, T* workspace) const {
+  static void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs,
+                      T* workspace) {
     const auto for_each_tile = [&](auto&& f) {
       for (Index j = task.keys.begin; j < task.keys.end; j += tile_keys) {
         const Range keys{j, std::min(j + tile_keys, task.keys.end)};
@@ -38,7 +71,7 @@ struct Tiled {
     for_each_panel([](const auto& panel) { panel.begin(); });
     for_each_tile([&](Range keys, Coverage coverage) {
       if (coverage == Coverage::empty) return;
-      detail::RowTile<T, std::remove_cvref_t<decltype(task.V)>> values(task.V, keys);
+      RowTile<T, std::remove_cvref_t<decltype(task.V)> > values(task.V, keys);
       values.prefetch();
       for_each_panel(
           [&](const auto& panel) { panel.add(panel.scores(rule, keys, coverage), values); });
@@ -53,10 +86,10 @@ struct Tiled {
   }
 
   template <class Task, class R, class T = typename Task::Scalar>
-  void backward(const Task& task, const R& rule, const HeadResults<T>& results,
-                const HeadGradients<T>& gradients, T* workspace) const {
+  static void backward(const Task& task, const R& rule, const HeadResults<T>& results,
+                       const HeadGradients<T>& gradients, T* workspace) {
     const Index tile = queries<T>(task.Q.cols(), task.V.columns());
-    detail::TiledBackward<Task>(task, results, gradients, tile, workspace)
+    TiledBackward<Task>(task, results, gradients, tile, workspace)
         .run(rule, segment(task.K.rows()));
   }
 
@@ -65,19 +98,18 @@ struct Tiled {
   template <class T>
   static Index queries(Index E, Index Ev) {
     constexpr Index cache = 128 * 1024 / sizeof(T);
-    const Index panels =
-        std::min(tile_queries / detail::panel_rows<T>, cache / detail::query_panel_size<T>(E, Ev));
-    return std::max<Index>(1, panels) * detail::panel_rows<T>;
+    const Index panels = std::min(tile_queries / panel_rows<T>, cache / query_panel_size<T>(E, Ev));
+    return std::max<Index>(1, panels) * panel_rows<T>;
   }
   /// Memory for the scores of a panel against a tile of keys.
   template <class T>
   static constexpr Index scores_size() {
-    return detail::padded_size(tile_keys + simd::lanes<T>) * detail::panel_rows<T>;
+    return padded_size(tile_keys + simd::lanes<T>) * panel_rows<T>;
   }
   /// Keys whose part of dQ is summed by itself: an eighth of them, but not much fewer than 512, in
   /// whole tiles.
   static Index segment(Index S) {
-    constexpr Index tile = detail::backward_tile_keys;
+    constexpr Index tile = backward_tile_keys;
     const Index segments = std::clamp<Index>(S / 512, 1, 8), keys = (S + segments - 1) / segments;
     return (keys + tile - 1) / tile * tile;
   }
@@ -87,14 +119,17 @@ struct Tiled {
   static void visit_panels(const Task& task, T* workspace, F& f) {
     T* memory = workspace + scores_size<T>();
     for (Index row = 0; row < task.Q.rows();) {
-      row += detail::with_panel<T>(task.Q.rows() - row, [&]<int W>(detail::Panel<T, W>) {
-        f(detail::QueryPanel<Task, W>(task, row, memory, workspace));
-        return detail::Panel<T, W>::size;
+      row += with_panel<T>(task.Q.rows() - row, [&]<int W>(Panel<T, W>) {
+        f(QueryPanel<Task, W>(task, row, memory, workspace));
+        return Panel<T, W>::size;
       });
-      memory += detail::query_panel_size<T>(task.Q.cols(), task.V.columns());
+      memory += query_panel_size<T>(task.Q.cols(), task.V.columns());
     }
   }
 };
 
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -1,13 +1,31 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_TILED_BACKWARD_HPP
+#define ATTN_ATTENTION_TILED_BACKWARD_HPP
 
 #include <attn/attention/gradient_tile.hpp>
 #include <attn/gemm/product.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
+
 namespace detail {
 
 inline constexpr Index backward_tile_keys = 96;  ///< Bc
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/attention/tiled_backward.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
 
 /// Where the matrices of a tile of queries lie in the workspace of a backward task: P and dS
 /// against a tile of keys, Q · scale and dO as right factors, and the panels.
@@ -128,9 +146,8 @@ class TiledBackward {
   }
   template <class Matrix>
   static bool finite(const Matrix& X, Range queries) {
-    const StridedRows<T> rows(
-        TensorView<const T, 2>(X.data(), {X.rows(), X.cols()}, {X.outerStride(), 1}));
-    return RowTile<T, StridedRows<T>>(rows, queries).finite();
+    return all_finite<T>(
+        {X.data() + queries.begin * X.outerStride(), X.outerStride(), queries.size(), X.cols()});
   }
   template <class Matrix>
   static void pack_columns(const Matrix& X, T factor, T* columns) {
@@ -258,6 +275,8 @@ class TiledBackward {
   bool queries_are_finite_ = true;  // Q and dO of the tile
 };
 
-}  // namespace detail
+}  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif

@@ -24,15 +24,17 @@ class WeightDropout {
   T operator()(const Position& at) const {
     return mask_(place(at.batch, at.head, at.key, at.query));
   }
-  simd::Vector<T> operator()(const Positions<T>& at) const {
+  template <class Queries>
+  typename Queries::Vector operator()(const PositionsOf<Queries>& at) const {
+    using Vector = typename Queries::Vector;
     const Index first = place(at.batch, at.head, at.key, at.query.first);
-    constexpr Index blocks = (simd::lanes<T> + 3) / 4;
+    constexpr Index blocks = (Vector::size + 3) / 4;
     const Index skipped = first % 4;
     simd::Array<T, 4 * (blocks + 1)> factors;
     for (Index block = 0; block < blocks; ++block)
       copy_four(first / 4 + block, &factors[4 * block]);
-    if (skipped + simd::lanes<T> > 4 * blocks) copy_four(first / 4 + blocks, &factors[4 * blocks]);
-    return simd::load<simd::Vector<T>>(&factors[skipped]);
+    if (skipped + Vector::size > 4 * blocks) copy_four(first / 4 + blocks, &factors[4 * blocks]);
+    return Vector::load(&factors[skipped]);
   }
 
  private:

@@ -55,16 +55,19 @@ class BoundRule {
     }
   }
   /// The same for `count` queries and one key; lanes after them hold anything.
-  template <class T>
-  typename IndexVector<T>::Mask allows(const Positions<T>& at, [[maybe_unused]] Index count) const {
-    if constexpr (MasksVectors<R, T>) return rule_.allows(placed(at));
-    else return lanes<T>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
+  template <class Queries>
+  typename Queries::Mask allows(const PositionsOf<Queries>& at,
+                                [[maybe_unused]] Index count) const {
+    using Vector = typename Queries::Vector;
+    using T = typename Vector::Scalar;
+    if constexpr (MasksVectors<R, Queries>) return rule_.allows(placed(at));
+    else return lanes<Vector>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
   }
-  /// The new scores, of a simd::Vector<T> or of a Dual of it.
-  template <class Score, class T>
-  Score score(const Score& s, const Positions<T>& at, [[maybe_unused]] Index count) const {
+  /// The new scores, of a vector or of a Dual of it.
+  template <class Score, class Queries>
+  Score score(const Score& s, const PositionsOf<Queries>& at, [[maybe_unused]] Index count) const {
     if constexpr (!ChangesScores<R>) return s;
-    else if constexpr (ChangesAs<R, Score, Positions<T>>) return rule_.score(s, placed(at));
+    else if constexpr (ChangesAs<R, Score, PositionsOf<Queries>>) return rule_.score(s, placed(at));
     else return score_lanes(s, at, count);
   }
   /// The new score; for each rule with parameters f(rule, position, derivative of the score by its
@@ -103,23 +106,23 @@ class BoundRule {
   Position placed(const Position& at) const {
     return {at.batch, at.head, query_ + at.query * query_stride_, key_ + at.key};
   }
-  template <class T>
-  Positions<T> placed(const Positions<T>& at) const {
+  template <class Queries>
+  PositionsOf<Queries> placed(const PositionsOf<Queries>& at) const {
     return {at.batch,
             at.head,
             {query_ + at.query.first * query_stride_, at.query.stride * query_stride_},
             key_ + at.key};
   }
-  template <class T>
-  static Position lane(const Positions<T>& at, Index i) {
+  template <class Queries>
+  static Position lane(const PositionsOf<Queries>& at, Index i) {
     return {at.batch, at.head, at.query.first + i * at.query.stride, at.key};
   }
   /// f(0), f(1), …, f(count − 1), for a rule that has no formula for a whole vector.
-  template <class T, class F>
-  static simd::Vector<T> lanes(Index count, F&& f) {
-    simd::Array<T, simd::lanes<T>> lane{};
+  template <class Vector, class F>
+  static Vector lanes(Index count, F&& f) {
+    simd::Array<typename Vector::Scalar, Vector::size> lane{};
     for (Index i = 0; i < count; ++i) lane[i] = f(i);
-    return simd::load<simd::Vector<T>>(lane.data);
+    return Vector::load(lane.data);
   }
 
   /// A score as a rule is called with it, one at a time.
@@ -128,25 +131,27 @@ class BoundRule {
     if constexpr (ChangesAs<R, simd::Single<T>, Position>) return simd::Single<T>(s);
     else return s;
   }
-  template <class T>
-  simd::Vector<T> score_lanes(const simd::Vector<T>& s, const Positions<T>& at, Index count) const {
-    simd::Array<T, simd::lanes<T>> before;
-    simd::store(before.data, s);
-    return lanes<T>(count, [&](Index i) { return T(score(single(before[i]), lane(at, i))); });
+  template <class Vector, class Queries>
+  Vector score_lanes(const Vector& s, const PositionsOf<Queries>& at, Index count) const {
+    using T = typename Vector::Scalar;
+    simd::Array<T, Vector::size> before;
+    s.store(before.data);
+    return lanes<Vector>(count, [&](Index i) { return T(score(single(before[i]), lane(at, i))); });
   }
-  template <class T>
-  Dual<simd::Vector<T>> score_lanes(const Dual<simd::Vector<T>>& s, const Positions<T>& at,
-                                    Index count) const {
-    simd::Array<T, simd::lanes<T>> value, slope, new_slope{};
-    simd::store(value.data, s.value);
-    simd::store(slope.data, s.slope);
-    const simd::Vector<T> new_value = lanes<T>(count, [&](Index i) {
+  template <class Vector, class Queries>
+  Dual<Vector> score_lanes(const Dual<Vector>& s, const PositionsOf<Queries>& at,
+                           Index count) const {
+    using T = typename Vector::Scalar;
+    simd::Array<T, Vector::size> value, slope, new_slope{};
+    s.value.store(value.data);
+    s.slope.store(slope.data);
+    const Vector new_value = lanes<Vector>(count, [&](Index i) {
       using Number = decltype(single(T()));
       const Dual<Number> changed = score(Dual<Number>(value[i], slope[i]), lane(at, i));
       new_slope[i] = T(changed.slope);
       return T(changed.value);
     });
-    return {new_value, simd::load<simd::Vector<T>>(new_slope.data)};
+    return {new_value, Vector::load(new_slope.data)};
   }
 
   const R& rule_;

@@ -61,13 +61,13 @@ class BoundRule<Combined<R...>> {
     std::apply([&](const BoundRule<R>&... rule) { ((s = rule.score(s, at)), ...); }, rules_);
     return s;
   }
-  template <class T>
-  typename IndexVector<T>::Mask allows(const Positions<T>& at, Index count) const {
+  template <class Queries>
+  typename Queries::Mask allows(const PositionsOf<Queries>& at, Index count) const {
     return std::apply([&](const BoundRule<R>&... rule) { return (rule.allows(at, count) & ...); },
                       rules_);
   }
-  template <class Score, class T>
-  Score score(Score s, const Positions<T>& at, Index count) const {
+  template <class Score, class Queries>
+  Score score(Score s, const PositionsOf<Queries>& at, Index count) const {
     std::apply([&](const BoundRule<R>&... rule) { ((s = rule.score(s, at, count)), ...); }, rules_);
     return s;
   }

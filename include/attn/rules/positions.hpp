@@ -17,12 +17,15 @@ struct Position {
 };
 
 /// The places of a vector of scores: evenly spaced queries, one in each lane, against one key.
-template <class T>
-struct Positions {
+/// `Queries` is the IndexVector of an instruction set.
+template <class Queries>
+struct PositionsOf {
   Index batch, head;
-  IndexVector<T> query;
+  Queries query;
   Index key;
 };
+template <class T>
+using Positions = PositionsOf<IndexVector<T>>;
 
 /// A rectangle of scores of one head, ends excluded. Queries are counted as in Position.
 struct Tile {

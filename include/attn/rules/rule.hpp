@@ -39,9 +39,9 @@ template <class R>
 concept ChangesScores = requires(const R& rule, double s, Position at) {
   { rule.score(s, at) } -> std::convertible_to<double>;
 };
-template <class R, class T>
-concept MasksVectors = requires(const R& rule, const Positions<T>& at) {
-  { rule.allows(at) } -> std::same_as<typename IndexVector<T>::Mask>;
+template <class R, class Queries>
+concept MasksVectors = requires(const R& rule, const PositionsOf<Queries>& at) {
+  { rule.allows(at) } -> std::same_as<typename Queries::Mask>;
 };
 /// Whether a rule changes scores of type `Score` at places of type `At`: a score is a number, a
 /// vector, or a Dual of one.

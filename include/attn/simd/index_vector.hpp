@@ -8,6 +8,15 @@
 #define ATTN_KERNELS <attn/simd/index_vector.hpp>
 #include <attn/simd/for_each_target.hpp>
 
+namespace attn {
+inline namespace ATTN_ABI {
+
+template <class T>
+using IndexVector = detail::native::IndexVector<T>;
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
 #endif
 #else
 

@@ -5,6 +5,7 @@
 #include <attn/simd/machine_operations.hpp>
 #include <bit>
 #include <concepts>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -103,6 +104,12 @@ struct Lanes {
     x.packet = packet;
     return x;
   }
+  static Lanes load(const T* from) {
+    Lanes x;
+    std::memcpy(&x.packet, from, sizeof(x.packet));
+    return x;
+  }
+  void store(T* to) const { std::memcpy(to, &packet, sizeof(packet)); }
   operator T() const
     requires(n == 1)
   {

@@ -4,7 +4,6 @@
 
 #include <attn/simd/array.hpp>
 #include <attn/simd/lanes.hpp>
-#include <cstring>
 
 #define ATTN_KERNELS <attn/simd/load_store.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -20,13 +19,11 @@ namespace simd {
 
 template <class Vector, class T = typename Vector::Scalar>
 Vector load(const T* from) {
-  Vector x;
-  std::memcpy(&x.packet, from, sizeof(x.packet));
-  return x;
+  return Vector::load(from);
 }
 template <class T, Index n>
 void store(T* to, const Lanes<T, n>& x) {
-  std::memcpy(to, &x.packet, sizeof(x.packet));
+  x.store(to);
 }
 /// Loads the first `count` elements; the lanes after them hold `fill`.
 template <class Vector, class T = typename Vector::Scalar>
