@@ -3,7 +3,6 @@
 #define ATTN_SIMD_LANES_HPP
 
 #include <attn/simd/machine_operations.hpp>
-#include <bit>
 #include <concepts>
 #include <cstring>
 #include <limits>
@@ -238,8 +237,7 @@ template <class T, Index n>
 Lanes<T, n> abs(const Lanes<T, n>& a) {
   constexpr LaneInteger<T> all_but_sign = std::numeric_limits<LaneInteger<T> >::max();
   using Bits = typename Mask<T, n>::Packet;
-  return Lanes<T, n>::of(
-      std::bit_cast<Register<T, n> >(std::bit_cast<Bits>(a.packet) & all_but_sign));
+  return Lanes<T, n>::of(reinterpret<Register<T, n> >(reinterpret<Bits>(a.packet) & all_but_sign));
 }
 template <class T, Index n>
 Lanes<T, n> floor(const Lanes<T, n>& a) {
@@ -257,10 +255,10 @@ template <class T, Index n, class F>
 T reduce(const Lanes<T, n>& a, const F& f) {
   if constexpr (sizeof(a.packet) > 16) {
     using Half = Lanes<T, n / 2>;
-    const auto halves = std::bit_cast<Array<typename Half::Packet, 2> >(a.packet);
+    const auto halves = reinterpret<Array<typename Half::Packet, 2> >(a.packet);
     return reduce(f(Half::of(halves[0]), Half::of(halves[1])), f);
   } else {
-    auto lane = std::bit_cast<Array<T, n> >(a.packet);
+    auto lane = reinterpret<Array<T, n> >(a.packet);
     for (Index half = n / 2; half > 0; half /= 2)
       for (Index i = 0; i < half; ++i)
         lane[i] = f(Lanes<T, 1>(lane[i]), Lanes<T, 1>(lane[i + half]));
@@ -284,7 +282,7 @@ bool any(const Mask<T, n>& a) {
   if constexpr (n == 1) {
     return a.packet != 0;
   } else {
-    const auto words = std::bit_cast<Words>(a.packet);
+    const auto words = reinterpret<Words>(a.packet);
     std::int64_t all = 0;
     for (std::int64_t word : words.data) all |= word;
     return all != 0;

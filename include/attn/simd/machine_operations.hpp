@@ -6,6 +6,7 @@
 #include <attn/simd/diagnostics.hpp>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #define ATTN_KERNELS <attn/simd/machine_operations.hpp>
@@ -39,6 +40,16 @@ using Register = typename RegisterOf<T, n>::type;
 /// The integer that is as wide as T.
 template <class T>
 using LaneInteger = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
+/// The bits of x as another type. (std::bit_cast is compiled for the baseline, which returns wide
+/// vectors in another place.)
+template <class To, class From>
+To reinterpret(const From& x) {
+  static_assert(sizeof(To) == sizeof(From));
+  To y;
+  std::memcpy(&y, &x, sizeof(y));
+  return y;
+}
 
 template <class T, Index n>
 Register<T, n> broadcast(T x) {

@@ -3,7 +3,6 @@
 #define ATTN_SIMD_POWER_OF_TWO_HPP
 
 #include <attn/simd/lanes.hpp>
-#include <bit>
 
 #define ATTN_KERNELS <attn/simd/power_of_two.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -30,7 +29,7 @@ Lanes<T, n> power_of_two(const Lanes<T, n>& shifted) {
   constexpr int mantissa = sizeof(T) == 4 ? 23 : 52;
   using Bits = Register<LaneInteger<T>, n>;
   return Lanes<T, n>::of(
-      std::bit_cast<Register<T, n> >(std::bit_cast<Bits>(shifted.packet) << mantissa));
+      reinterpret<Register<T, n> >(reinterpret<Bits>(shifted.packet) << mantissa));
 }
 
 }  // namespace simd

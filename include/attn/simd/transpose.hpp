@@ -4,7 +4,6 @@
 
 #include <attn/simd/array.hpp>
 #include <attn/simd/lanes.hpp>
-#include <bit>
 
 #define ATTN_KERNELS <attn/simd/transpose.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -89,7 +88,7 @@ ATTN_BEGIN_UNDEFINED_REGISTERS
 template <class T, Index n>
 void transpose_quarters(Lanes<T, n>* row, Index stride) {
   __m512d x[4];
-  for (Index i = 0; i < 4; ++i) x[i] = std::bit_cast<__m512d>(row[i * stride].packet);
+  for (Index i = 0; i < 4; ++i) x[i] = reinterpret<__m512d>(row[i * stride].packet);
   const __m512d even_01 = _mm512_shuffle_f64x2(x[0], x[1], 0x88);
   const __m512d odd_01 = _mm512_shuffle_f64x2(x[0], x[1], 0xdd);
   const __m512d even_23 = _mm512_shuffle_f64x2(x[2], x[3], 0x88);
@@ -99,7 +98,7 @@ void transpose_quarters(Lanes<T, n>* row, Index stride) {
   x[2] = _mm512_shuffle_f64x2(even_01, even_23, 0xdd);
   x[3] = _mm512_shuffle_f64x2(odd_01, odd_23, 0xdd);
   using Packet = typename Lanes<T, n>::Packet;
-  for (Index i = 0; i < 4; ++i) row[i * stride].packet = std::bit_cast<Packet>(x[i]);
+  for (Index i = 0; i < 4; ++i) row[i * stride].packet = reinterpret<Packet>(x[i]);
 }
 
 /// The 2×2 matrices of doubles in two rows are transposed, then quarters of registers.

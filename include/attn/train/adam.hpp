@@ -1,6 +1,29 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_TRAIN_ADAM_HPP
+#define ATTN_TRAIN_ADAM_HPP
 
 #include <attn/train/optimizer.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+namespace detail {
+
+/// Where a step of Adam reads and writes.
+template <class T>
+struct AdamStep {
+  T* value;
+  const T* grad;
+  T *exp_avg, *exp_avg_sq;
+};
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/train/adam.hpp>
+#include <attn/simd/for_each_target.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -31,9 +54,10 @@ using AdamOptions = AdamOptionsWith<DecayInGradient>;
 /// Cost: one pass over θ, g, m and v.
 /// Numerics: 1 − βᵗ is computed in double; in float it has lost half of its digits at the first
 /// steps.
-template <class Decay>
+template <class WeightDecay>
 class AdamRule {
  public:
+  using Decay = WeightDecay;
   using Options = AdamOptionsWith<Decay>;
   static constexpr const char* kind = Decay::kind;
 
@@ -63,34 +87,22 @@ class AdamRule {
   template <class T>
   void update(T* value, const T* grad, const std::vector<T*>& state, Index begin,
               Index count) const {
-    using Vector = simd::Vector<T>;
-    const Vector one_minus_beta1(1 - options_.beta1), beta2(options_.beta2),
-        one_minus_beta2(1 - options_.beta2), eps(options_.eps), corrected_lr(corrected_lr_),
-        root_correction2(root_correction2_), decay(options_.weight_decay),
-        one_minus_lr_decay(1 - lr_ * options_.weight_decay);
-    T* const theta = value + begin;
-    const T* const dtheta = grad + begin;
-    T* const exp_avg = state[0] + begin;
-    T* const exp_avg_sq = state[1] + begin;
-    simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      Vector x = simd::load<Vector>(theta + i, n, 0), g = simd::load<Vector>(dtheta + i, n, 0);
-      Vector m = simd::load<Vector>(exp_avg + i, n, 0),
-             v = simd::load<Vector>(exp_avg_sq + i, n, 0);
-      if (options_.weight_decay != 0) Decay::apply(x, g, decay, one_minus_lr_decay);
-      m += one_minus_beta1 * (g - m);
-      v = v * beta2 + one_minus_beta2 * g * g;
-      x -= corrected_lr * m / (sqrt(v) / root_correction2 + eps);
-      simd::store(theta + i, n, x);
-      simd::store(exp_avg + i, n, m);
-      simd::store(exp_avg_sq + i, n, v);
-    });
+    const detail::AdamStep<T> step{value + begin, grad + begin, state[0] + begin, state[1] + begin};
+    ATTN_DISPATCH(adam_step(*this, step, count));
   }
+
+  const Options& options() const { return options_; }
+  double lr() const { return lr_; }
+  /// lr / (1 − β₁ᵗ)
+  double corrected_lr() const { return corrected_lr_; }
+  /// √(1 − β₂ᵗ)
+  double root_correction2() const { return root_correction2_; }
 
  private:
   Options options_;
   double lr_;
-  double corrected_lr_;      // lr / (1 − β₁ᵗ)
-  double root_correction2_;  // √(1 − β₂ᵗ)
+  double corrected_lr_;
+  double root_correction2_;
 };
 
 /// Adam, see AdamRule; `weight_decay` is added to the gradient.
@@ -99,3 +111,45 @@ using Adam = Optimizer<T, AdamRule<DecayInGradient>>;
 
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// The update of an AdamRule for `count` elements.
+template <class Rule, class T>
+ATTN_FLATTEN void adam_step(const Rule& rule, const AdamStep<T>& at, Index count) {
+  using Vector = simd::Vector<T>;
+  using Decay = typename Rule::Decay;
+  const auto& options = rule.options();
+  const Vector one_minus_beta1 = 1 - options.beta1;
+  const Vector beta2 = options.beta2;
+  const Vector one_minus_beta2 = 1 - options.beta2;
+  const Vector eps = options.eps;
+  const Vector corrected_lr = rule.corrected_lr();
+  const Vector root_correction2 = rule.root_correction2();
+  const Vector decay = options.weight_decay;
+  const Vector one_minus_lr_decay = 1 - rule.lr() * options.weight_decay;
+  simd::for_each_packet<T>(count, [&](Index i, Index n) {
+    Vector x = simd::load<Vector>(at.value + i, n, 0);
+    Vector g = simd::load<Vector>(at.grad + i, n, 0);
+    Vector m = simd::load<Vector>(at.exp_avg + i, n, 0);
+    Vector v = simd::load<Vector>(at.exp_avg_sq + i, n, 0);
+    if (options.weight_decay != 0) Decay::apply(x, g, decay, one_minus_lr_decay);
+    m += one_minus_beta1 * (g - m);
+    v = v * beta2 + one_minus_beta2 * g * g;
+    x -= corrected_lr * m / (sqrt(v) / root_correction2 + eps);
+    simd::store(at.value + i, n, x);
+    simd::store(at.exp_avg + i, n, m);
+    simd::store(at.exp_avg_sq + i, n, v);
+  });
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

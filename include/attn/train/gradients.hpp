@@ -2,7 +2,7 @@
 
 #include <attn/autograd/named_parameter.hpp>
 #include <attn/core/option.hpp>
-#include <attn/simd/simd.hpp>
+#include <attn/math/elementwise.hpp>
 #include <attn/train/parts.hpp>
 #include <cmath>
 #include <set>
@@ -52,13 +52,11 @@ double sum_of_squares(std::span<const T> g) {
 /// accumulated over n batches.
 template <class T>
 void scale_gradients(const std::vector<NamedParameter<T>>& parameters, double factor) {
-  using Vector = simd::Vector<T>;
   const auto gradients = detail::accumulated_gradients(parameters);
+  const auto scale = [factor](const auto& g) { return g * factor; };
   detail::for_each_part(detail::sizes_of(gradients), [&](std::size_t k, Index begin, Index count) {
     T* const g = gradients[k].data() + begin;
-    simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      simd::store(g + i, n, simd::load<Vector>(g + i, n, 0) * Vector(factor));
-    });
+    ATTN_DISPATCH(transform<T>(g, count, scale, g));
   });
 }
 

@@ -3,7 +3,7 @@
 #include <attn/autograd/named_parameter.hpp>
 #include <attn/core/option.hpp>
 #include <attn/core/state_dict.hpp>
-#include <attn/simd/simd.hpp>
+#include <attn/math/elementwise.hpp>
 #include <attn/train/parameter_group.hpp>
 #include <attn/train/parts.hpp>
 #include <map>
@@ -50,18 +50,15 @@ class MovingAverage {
   /// Takes the present values of the parameters into the average.
   void update() {
     expect_own("update");
-    using Vector = simd::Vector<T>;
     std::vector<Index> sizes;
     for (const Buffer<T>& average : averages_) sizes.push_back(average.size());
-    const Vector one_minus_decay(1 - decay_);
+    const auto approach = [rate = 1 - decay_](const auto& a, const auto& x) {
+      return a + rate * (x - a);
+    };
     detail::for_each_part(sizes, [&](std::size_t k, Index begin, Index count) {
       T* const average = averages_[k].data() + begin;
       const T* const value = parameters_[k].value.data() + begin;
-      simd::for_each_packet<T>(count, [&](Index i, Index n) {
-        const Vector a = simd::load<Vector>(average + i, n, 0);
-        const Vector x = simd::load<Vector>(value + i, n, 0);
-        simd::store(average + i, n, a + one_minus_decay * (x - a));
-      });
+      ATTN_DISPATCH(transform<T>(average, count, approach, average, value));
     });
   }
 

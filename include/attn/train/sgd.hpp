@@ -1,7 +1,32 @@
-#pragma once
+#ifndef ATTN_TARGET
+#ifndef ATTN_TRAIN_SGD_HPP
+#define ATTN_TRAIN_SGD_HPP
 
 #include <attn/simd/simd.hpp>
 #include <attn/train/optimizer.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+namespace detail {
+
+/// Where a step of SGD reads and writes; without momentum there is no buffer.
+template <class T>
+struct SgdStep {
+  T* value;
+  const T* grad;
+  T* buffer;
+  double lr;
+  bool is_first;
+};
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/train/sgd.hpp>
+#include <attn/simd/for_each_target.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -48,25 +73,9 @@ class SgdRule {
   template <class T>
   void update(T* value, const T* grad, const std::vector<T*>& state, Index begin,
               Index count) const {
-    using Vector = simd::Vector<T>;
-    const Vector lr(lr_), momentum(options_.momentum), one_minus_dampening(1 - options_.dampening),
-        decay(options_.weight_decay);
-    T* const theta = value + begin;
-    const T* const dtheta = grad + begin;
     T* const buffer = state.empty() ? nullptr : state[0] + begin;
-    simd::for_each_packet<T>(count, [&](Index i, Index n) {
-      const Vector x = simd::load<Vector>(theta + i, n, 0);
-      Vector g = simd::load<Vector>(dtheta + i, n, 0);
-      if (options_.weight_decay != 0) g += decay * x;
-      if (buffer) {
-        Vector b = g;
-        if (!is_first_)
-          b = momentum * simd::load<Vector>(buffer + i, n, 0) + one_minus_dampening * g;
-        simd::store(buffer + i, n, b);
-        g = options_.nesterov ? g + momentum * b : b;
-      }
-      simd::store(theta + i, n, x - lr * g);
-    });
+    const detail::SgdStep<T> step{value + begin, grad + begin, buffer, lr_, is_first_};
+    ATTN_DISPATCH(sgd_step(options_, step, count));
   }
 
  private:
@@ -81,3 +90,39 @@ using Sgd = Optimizer<T, SgdRule>;
 
 }  // namespace ATTN_ABI
 }  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// The update of an SgdRule for `count` elements.
+template <class Options, class T>
+void sgd_step(const Options& options, const SgdStep<T>& at, Index count) {
+  using Vector = simd::Vector<T>;
+  const Vector lr = at.lr;
+  const Vector momentum = options.momentum;
+  const Vector one_minus_dampening = 1 - options.dampening;
+  const Vector decay = options.weight_decay;
+  simd::for_each_packet<T>(count, [&](Index i, Index n) {
+    const Vector x = simd::load<Vector>(at.value + i, n, 0);
+    Vector g = simd::load<Vector>(at.grad + i, n, 0);
+    if (options.weight_decay != 0) g += decay * x;
+    if (at.buffer) {
+      Vector b = g;
+      if (!at.is_first)
+        b = momentum * simd::load<Vector>(at.buffer + i, n, 0) + one_minus_dampening * g;
+      simd::store(at.buffer + i, n, b);
+      g = options.nesterov ? g + momentum * b : b;
+    }
+    simd::store(at.value + i, n, x - lr * g);
+  });
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
