@@ -63,7 +63,8 @@ struct TwoPasses {
  private:
   template <class Rows>
   static auto element(const Rows& rows, Index j, Index e) {
-    return rows.vector(j, e, 1).first();
+    const auto row = rows.tile({j, j + 1});
+    return row.load(row.at(0, e), 0);
   }
   /// f(j, score and slope) for each key that query i attends to.
   template <class Task, class R, class F>

@@ -47,8 +47,11 @@ class PagedRows {
   Index columns() const { return columns_; }
   Factor tile(Range range) const { return {this, range.begin, false}; }
   Factor transposed(Range range) const { return {this, range.begin, true}; }
-  attn::simd::Vector<T> vector(Index row_index, Index column, Index n) const {
-    return attn::simd::load<attn::simd::Vector<T>>(row(row_index) + column, n, T(0));
+  bool finite(Range range) const {
+    for (Index j = range.begin; j < range.end; ++j)
+      for (Index e = 0; e < columns_; ++e)
+        if (!std::isfinite(row(j)[e])) return false;
+    return true;
   }
 
  private:

@@ -103,7 +103,7 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   EXPECT_TRUE(same_bits(attn::ScaledDotProductAttention{}(q, k, v, rule),
                         attn::ScaledDotProductAttention{}(q, k, v, attn::Causal{})));
   EXPECT_GT(*rule.asked, 0);
-  EXPECT_LT(*rule.asked, 2 * L * attn::detail::panel_rows<T>) << "only about the diagonal";
+  EXPECT_LT(*rule.asked, 2 * L * ATTN_DISPATCH(panel_rows<T>)) << "only about the diagonal";
   attn::set_executor(attn::Pool{});
 }
 

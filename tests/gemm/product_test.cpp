@@ -26,7 +26,7 @@ TYPED_TEST_SUITE(Product, Scalars);
 
 TYPED_TEST(Product, IsThatOfEigen) {
   using T = TypeParam;
-  const Index w = attn::PackedMatrix<T>::width;
+  const Index w = ATTN_DISPATCH(panel_rows<T>);
   for (const auto& [m, k, n] : std::vector<std::array<Index, 3>>{{1, 1, 1},
                                                                  {3, 5, 2},
                                                                  {4, 16, w},
@@ -62,25 +62,23 @@ TYPED_TEST(Product, IsThatOfEigen) {
 
 TYPED_TEST(Product, PanelsHoldTheRightFactorAndOnlyASinglePanelIsASingleVector) {
   using T = TypeParam;
-  using Factor = attn::RightFactor<T>;
-  for (Index n = 1; n <= 3 * Factor::width + 2; ++n) {
+  const Index width = ATTN_DISPATCH(panel_rows<T>);
+  for (Index n = 1; n <= 3 * width + 2; ++n) {
     const Index k = 3;
     const auto W = normal<T, 2>(this->random, {n, k});
     const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> Wt =
         W.matrix().transpose();
-    const auto packed = attn::PackedMatrix<T>::transposed(W),
-               same = attn::PackedMatrix<T>::parallel(Wt);
-    const Factor B = packed, as_it_is = same;
+    const auto B = attn::PackedMatrix<T>::transposed(W),
+               as_it_is = attn::PackedMatrix<T>::parallel(Wt);
     for (Index i = 0; i < k; ++i)
       for (Index j = 0; j < n; ++j)
         ASSERT_TRUE(B(i, j) == W(j, i) && as_it_is(i, j) == W(j, i))
             << i << ' ' << j << " of " << n;
     Index end = 0;
-    for (Index p = 0; p < Factor::panels(n); ++p) {
-      ASSERT_EQ(Factor::begin(p, n), end);
-      end += Factor::size(p, n);
-      ASSERT_TRUE(Factor::size(p, n) <= Factor::width &&
-                  (Factor::size(p, n) > attn::simd::lanes<T> || Factor::panels(n) == 1))
+    for (Index p = 0; p < B.panels(); ++p) {
+      ASSERT_EQ(B.panel(p).begin, end);
+      end = B.panel(p).end;
+      ASSERT_TRUE(B.panel(p).size() <= width && (B.panel(p).size() > width / 3 || B.panels() == 1))
           << p << " of " << n;
     }
     ASSERT_EQ(end, n);
@@ -105,7 +103,7 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesStridedRows) {
 
 TYPED_TEST(Product, OfARowIsBitwiseIdenticalHoweverManyThereAre) {
   using T = TypeParam;
-  const Index m = 203, k = 530, n = 2 * attn::PackedMatrix<T>::width + 5;
+  const Index m = 203, k = 530, n = 2 * ATTN_DISPATCH(panel_rows<T>) + 5;
   const auto A = normal<T, 2>(this->random, {m, k}), W = normal<T, 2>(this->random, {n, k});
   const auto B = attn::PackedMatrix<T>::transposed(W);
   Tensor<T, 2> all({m, n}), one({1, n});

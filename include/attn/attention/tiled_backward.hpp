@@ -50,7 +50,7 @@ struct TiledBackwardLayout {
   /// Keys are written in whole register blocks.
   static Index tile_size(Index queries) { return (backward_tile_keys + 16) * queries; }
   static Index columns_size(Index columns, Index rows) {
-    return RightFactor<T>::panels(columns) * RightFactor<T>::padded_panel_size(rows);
+    return RightFactor<T>::packed_size(rows, columns);
   }
 };
 

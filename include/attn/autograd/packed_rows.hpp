@@ -45,7 +45,9 @@ class PackedRows {
     if (version_ != version) packed_.clear();
     version_ = version;
     for (const Entry& entry : packed_)
-      if (entry.rows.begin == rows.begin && entry.rows.end == rows.end) return entry.matrix;
+      if (entry.rows.begin == rows.begin && entry.rows.end == rows.end &&
+          entry.matrix.instruction_set() == instruction_set())
+        return entry.matrix;
     packed_.push_front({rows, PackedMatrix<T>::transposed(weight.slice(0, rows.begin, rows.end))});
     return packed_.front().matrix;
   }

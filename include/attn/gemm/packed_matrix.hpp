@@ -2,6 +2,7 @@
 #ifndef ATTN_GEMM_PACKED_MATRIX_HPP
 #define ATTN_GEMM_PACKED_MATRIX_HPP
 
+#include <attn/core/range.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/gemm/register_block.hpp>
 
@@ -32,8 +33,9 @@ class PackedMatrix {
   template <class Matrix>
   static PackedMatrix parallel(const Matrix& X) {
     PackedMatrix B(X.rows(), X.cols());
+    T* const data = B.memory_.data();
     parallel_for(B.panels(), [&](Index p) {
-      ATTN_DISPATCH_TO(B.instruction_set_, pack<T>(X, p, B.memory_.data()));
+      ATTN_DISPATCH_TO(B.instruction_set_, RightFactor<T>::pack(X, T(1), p, data));
     });
     return B;
   }
@@ -41,8 +43,22 @@ class PackedMatrix {
   InstructionSet instruction_set() const { return instruction_set_; }
   Index rows() const { return rows_; }
   Index columns() const { return columns_; }
-  Index panels() const { return ATTN_DISPATCH_TO(instruction_set_, panels<T>(columns_)); }
   const T* data() const { return memory_.data(); }
+
+  Index panels() const {
+    return ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::panels(columns_));
+  }
+  /// The columns of a panel.
+  Range panel(Index p) const {
+    const Index begin = ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::begin(p, columns_));
+    return {begin, begin + ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::size(p, columns_))};
+  }
+  /// The columns of the widest panel.
+  Index width() const { return ATTN_DISPATCH_TO(instruction_set_, panel_rows<T>); }
+  /// One element of B.
+  T operator()(Index k, Index column) const {
+    return ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>{data(), rows_, columns_}(k, column));
+  }
 
  private:
   PackedMatrix(Index rows, Index columns)
@@ -50,10 +66,10 @@ class PackedMatrix {
         rows_(rows),
         columns_(columns),
         memory_(Buffer<T>::for_overwrite(
-            ATTN_DISPATCH_TO(instruction_set_, packed_size<T>(rows, columns)))) {}
+            ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::packed_size(rows, columns)))) {}
   template <class Matrix>
   void pack_transposed(const Matrix& W, Index p) {
-    ATTN_DISPATCH_TO(instruction_set_, pack_transposed<T>(W, p, memory_.data()));
+    ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::pack_transposed(W, p, memory_.data()));
   }
 
   InstructionSet instruction_set_ = InstructionSet::native;
@@ -96,6 +112,10 @@ struct RightFactor {
   }
   /// Elements of a panel of so many rows, with memory for packing it by squares.
   static constexpr Index padded_panel_size(Index rows) { return padded_size(rows) * width; }
+  /// Elements of the packed form of a matrix of so many rows and columns.
+  static constexpr Index packed_size(Index rows, Index columns) {
+    return panels(columns) * padded_panel_size(rows);
+  }
   /// Row k of panel p, which the rows after it follow.
   const T* row(Index p, Index k) const { return data + p * panel_size + k * width; }
   /// One element of B.
@@ -126,24 +146,6 @@ struct RightFactor {
     }
   }
 };
-
-/// The elements that the packed form of a matrix of so many rows and columns needs.
-template <class T>
-Index packed_size(Index rows, Index columns) {
-  return RightFactor<T>::panels(columns) * RightFactor<T>::padded_panel_size(rows);
-}
-template <class T>
-Index panels(Index columns) {
-  return RightFactor<T>::panels(columns);
-}
-template <class T, class Matrix>
-void pack_transposed(const Matrix& W, Index p, T* data) {
-  RightFactor<T>::pack_transposed(W, p, data);
-}
-template <class T, class Matrix>
-void pack(const Matrix& X, Index p, T* data) {
-  RightFactor<T>::pack(X, T(1), p, data);
-}
 
 }  // namespace detail::ATTN_TARGET
 }  // namespace ATTN_ABI

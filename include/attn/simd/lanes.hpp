@@ -221,17 +221,32 @@ Lanes<T, n> fma(const Lanes<T, n>& a, const B& b, const C& c) {
   using L = Lanes<T, n>;
   return L::of(fused_multiply_add(a.packet, L(b).packet, L(c).packet));
 }
-/// The larger of the two; a where one of them is NaN.
-template <class A, class B, class L = LanesOf<A, B> >
-L max(const A& a, const B& b) {
-  const L x = a, y = b;
-  return L::of(y.packet > x.packet ? y.packet : x.packet);
+/// The larger of the two; a where one of them is NaN. The first overload is more specialized than
+/// std::max, beside which a rule's formula may call it.
+template <class T, Index n>
+Lanes<T, n> max(const Lanes<T, n>& a, const Lanes<T, n>& b) {
+  return Lanes<T, n>::of(b.packet > a.packet ? b.packet : a.packet);
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n> max(const Lanes<T, n>& a, const B& b) {
+  return max(a, Lanes<T, n>(b));
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
+Lanes<T, n> max(const A& a, const Lanes<T, n>& b) {
+  return max(Lanes<T, n>(a), b);
 }
 /// The smaller of the two; a where one of them is NaN.
-template <class A, class B, class L = LanesOf<A, B> >
-L min(const A& a, const B& b) {
-  const L x = a, y = b;
-  return L::of(y.packet < x.packet ? y.packet : x.packet);
+template <class T, Index n>
+Lanes<T, n> min(const Lanes<T, n>& a, const Lanes<T, n>& b) {
+  return Lanes<T, n>::of(b.packet < a.packet ? b.packet : a.packet);
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+Lanes<T, n> min(const Lanes<T, n>& a, const B& b) {
+  return min(a, Lanes<T, n>(b));
+}
+template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
+Lanes<T, n> min(const A& a, const Lanes<T, n>& b) {
+  return min(Lanes<T, n>(a), b);
 }
 template <class T, Index n>
 Lanes<T, n> abs(const Lanes<T, n>& a) {
