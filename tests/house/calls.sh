@@ -42,7 +42,7 @@ pass == 1 {
   if (!match(line, /[ *&]?[a-z][a-z0-9_]*\(/)) next
   name = substr(line, RSTART, RLENGTH - 1)
   sub(/^[ *&]/, "", name)
-  if (name ~ /^(decltype|alignas|noexcept|operator)$/) next
+  if (name ~ /^(decltype|alignas|noexcept|operator|sizeof)$/) next
   if (!(name in first) || rank_of(FILENAME) < first[name]) { first[name] = rank_of(FILENAME); where[name] = FILENAME }
 }
 pass == 2 {

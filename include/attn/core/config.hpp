@@ -25,10 +25,25 @@
 #endif
 #endif
 
-// Two translation units of one program may be compiled for different instruction sets, or with
-// assertions on and off. The same inline function then has two bodies, and a linker keeps either.
-// An inline namespace that is named after both facts keeps them apart: attn::Tensor is
-// attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in the other.
+// Whether the kernels are compiled for several instruction sets, one of which is chosen at run time
+// (see simd/targets.hpp): by default in a plain build for x86-64. Define it as 0 before the first
+// include, or on the command line, to compile them for that of the file alone, which takes less
+// time.
+//
+// GCC misaligns registers of 32 bytes on the stack of 64-bit Windows (GCC bug 54412), so that a
+// build for Windows does not choose.
+#ifndef ATTN_DISPATCHES
+#if defined(__x86_64__) && !defined(__AVX__) && !defined(_WIN32)
+#define ATTN_DISPATCHES 1
+#else
+#define ATTN_DISPATCHES 0
+#endif
+#endif
+
+// Two translation units of one program may be compiled for different instruction sets, choose them
+// at run time or not, or have assertions on or off. The same inline function then has two bodies,
+// and a linker keeps either. An inline namespace that is named after these facts keeps them apart:
+// attn::Tensor is attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in another.
 
 // 1. The instruction set: what Eigen's packets are made of, the widest first.
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(EIGEN_VECTORIZE_AVX512DQ)
@@ -62,8 +77,13 @@
 #define ATTN_ABI_PACKETS scalar
 #endif
 
-// 2. The name: <instruction set>_<assertions>. Two macros, so that the arguments are expanded.
+// 2. The name: <instruction set>_<assertions>, or <instruction set>_dispatched_<assertions>. Two
+// macros, so that the arguments are expanded.
+#if ATTN_DISPATCHES
+#define ATTN_ABI_JOIN_(packets, assertions) packets##_dispatched_##assertions
+#else
 #define ATTN_ABI_JOIN_(packets, assertions) packets##_##assertions
+#endif
 #define ATTN_ABI_JOIN(packets, assertions) ATTN_ABI_JOIN_(packets, assertions)
 #define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_ABI_ASSERT)
 

@@ -227,11 +227,11 @@ template <class T, Index n>
 Lanes<T, n> max(const Lanes<T, n>& a, const Lanes<T, n>& b) {
   return Lanes<T, n>::of(b.packet > a.packet ? b.packet : a.packet);
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n> max(const Lanes<T, n>& a, const B& b) {
   return max(a, Lanes<T, n>(b));
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > A>
 Lanes<T, n> max(const A& a, const Lanes<T, n>& b) {
   return max(Lanes<T, n>(a), b);
 }
@@ -240,11 +240,11 @@ template <class T, Index n>
 Lanes<T, n> min(const Lanes<T, n>& a, const Lanes<T, n>& b) {
   return Lanes<T, n>::of(b.packet < a.packet ? b.packet : a.packet);
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> B>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n> min(const Lanes<T, n>& a, const B& b) {
   return min(a, Lanes<T, n>(b));
 }
-template <class T, Index n, std::convertible_to<Lanes<T, n>> A>
+template <class T, Index n, std::convertible_to<Lanes<T, n> > A>
 Lanes<T, n> min(const A& a, const Lanes<T, n>& b) {
   return min(Lanes<T, n>(a), b);
 }

@@ -33,7 +33,7 @@ template <class T>
 struct RegisterOf<T, 1> {
   using type = T;
 };
-/// n values of type T in a register, a vector type of the compiler; the value itself where n is 1.
+/// n values of type T in a register: a vector type of the compiler, or T itself where n is 1.
 template <class T, Index n>
 using Register = typename RegisterOf<T, n>::type;
 
@@ -57,8 +57,8 @@ Register<T, n> broadcast(T x) {
   else return x - Register<T, n>{};
 }
 
-// What compilers have no operator for. Each function has a portable form, which computes lane by lane
-// or with a·b + c for the fused multiply-add, and beside it the instruction of a machine.
+// What compilers have no operator for. Each function has a portable form, which computes lane by
+// lane or with a·b + c for the fused multiply-add, and beside it the instruction of a machine.
 
 template <class Packet, class F>
 Packet for_each_element(const Packet& a, const F& f) {

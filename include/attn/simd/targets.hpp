@@ -13,14 +13,6 @@
 // kernels for AVX2 and AVX-512, and the processor decides at run time which are used. In each set
 // of kernels everything lives in a namespace of its own, attn::detail::avx2 for example, so that no
 // function that is compiled for a higher instruction set can be taken for one of a lower.
-//
-// GCC misaligns registers of 32 bytes on the stack of 64-bit Windows (GCC bug 54412), so that a
-// plain build for Windows keeps to 16.
-#if defined(__x86_64__) && !defined(__AVX__) && !defined(_WIN32)
-#define ATTN_DISPATCHES 1
-#else
-#define ATTN_DISPATCHES 0
-#endif
 
 // The registers of the namespace `native`: what the file is compiled for.
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
