@@ -36,6 +36,47 @@ struct WeightTiles {
   Index stride;
 };
 
+/// A column of scores, dP in the place of dS, and log-sum-exp and D of its queries.
+template <class T>
+struct GradientColumn {
+  ScoreColumn<T> scores;
+  T* dS;
+  const T *log_sum_exp, *D;
+};
+
+/// P and dS, from the scores S in the place of P and dP in the place of dS. With dropout,
+/// O = (P ∘ M) V: then P becomes P ∘ M, which dV needs, and dS = P ∘ (dP ∘ M − D). What is dropped
+/// is 0, whatever it was.
+template <class R, class T>
+ATTN_FLATTEN void differentiate_rule(const R& rule, [[maybe_unused]] Coverage coverage,
+                                     const GradientColumn<T>& column,
+                                     const std::optional<WeightDropout<T> >& dropout) {
+  using Vector = simd::Vector<T>;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  const ScoreColumn<T>& scores = column.scores;
+  const Vector log_sum_exp = simd::load<Vector>(column.log_sum_exp);
+  const Vector D = simd::load<Vector>(column.D);
+  for (Index j = 0; j < scores.keys; ++j) {
+    const auto at = scores.at(j);
+    T* const P = scores.S + j * scores.stride;
+    T* const dS = column.dS + j * scores.stride;
+    const Dual<Vector> s = rule.score(Dual<Vector>(simd::load<Vector>(P), T(1)), at, scores.count);
+    auto allowed = s.value != none;
+    if constexpr (R::masks)
+      if (coverage != Coverage::full) allowed = allowed & rule.allows(at, scores.count);
+    const Vector p = select(allowed, exp2(fma(s.value, log2e<T>, -log_sum_exp)), T(0));
+    Vector dP = simd::load<Vector>(dS);
+    Vector kept = p;
+    if (dropout) {
+      const Vector M = (*dropout)(at);
+      kept = p * M;
+      dP = select(M == T(0), T(0), dP * M);
+    }
+    simd::store(P, kept);
+    simd::store(dS, select(allowed, p * (dP - D) * s.slope, T(0)));
+  }
+}
+
 /// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of
 /// queries against a tile of keys: in memory the elements of one key follow those of another, with
 /// a query in each lane   [FA2 Alg.2, lines 11–14]
@@ -88,7 +129,16 @@ class GradientTile {
   void compute_under(const R& rule, Range keys, Coverage coverage) const {
     multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));
     multiply_rows(task_.K, keys, panel_.Q, store_to(P_));
-    for (Index lane = 0; lane < size; lane += lanes) apply(rule, keys, coverage, lane);
+    const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
+    for (Index lane = 0; lane < size; lane += lanes) {
+      const Index first = keys.begin * stride_ + lane;
+      const Range queries{panel_.queries.begin + lane, panel_.queries.end};
+      differentiate_rule(
+          rule, coverage,
+          GradientColumn<T>{score_column(task_, queries, places, P_ + first, stride_), dS_ + first,
+                            panel_.log_sum_exp + lane, panel_.D + lane},
+          task_.dropout);
+    }
   }
 
   /// Keeps a register block in a tile, as it is.
@@ -123,36 +173,6 @@ class GradientTile {
       simd::store(P + w * lanes, p[w]);
       simd::store(dS + w * lanes, p[w] * (dP - simd::load<Vector>(D + w * lanes)));
     }
-  }
-
-  /// The rule on a vector of queries. With dropout, O = (P ∘ M) V: then P becomes P ∘ M, which dV
-  /// needs, and dS = P ∘ (dP ∘ M − D).
-  template <class R>
-  ATTN_FLATTEN void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage,
-                          Index lane) const {
-    const Index row = panel_.queries.begin + lane,
-                count = std::clamp<Index>(panel_.queries.end - row, 0, lanes);
-    const Vector log_sum_exp = simd::load<Vector>(panel_.log_sum_exp + lane),
-                 D = simd::load<Vector>(panel_.D + lane);
-    for (Index j = keys.begin; j < keys.end; ++j) {
-      const auto at = positions(task_, row, keys_.begin + j);
-      T *const P = P_ + j * stride_ + lane, *const dS = dS_ + j * stride_ + lane;
-      const Dual<Vector> s = rule.score(Dual<Vector>(simd::load<Vector>(P), T(1)), at, count);
-      auto allowed = s.value != none;
-      if constexpr (R::masks)
-        if (coverage != Coverage::full) allowed = allowed & rule.allows(at, count);
-      const Vector p = select(allowed, exp2(fma(s.value, log2e<T>, -log_sum_exp)), T(0));
-      Vector dP = simd::load<Vector>(dS), p_kept = p;
-      if (task_.dropout) drop(at, p_kept, dP);
-      simd::store(P, p_kept);
-      simd::store(dS, select(allowed, p * (dP - D) * s.slope, T(0)));
-    }
-  }
-  /// P ∘ M and dP ∘ M; what is dropped is 0, whatever it was.
-  void drop(const PositionsOf<IndexVector<T> >& at, Vector& p, Vector& dP) const {
-    const Vector M = (*task_.dropout)(at);
-    p = p * M;
-    dP = select(M == T(0), T(0), dP * M);
   }
 
   /// The product of a tile's rows and a panel; finish(j, C) takes rows from key j of the tile on.

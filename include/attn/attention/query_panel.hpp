@@ -21,6 +21,17 @@ constexpr Index query_panel_size(Index E, Index Ev) {
   return (padded_size(E) + padded_size(Ev) + 2) * panel_rows<T>;
 }
 
+/// P ← P ∘ M. A weight that is marked as masked, −1, stays so.
+template <class T>
+ATTN_FLATTEN void drop_weights(const WeightDropout<T>& dropout, const ScoreColumn<T>& column) {
+  using Vector = simd::Vector<T>;
+  for (Index j = 0; j < column.keys; ++j) {
+    T* const p = column.S + j * column.stride;
+    const Vector weight = simd::load<Vector>(p);
+    simd::store(p, select(weight < T(0), weight, weight * dropout(column.at(j))));
+  }
+}
+
 /// A panel of queries while it passes over the keys, in memory of `query_panel_size` elements: Q (E
 /// columns of a panel), O (Ev columns), and the softmax of the scores so far of each query, its
 /// maximum m and its sum ℓ.
@@ -161,15 +172,14 @@ class QueryPanel {
     return (all[0] + all[1]) + (all[2] + all[3]);
   }
 
-  /// P ← P ∘ M; ℓ is that of P as it was. What is marked as masked stays so.
-  ATTN_FLATTEN void drop(const AttendedKeys& keys, Index first_key) const {
-    for (Index lane = 0; lane < size; lane += lanes)
-      for (Index j = keys.begin; j < keys.end; ++j) {
-        T* const p = S_ + j * size + lane;
-        const Vector weight = simd::load<Vector>(p),
-                     M = (*task_.dropout)(positions(task_, queries_.begin + lane, first_key + j));
-        simd::store(p, select(weight < T(0), weight, weight * M));
-      }
+  /// P ← P ∘ M; ℓ is that of P as it was.
+  void drop(const AttendedKeys& keys, Index first_key) const {
+    const Range places{first_key + keys.begin, first_key + keys.end};
+    for (Index lane = 0; lane < size; lane += lanes) {
+      T* const P = S_ + keys.begin * size + lane;
+      const Range queries{queries_.begin + lane, queries_.end};
+      drop_weights(*task_.dropout, score_column(task_, queries, places, P, size));
+    }
   }
 
   /// The weights of some keys as a right factor.

@@ -79,10 +79,51 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
-/// The places of a vector of scores of a task: rows from i on, and key j.
-template <class Task>
-PositionsOf<IndexVector<typename Task::Scalar> > positions(const Task& task, Index i, Index j) {
-  return {task.batch, task.head, {task.row + i}, j};
+/// The scores of a vector of queries against some keys, `stride` apart in memory. `first` is the
+/// place of the first key; `count` queries are meant, and the lanes after them hold anything.
+template <class T>
+struct ScoreColumn {
+  PositionsOf<IndexVector<T> > first;
+  Index count;
+  Index keys;
+  T* S;
+  Index stride;
+
+  PositionsOf<IndexVector<T> > at(Index j) const {
+    return {first.batch, first.head, first.query, first.key + j};
+  }
+};
+template <class Task, class T = typename Task::Scalar>
+ScoreColumn<T> score_column(const Task& task, Range queries, Range keys, T* S, Index stride) {
+  const Index count = std::clamp<Index>(queries.size(), 0, simd::lanes<T>);
+  const PositionsOf<IndexVector<T> > first{
+      task.batch, task.head, {task.row + queries.begin}, keys.begin};
+  return {first, count, keys.size(), S, stride};
+}
+
+/// S ← rule(S), and the largest score of each query. Score changes act on the scaled scores, and
+/// masks come last; what is masked in all lanes need not be changed.
+template <class R, class T>
+ATTN_FLATTEN void apply_rule(const R& rule, [[maybe_unused]] Coverage coverage,
+                             const ScoreColumn<T>& column, T* maximum) {
+  using Vector = simd::Vector<T>;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  Vector m = simd::load<Vector>(maximum);
+  for (Index j = 0; j < column.keys; ++j) {
+    const auto at = column.at(j);
+    Vector s = simd::load<Vector>(column.S + j * column.stride);
+    if (!R::masks || coverage == Coverage::full) {
+      s = rule.score(s, at, column.count);
+    } else {
+      const auto allowed = rule.allows(at, column.count);
+      s = !R::changes_scores || any(allowed)
+              ? select(allowed, rule.score(s, at, column.count), none)
+              : Vector(none);
+    }
+    simd::store(column.S + j * column.stride, s);
+    m = max(m, s);
+  }
+  simd::store(maximum, m);
 }
 
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys. In memory the
@@ -124,7 +165,13 @@ class ScoreTile {
   void compute_under(const R& rule, Range keys, Coverage coverage) {
     simd::Array<T, size> before_rule{};
     multiply_keys(keys, before_rule);
-    for (Index lane = 0; lane < size; lane += Vector::size) apply(rule, keys, coverage, lane);
+    const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
+    for (Index lane = 0; lane < size; lane += Vector::size) {
+      T* const S = S_ + keys.begin * size + lane;
+      const Range queries{queries_.begin + lane, queries_.end};
+      apply_rule(rule, coverage, score_column(task_, queries, places, S, size),
+                 maximum.data + lane);
+    }
   }
 
   /// S = K Qᵀ, and the largest score of each query.
@@ -142,30 +189,6 @@ class ScoreTile {
     };
     multiply<W>(task_.K.tile({keys_.begin + keys.begin, keys_.begin + keys.end}), keys.size(),
                 PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
-  }
-
-  /// The rule on a vector of queries. Score changes act on the scaled scores, and masks come last;
-  /// what is masked in all lanes need not be changed.
-  template <class R>
-  ATTN_FLATTEN void apply(const R& rule, Range keys, [[maybe_unused]] Coverage coverage,
-                          Index lane) {
-    const Index row = queries_.begin + lane,
-                count = std::clamp<Index>(queries_.end - row, 0, Vector::size);
-    Vector m = simd::load<Vector>(maximum.data + lane);
-    for (Index j = keys.begin; j < keys.end; ++j) {
-      const auto at = positions(task_, row, keys_.begin + j);
-      Vector s = simd::load<Vector>(S_ + j * size + lane);
-      if (!R::masks || coverage == Coverage::full) {
-        s = rule.score(s, at, count);
-      } else {
-        const auto allowed = rule.allows(at, count);
-        s = !R::changes_scores || any(allowed) ? select(allowed, rule.score(s, at, count), none)
-                                               : Vector(none);
-      }
-      simd::store(S_ + j * size + lane, s);
-      m = max(m, s);
-    }
-    simd::store(maximum.data + lane, m);
   }
 
   const Task& task_;
