@@ -39,11 +39,11 @@ TEST(Cost, OfATrainingStepIsTheMemoryOfTheStepBefore) {
     tape.backward(layer(tape.constant(x)), x);
   };
   step();  // its gradients stay with the parameters
-  const auto expect_no_tensors_allocated = [&](auto&& step) {
-    step();
+  const auto expect_no_tensors_allocated = [&](auto&& training_step) {
+    training_step();
     for (int i = 0; i < 3; ++i) {
       const std::ptrdiff_t before = most_bytes_allocated = bytes_allocated.load();
-      step();
+      training_step();
       EXPECT_LT(most_bytes_allocated - before, 20'000) << "records, no tensors";
     }
   };
