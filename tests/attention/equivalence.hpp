@@ -47,7 +47,7 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
     c.with_attention([&](const Attention& tiled) { compare(c, tiled); });
     if (HasFailure())
       ADD_FAILURE() << "case " << number << ": " << c.describe() << "\nalone: ATTN_CASE=" << number
-                    << " attn_attention_tests --gtest_filter='*Equivalence"
+                    << " attn_kernel_tests --gtest_filter='*Equivalence"
                     << (sizeof(T) == 4 ? "Float" : "Double") << "*/0'";
   }
 
