@@ -25,6 +25,14 @@ struct Gradients {
     attention.backward(attn::AttentionInputs<T>{q, k, v},
                        {forward.output, forward.log_sum_exp, d_output}, rule, {query, key, value});
   }
+  Gradients(const attention_cases::Case<T>& c, const attention_cases::Attention<T>& attention,
+            const attn::Tensor<T, 4>& d_output)
+      : query(c.q.shape), key(c.k.shape), value(c.v.shape) {
+    Tensor<T, 4> output(d_output.shape());
+    Tensor<T, 3> log_sum_exp({c.shape.B, c.shape.H, c.shape.L});
+    attention.forward({output, std::nullopt, log_sum_exp.view()});
+    attention.backward({output, log_sum_exp, d_output}, {query, key, value});
+  }
 };
 
 template <class T>
@@ -32,23 +40,16 @@ class Backward : public testing::Test {
  protected:
   void run(std::uint64_t number) {
     attention_cases::Case<T> c(number);
-    c.with_rule([&](const auto& rule) { compare(c, rule); });
+    c.with_attention([&](const auto& tiled) { compare(c, tiled); });
     if (this->HasFailure()) ADD_FAILURE() << "case " << number << ": " << c.describe();
   }
 
  private:
-  template <class R>
-  void compare(attention_cases::Case<T>& c, const R& rule) {
+  void compare(attention_cases::Case<T>& c, const attention_cases::Attention<T>& tiled) {
     const auto [B, H, G, L, S, E, Ev] = c.shape;
     attn::Random random{std::uint64_t(L + S)};
     const auto d_output = normal<T, 4>(random, {B, H, L, Ev});
-    const attn::ScaledDotProductAttention<attn::Tiled> tiled(c.options());
-    const auto of = [&](const auto& attention) {
-      return Gradients<T>(attention, std::as_const(c.q).view(), std::as_const(c.k).view(),
-                          std::as_const(c.v).view(), rule, d_output);
-    };
-    const auto got = of(tiled),
-               wanted = of(attn::ScaledDotProductAttention<attn::Reference>(c.options()));
+    const Gradients<T> got(c, tiled, d_output), wanted(c, c.reference(tiled.rule), d_output);
     const double tolerance = (sizeof(T) == 4 ? 1e-5 : 2e-14) * (3 + 2 * c.factor);
     EXPECT_TRUE(near(got.query, wanted.query, tolerance)) << "query";
     EXPECT_TRUE(near(got.key, wanted.key, tolerance)) << "key";
@@ -63,14 +64,13 @@ class Backward : public testing::Test {
         c.k.view().matrix(b, g).row(bad).setConstant(std::numeric_limits<T>::quiet_NaN());
         c.v.view().matrix(b, g)(bad, random.index(Ev)) = std::numeric_limits<T>::infinity();
       }
-    const auto poisoned = of(tiled);
-    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
+    const Gradients<T> poisoned(c, tiled, d_output);
     for (Index b = 0; b < B; ++b)
       for (Index g = 0; g < G; ++g) {
         bool seen = false;
         for (Index h = g * H / G; h < (g + 1) * H / G; ++h)
           for (Index i = 0; i < L; ++i) {
-            const bool sees = bound.allows(attn::Position{b, h, i, bad});
+            const bool sees = tiled.rule.allows(attn::Position{b, h, i, bad});
             seen = seen || sees;
             ASSERT_TRUE(sees || E == 0 ||
                         std::memcmp(&got.query(b, h, i, 0), &poisoned.query(b, h, i, 0),

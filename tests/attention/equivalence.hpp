@@ -13,6 +13,7 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
  protected:
   using Index = attn::Index;
   using Tensor = attn::Tensor<T, 4>;
+  using Attention = attention_cases::Attention<T>;
 
   void run_share() {
     if (const char* one = std::getenv("ATTN_CASE")) return run(std::strtoull(one, nullptr, 10));
@@ -22,38 +23,47 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
   }
 
  private:
+  /// The output alone, with the weights, and with the log-sum-exp.
+  struct Results {
+    Tensor output, weighted_output, weights, summed_output;
+    attn::Tensor<T, 3> log_sum_exp;
+
+    Results(const attention_cases::Shape& s, const Attention& attention)
+        : output({s.B, s.H, s.L, s.Ev}),
+          weighted_output(output.shape()),
+          weights({s.B, s.H, s.L, s.S}),
+          summed_output(output.shape()),
+          log_sum_exp({s.B, s.H, s.L}) {
+      for (Tensor* x : {&output, &weighted_output, &weights, &summed_output})
+        x->flat().setConstant(std::numeric_limits<T>::quiet_NaN());  // all of it is overwritten
+      attention.forward({output});
+      attention.forward({weighted_output, weights.view()});
+      attention.forward({summed_output, std::nullopt, log_sum_exp.view()});
+    }
+  };
+
   void run(std::uint64_t number) {
     attention_cases::Case<T> c(number);
-    c.with_rule([&](const auto& rule) { compare(c, rule); });
+    c.with_attention([&](const Attention& tiled) { compare(c, tiled); });
     if (HasFailure())
       ADD_FAILURE() << "case " << number << ": " << c.describe() << "\nalone: ATTN_CASE=" << number
-                    << " attn_attention_tests --gtest_filter='*Equivalence"
+                    << " attn_kernel_tests --gtest_filter='*Equivalence"
                     << (sizeof(T) == 4 ? "Float" : "Double") << "*/0'";
   }
 
-  template <class R>
-  void compare(attention_cases::Case<T>& c, const R& rule) {
-    const attn::ScaledDotProductAttention<attn::Tiled> tiled(c.options());
-    const attn::ScaledDotProductAttention<attn::Reference> reference(c.options());
-    const attn::TensorView<const T, 4> q = std::as_const(c.q).view(), k = std::as_const(c.k).view(),
-                                       v = std::as_const(c.v).view();
-    const Tensor got = tiled(q, k, v, rule);
-    const auto weighted = tiled.with_weights(q, k, v, rule),
-               wanted = reference.with_weights(q, k, v, rule);
-    const auto summed = tiled.with_log_sum_exp(q, k, v, rule),
-               wanted_sum = reference.with_log_sum_exp(q, k, v, rule);
+  void compare(attention_cases::Case<T>& c, const Attention& tiled) {
+    const Results got(c.shape, tiled), wanted(c.shape, c.reference(tiled.rule));
     const double tolerance = (sizeof(T) == 4 ? 2e-6 : 4e-15) * (3 + 2 * c.factor);
-    EXPECT_TRUE(near(got, wanted.output, 4 * tolerance)) << "output";
-    EXPECT_TRUE(near(weighted.weights, wanted.weights, tolerance)) << "weights";
-    EXPECT_TRUE(near(summed.log_sum_exp, wanted_sum.log_sum_exp, 8 * tolerance)) << "log-sum-exp";
-    EXPECT_TRUE(same_bits(got, weighted.output)) << "output with weights";
-    EXPECT_TRUE(same_bits(got, summed.output)) << "output with log-sum-exp";
-    poison(c, rule, got);
+    EXPECT_TRUE(near(got.output, wanted.weighted_output, 4 * tolerance)) << "output";
+    EXPECT_TRUE(near(got.weights, wanted.weights, tolerance)) << "weights";
+    EXPECT_TRUE(near(got.log_sum_exp, wanted.log_sum_exp, 8 * tolerance)) << "log-sum-exp";
+    EXPECT_TRUE(same_bits(got.output, got.weighted_output)) << "output with weights";
+    EXPECT_TRUE(same_bits(got.output, got.summed_output)) << "output with log-sum-exp";
+    poison(c, tiled, got.output);
   }
 
   /// Some keys and values become what must not be computed with where they are masked.
-  template <class R>
-  void poison(attention_cases::Case<T>& c, const R& rule, const Tensor& clean) {
+  void poison(attention_cases::Case<T>& c, const Attention& tiled, const Tensor& clean) {
     const auto [B, H, G, L, S, E, Ev] = c.shape;
     if (S == 0 || L == 0 || Ev == 0) return;
     constexpr T infinity = std::numeric_limits<T>::infinity();
@@ -72,14 +82,14 @@ class Equivalence : public testing::TestWithParam<std::uint64_t> {
           c.v.view().matrix(b, g)(j, random.index(Ev)) = value;
         }
     }
-    const Tensor got = attn::ScaledDotProductAttention<attn::Tiled>(c.options())(
-        std::as_const(c.q).view(), std::as_const(c.k).view(), std::as_const(c.v).view(), rule);
-    const attn::BoundRule<R> bound(rule, {B, H, L, S}, c.options().align);
+    Tensor got({B, H, L, Ev});
+    got.flat().setConstant(std::numeric_limits<T>::quiet_NaN());
+    tiled.forward({got});
     for (Index b = 0; b < B; ++b)
       for (Index h = 0; h < H; ++h)
         for (Index i = 0; i < L; ++i) {
           const bool sees = std::any_of(bad.begin(), bad.end(), [&](Index j) {
-            return bound.allows(attn::Position{b, h, i, j});
+            return tiled.rule.allows(attn::Position{b, h, i, j});
           });
           ASSERT_TRUE(sees || std::memcmp(&clean(b, h, i, 0), &got(b, h, i, 0),
                                           std::size_t(Ev) * sizeof(T)) == 0)

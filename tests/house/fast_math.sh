@@ -7,7 +7,8 @@ shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/masks.cpp" <<'END'
-#include <attn/attn.hpp>
+#include <attn/attention/scaled_dot_product.hpp>
+#include <attn/core/random.hpp>
 #include <bit>
 #include <cstdint>
 int main() {  // a masked key's weight is 0, in its bits, and its NaN is not seen
@@ -28,7 +29,7 @@ END
 refused=0 right=0
 for flags in -ffast-math -Ofast -ffinite-math-only -funsafe-math-optimizations -fno-signed-zeros "-ffast-math -fno-finite-math-only"; do
   # shellcheck disable=SC2086 # the flags are words
-  if "$cxx" -std=c++20 -O2 $flags "$@" -pthread "$work/masks.cpp" -o "$work/masks" 2>"$work/errors"; then
+  if "$cxx" -std=c++20 -O2 -Wfatal-errors $flags "$@" -pthread "$work/masks.cpp" -o "$work/masks" 2>"$work/errors"; then
     "$work/masks" || { echo "compiled with $flags the masks are wrong: $?"; exit 1; }
     right=$((right + 1))
   else

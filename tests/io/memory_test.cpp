@@ -7,19 +7,16 @@
 #include <attn/nn/linear.hpp>
 #include <random>
 
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-
 namespace {
 
 using attn::Index;
 
-constexpr bool under_address_sanitizer =
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-    true;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool under_address_sanitizer = true;
+#elif defined(__has_feature)
+constexpr bool under_address_sanitizer = __has_feature(address_sanitizer);
 #else
-    false;
+constexpr bool under_address_sanitizer = false;
 #endif
 
 /// A line of /proc/self/status in bytes: VmRSS is the resident memory, VmHWM its peak; -1 where

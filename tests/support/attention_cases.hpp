@@ -5,6 +5,7 @@
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/core/random.hpp>
 #include <cstdlib>
+#include <functional>
 #include <sstream>
 #include <string>
 
@@ -60,6 +61,37 @@ struct Bands {
     if (first != last) return attn::Coverage::partial;
     return first % 2 == 0 ? attn::Coverage::full : attn::Coverage::empty;
   }
+};
+
+/// A rule whose type is erased, as the scores of one call have it: it is asked element by element,
+/// at rows and columns of the call. What is computed with it is compiled once for all rules.
+template <class T>
+class ErasedRule {
+ public:
+  /// Refers to the rule.
+  template <class R>
+  ErasedRule(const R& rule, const attn::ScoreShape& call, attn::Align align) {
+    const attn::BoundRule<R> bound(rule, call, align);
+    allows_ = [bound](attn::Position at) { return bound.allows(at); };
+    score_ = [bound](T s, attn::Position at) { return bound.score(s, at); };
+    dual_score_ = [bound](attn::Dual<T> s, attn::Position at) { return bound.score(s, at); };
+  }
+  bool allows(attn::Position at) const { return allows_(at); }
+  T score(T s, attn::Position at) const { return score_(s, at); }
+  attn::Dual<T> score(attn::Dual<T> s, attn::Position at) const { return dual_score_(s, at); }
+
+ private:
+  std::function<bool(attn::Position)> allows_;
+  std::function<T(T, attn::Position)> score_;
+  std::function<attn::Dual<T>(attn::Dual<T>, attn::Position)> dual_score_;
+};
+
+/// The attention of a case by a kernel, whose type is erased with that of the rule.
+template <class T>
+struct Attention {
+  ErasedRule<T> rule;
+  std::function<void(const attn::AttentionOutputs<T>&)> forward;
+  std::function<void(const attn::BackwardInputs<T>&, const attn::InputGradients<T>&)> backward;
 };
 
 struct Shape {
@@ -176,6 +208,34 @@ class Case {
     }
   }
   attn::AttentionOptions options() const { return {.align = align_}; }
+  attn::AttentionInputs<T> inputs() const { return {q.view(), k.view(), v.view()}; }
+
+  /// Calls f with the attention of the case by the default kernel, under its rule.
+  template <class F>
+  void with_attention(F&& f) {
+    with_rule([&](const auto& rule) {
+      const attn::ScaledDotProductAttention<attn::Tiled> tiled(options());
+      f(Attention<T>{
+          ErasedRule<T>(rule, {shape.B, shape.H, shape.L, shape.S}, align_),
+          [&](const attn::AttentionOutputs<T>& outputs) { tiled.forward(inputs(), outputs, rule); },
+          [&](const attn::BackwardInputs<T>& given, const attn::InputGradients<T>& gradients) {
+            tiled.backward(inputs(), given, rule, gradients);
+          }});
+    });
+  }
+  /// The same by the reference implementation.
+  Attention<T> reference(const ErasedRule<T>& rule) const {
+    const attn::ScaledDotProductAttention<attn::Reference> attend(
+        {.align = attn::Align::upper_left});  // the erased rule knows its alignment
+    return {rule,
+            [this, attend, rule](const attn::AttentionOutputs<T>& outputs) {
+              attend.forward(inputs(), outputs, rule);
+            },
+            [this, attend, rule](const attn::BackwardInputs<T>& given,
+                                 const attn::InputGradients<T>& gradients) {
+              attend.backward(inputs(), given, rule, gradients);
+            }};
+  }
 
  private:
   /// 0 … 300, small ones more often: 192 is the end of a tile.
@@ -194,10 +254,10 @@ class Case {
   Index rule_;
 };
 
-/// As many cases as CI has time for; the variable ATTN_CASES overrides it.
+/// How many cases are drawn; the variable ATTN_CASES overrides it: .ci/run draws more.
 inline std::uint64_t how_many() {
   const char* number = std::getenv("ATTN_CASES");
-  return number ? std::strtoull(number, nullptr, 10) : 24000;
+  return number ? std::strtoull(number, nullptr, 10) : 4800;
 }
 
 }  // namespace attention_cases
