@@ -16,6 +16,7 @@
 #include "picture.hpp"
 #include "program.hpp"
 #include "read_date.hpp"
+#include "speed.hpp"
 #include "words.hpp"
 
 int main(int argc, char** argv) {
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
     figure.save(output);
     std::cout << "the trained model writes \"" << map.read << "\" as " << map.written
               << (map.written == expected ? "" : ", but it is " + expected) << '\n';
+    print_speed();
     std::cout << "wrote " << output << '\n';
     return all_hold ? 0 : 1;
   });
