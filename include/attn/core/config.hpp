@@ -70,7 +70,7 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The type of all sizes and offsets: 64 bits, signed.
+/// The type of all sizes and offsets: signed, with as many bits as a pointer.
 using Index = Eigen::Index;
 
 }  // namespace ATTN_ABI

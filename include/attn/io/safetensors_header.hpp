@@ -190,7 +190,7 @@ class SafeTensorsHeaderReader {
     try {
       return checked_size(shape, element_size);
     } catch (const ShapeError&) {
-      fail("the shape of " + in_quotes(name_) + " has more bytes than 64 bits can address");
+      fail("the shape of " + in_quotes(name_) + " has more bytes than this machine can address");
     }
   }
 
