@@ -228,9 +228,9 @@ TEST(Random, IndexIsUnbiased) {
   const int n = 700000;
   for (int i = 0; i < n; ++i) ++count.at(static_cast<std::size_t>(random.index(7)));
   for (const int c : count) EXPECT_NEAR(c, n / 7, 4.5 * std::sqrt(n * 6. / 49));
-  // In a range of ¾ · 2⁶³, a plain remainder would be biased: half of all words would fall into the
+  // In a range of ¾ · 2⁶³ (or 2³¹), a plain remainder would be biased: half of all words would fall into the
   // first third.
-  const Index wide = (Index{1} << 62) + (Index{1} << 61);
+  const Index wide = std::numeric_limits<Index>::max() / 4 * 3 + 3;
   int first = 0;
   for (int i = 0; i < 100000; ++i) {
     const Index at = random.index(wide);

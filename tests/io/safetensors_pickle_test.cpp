@@ -1,11 +1,12 @@
 #include "../support/expect_error.hpp"
+#include "../support/little_endian.hpp"
 #include "../support/temporary_folder.hpp"
 
 #include <attn/io/safetensors.hpp>
 
 namespace {
 
-std::string length(std::uint64_t n) { return {reinterpret_cast<const char*>(&n), sizeof n}; }
+std::string length(std::uint64_t n) { return little_endian<std::uint64_t>({n}); }
 
 /// torch.save writes a zip since PyTorch 1.6, and before that wrote bare pickles.
 TEST(SafeTensorsPickle, IsNotRunAndComesWithTheLineThatConvertsIt) {

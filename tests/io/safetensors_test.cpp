@@ -49,10 +49,10 @@ TEST(SafeTensors, ReadsEveryTypeOfThePythonPackage) {
   EXPECT_EQ(
       (file.get<std::int32_t, 1>("i32")),
       attn::tensor<std::int32_t>({std::numeric_limits<std::int32_t>::min(), -1, 0, 2147483647}));
-  constexpr auto least = std::numeric_limits<Index>::min(),
-                 greatest = std::numeric_limits<Index>::max();
-  EXPECT_EQ((file.get<Index, 1>("i64")),
-            attn::tensor<Index>({least, -1, 9007199254740993, greatest}));
+  constexpr auto least = std::numeric_limits<std::int64_t>::min(),
+                 greatest = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ((file.get<std::int64_t, 1>("i64")),
+            attn::tensor<std::int64_t>({least, -1, 9007199254740993, greatest}));
 
   expect_same(file.values<double>("f16"), {0.0, -0.0, 0x1p-24, -0x3FFp-24, 0x1p-14, 0x1.554p-2, 1,
                                            -0x1.92p1, 65504, inf, -inf, nan});
@@ -121,7 +121,7 @@ TEST(SafeTensors, SaysWhichValueIsLost) {
   const auto floats = one(folder, "F32", "[3]",
                           std::string("\0\0\x80\x3F\0\0\x20\x40\0\0\x80\x7F", 12));  // 1, 2.5, inf
   EXPECT_EQ(
-      sentence_of<attn::FileError>([&] { floats.values<Index>("a"); }),
+      sentence_of<attn::FileError>([&] { floats.values<std::int64_t>("a"); }),
       "SafeTensors: \"a\" of \"" + path + "\" has the F32 2.5 at index 1, which I64 cannot hold");
   EXPECT_EQ(
       sentence_of<attn::FileError>([&] { floats.get<bool, 1>("a"); }),

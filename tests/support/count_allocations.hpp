@@ -10,20 +10,34 @@
 // Counts every allocation of the program that includes this header, in one of its files.
 
 namespace counting {
+#ifdef _WIN32
+inline void* aligned_memory(std::size_t alignment, std::size_t size) {
+  return _aligned_malloc(size, alignment);
+}
+inline std::size_t size_of(void* memory) { return _aligned_msize(memory, sizeof(void*), 0); }
+inline void free_aligned(void* memory) { _aligned_free(memory); }
+#else
+inline void* aligned_memory(std::size_t alignment, std::size_t size) {
+  return std::aligned_alloc(alignment, size);
+}
+inline std::size_t size_of(void* memory) { return malloc_usable_size(memory); }
+inline void free_aligned(void* memory) { std::free(memory); }
+#endif
+
 [[gnu::noinline]] inline void* allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
   size = (size + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, size > 0 ? size : alignment);
+  void* const memory = aligned_memory(alignment, size > 0 ? size : alignment);
   if (!memory) throw std::bad_alloc();
-  const auto bytes = static_cast<std::ptrdiff_t>(malloc_usable_size(memory)),
+  const auto bytes = static_cast<std::ptrdiff_t>(size_of(memory)),
              now = bytes_allocated.fetch_add(bytes) + bytes;
   std::ptrdiff_t most = most_bytes_allocated;
   while (now > most && !most_bytes_allocated.compare_exchange_weak(most, now)) continue;
   return memory;
 }
 [[gnu::noinline]] inline void release(void* memory) noexcept {
-  if (memory) bytes_allocated -= static_cast<std::ptrdiff_t>(malloc_usable_size(memory));
-  std::free(memory);
+  if (memory) bytes_allocated -= static_cast<std::ptrdiff_t>(size_of(memory));
+  free_aligned(memory);
 }
 }  // namespace counting
 
