@@ -10,11 +10,9 @@ namespace fs = std::filesystem;
 std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 #ifdef _WIN32
-const std::string is_directory = "Permission denied";
-const std::string no_directory = "No such file or directory";
+const std::string in_a_file = "No such file or directory";
 #else
-const std::string is_directory = "Is a directory";
-const std::string no_directory = "Not a directory";
+const std::string in_a_file = "Not a directory";
 #endif
 
 struct AtomicFile : testing::Test {
@@ -90,14 +88,14 @@ TEST_F(AtomicFile, RefusesAFolderThatIsMissing) {
   put(folder / "file", "");
   EXPECT_EQ(
       sentence_of<attn::FileError>([&] { attn::write_atomically(folder / "file/a", "save", {}); }),
-      "save: cannot write \"" + (folder / "file/a").string() + "\": " + no_directory);
+      "save: cannot write \"" + (folder / "file/a").string() + "\": " + in_a_file);
 }
 
 TEST_F(AtomicFile, AFailureInTheLastStepLeavesNothing) {
   attn::AtomicFile file(folder / "a", "save");
   fs::create_directory(folder / "a");
   const std::string sentence = sentence_of<attn::FileError>([&] { file.commit(); });
-  EXPECT_EQ(sentence, "save: cannot write \"" + (folder / "a").string() + "\": " + is_directory);
+  EXPECT_EQ(sentence, "save: cannot write \"" + (folder / "a").string() + "\": Is a directory");
 }
 
 }  // namespace
