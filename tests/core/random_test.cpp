@@ -228,8 +228,8 @@ TEST(Random, IndexIsUnbiased) {
   const int n = 700000;
   for (int i = 0; i < n; ++i) ++count.at(static_cast<std::size_t>(random.index(7)));
   for (const int c : count) EXPECT_NEAR(c, n / 7, 4.5 * std::sqrt(n * 6. / 49));
-  // In a range of ¾ · 2⁶³ (or 2³¹), a plain remainder would be biased: half of all words would fall into the
-  // first third.
+  // In a range of ¾ · 2⁶³, a plain remainder would be biased: half of all words would fall into the
+  // first third. (An Index of 32 bits has a range of ¾ · 2³¹.)
   const Index wide = std::numeric_limits<Index>::max() / 4 * 3 + 3;
   int first = 0;
   for (int i = 0; i < 100000; ++i) {
