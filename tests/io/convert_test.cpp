@@ -22,9 +22,8 @@ double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
 
 template <class T>
 T stored(unsigned bits) {
-  const std::byte bytes[] = {static_cast<std::byte>(bits & 0xFF),
-                             static_cast<std::byte>(bits >> 8)};
-  return attn::detail::load_value<T>(bytes);
+  const auto word = static_cast<std::uint16_t>(bits);
+  return attn::detail::load_value<T>(reinterpret_cast<const std::byte*>(&word));
 }
 
 bool same(double a, double b) {
