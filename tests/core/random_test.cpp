@@ -111,7 +111,11 @@ TEST(Random, NormalIsWithinTwoUlp) {
     }
   }
   RecordProperty("worst_ulp", std::to_string(worst));
+#ifdef _WIN32
+  EXPECT_LE(worst, 3.0) << "log, sin and cos of msvcrt.dll are less exact";
+#else
   EXPECT_LE(worst, 2.0);
+#endif
   EXPECT_GT(worst, 0.5) << "an error below that of rounding means that nothing was measured";
 }
 

@@ -11,11 +11,16 @@
 
 namespace counting {
 #ifdef _WIN32
+inline constexpr std::size_t header = alignof(std::max_align_t);  // holds the size
 inline void* aligned_memory(std::size_t alignment, std::size_t size) {
-  return _aligned_malloc(size, alignment);
+  void* const begin = _aligned_offset_malloc(size + header, alignment, header);
+  if (!begin) return nullptr;
+  ::new (begin) std::size_t{size};
+  return static_cast<std::byte*>(begin) + header;
 }
-inline std::size_t size_of(void* memory) { return _aligned_msize(memory, sizeof(void*), 0); }
-inline void free_aligned(void* memory) { _aligned_free(memory); }
+inline void* begin_of(void* memory) { return static_cast<std::byte*>(memory) - header; }
+inline std::size_t size_of(void* memory) { return *static_cast<std::size_t*>(begin_of(memory)); }
+inline void free_aligned(void* memory) { _aligned_free(begin_of(memory)); }
 #else
 inline void* aligned_memory(std::size_t alignment, std::size_t size) {
   return std::aligned_alloc(alignment, size);

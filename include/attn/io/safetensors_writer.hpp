@@ -6,6 +6,7 @@
 #include <attn/io/safetensors_header_text.hpp>
 #include <map>
 #include <memory>
+#include <tuple>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -57,14 +58,16 @@ class SafeTensorsWriter {
     return *this;
   }
 
-  /// Writes the file; the widest types come first, so that every element is aligned.
+  /// Writes the file, its entries by their names; the widest types come first, so that every element
+  /// is aligned.
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {
     std::vector<const std::pair<const std::string, Item>*> order;
     for (const auto& named : tensors_) order.push_back(&named);
-    std::stable_sort(order.begin(), order.end(),
-                     [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
+    std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
+      return std::tie(b->second.dtype, a->first) < std::tie(a->second.dtype, b->first);
+    });
     std::vector<std::pair<std::string, detail::SafeTensorsEntry>> entries;
     Index end = 0;
     for (const auto* named : order) {
