@@ -108,8 +108,9 @@ TEST(SafeTensorsDtypes, ALayerIsNotLoadedFromSuchAnEntry) {
 TEST(SafeTensorsDtypes, UnsignedIntegersAreReadAsWhatHoldsThem) {
   const TemporaryFolder folder;
   const auto load = [&](const std::string& dtype, const std::string& data) {
-    put(folder / "f", beside_weight(dtype, "[3]", data));
-    return attn::load_safetensors(folder / "f");
+    const auto path = folder / std::to_string(folder.count());  // the files before stay open
+    put(path, beside_weight(dtype, "[3]", data));
+    return attn::load_safetensors(path);
   };
   const attn::SafeTensors u16 = load("U16", little_endian<std::uint16_t>({0, 256, 65535}));
   EXPECT_EQ(u16.dtype("a"), Dtype::u16);
@@ -134,8 +135,9 @@ TEST(SafeTensorsDtypes, UnsignedIntegersAreReadAsWhatHoldsThem) {
 TEST(SafeTensorsDtypes, UnsignedIntegersThatAreLostAreNamed) {
   const TemporaryFolder folder;
   const auto load = [&](const std::string& dtype, const std::string& data) {
-    put(folder / "f", beside_weight(dtype, "[2]", data));
-    return attn::load_safetensors(folder / "f");
+    const auto path = folder / std::to_string(folder.count());  // the files before stay open
+    put(path, beside_weight(dtype, "[2]", data));
+    return attn::load_safetensors(path);
   };
   const auto refused = [&](const attn::SafeTensors& file, auto to) {
     const std::string text = sentence_of<attn::FileError>([&] { file.values<decltype(to)>("a"); });

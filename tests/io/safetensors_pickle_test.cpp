@@ -23,8 +23,8 @@ TEST(SafeTensorsPickle, IsNotRunAndComesWithTheLineThatConvertsIt) {
                         const std::string& old_quoted, const std::string& new_quoted) {
     return "load_safetensors: \"" + (folder / name).string() + "\": the file is a " + kind +
            ", which is a program and is not run; what torch.save wrote is converted by: " + line +
-           "'" + folder.path.string() + "/" + old_quoted + "' '" + folder.path.string() + "/" +
-           new_quoted + "'";
+           "'" + (folder / "").string() + old_quoted + "' '" + (folder / "").string() + new_quoted +
+           "'";
   };
   EXPECT_EQ(sentence("model.pt", std::string("PK\3\4\0\0\b\b\0\0\0\0", 12)),
             want("model.pt", "pickle in a zip", "model.pt", "model.safetensors"));

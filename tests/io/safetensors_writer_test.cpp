@@ -107,16 +107,6 @@ TEST(SafeTensorsWriter, KeepsWhatItIsGivenAndAViewsElementsInOrder) {
   EXPECT_EQ(file.values<double>("moved"), (vector<double>{7}));
 }
 
-TEST(SafeTensorsWriter, AFileMayBeReplacedWhileItIsRead) {
-  const TemporaryFolder folder;
-  attn::SafeTensorsWriter().add("a", attn::tensor<double>({1, 2})).save(folder / "a");
-  const attn::SafeTensors before = attn::load_safetensors(folder / "a");
-  attn::SafeTensorsWriter().add("a", attn::tensor<double>({3})).save(folder / "a");
-  EXPECT_EQ(before.values<double>("a"), (vector<double>{1, 2}));
-  EXPECT_EQ(attn::load_safetensors(folder / "a").values<double>("a"), (vector<double>{3}));
-  EXPECT_EQ(folder.count(), 1);
-}
-
 TEST(SafeTensorsWriter, RefusesNamesThatTheFormatDoesNotAllow) {
   const TemporaryFolder folder;
   attn::SafeTensorsWriter writer;
