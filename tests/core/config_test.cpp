@@ -41,6 +41,8 @@ TEST(Config, TheInlineNamespaceNamesTheInstructionSetAndTheAssertions) {
   static_assert(std::is_same_v<attn::Tensor<float, 2>, attn::ATTN_ABI::Tensor<float, 2>>);
 }
 
-TEST(Config, SizesHave64Bits) { static_assert(sizeof(Index) == 8 && std::is_signed_v<Index>); }
+TEST(Config, SizesHaveTheBitsOfAPointer) {
+  static_assert(sizeof(Index) == sizeof(void*) && std::is_signed_v<Index>);
+}
 
 }  // namespace

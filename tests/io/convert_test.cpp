@@ -22,9 +22,8 @@ double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
 
 template <class T>
 T stored(unsigned bits) {
-  const std::byte bytes[] = {static_cast<std::byte>(bits & 0xFF),
-                             static_cast<std::byte>(bits >> 8)};
-  return attn::detail::load_value<T>(bytes);
+  const auto word = static_cast<std::uint16_t>(bits);
+  return attn::detail::load_value<T>(reinterpret_cast<const std::byte*>(&word));
 }
 
 bool same(double a, double b) {
@@ -140,11 +139,11 @@ TEST(Convert, NamesAndSizesOfTypes) {
   EXPECT_EQ(attn::to_string(attn::Dtype::bf16), "BF16");
   EXPECT_EQ(attn::detail::dtype_named("BOOL"), attn::Dtype::boolean);
   EXPECT_EQ(attn::detail::dtype_named("f32"), std::nullopt);
-  EXPECT_EQ(attn::dtype_of<attn::Index>, attn::Dtype::i64);
+  EXPECT_EQ(attn::dtype_of<std::int64_t>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<long long>, attn::Dtype::i64);
   EXPECT_EQ(attn::dtype_of<int>, attn::Dtype::i32);
   EXPECT_EQ(attn::dtype_of<unsigned>, attn::Dtype::u32);
-  EXPECT_EQ(attn::dtype_of<std::size_t>, attn::Dtype::u64);
+  EXPECT_EQ(attn::dtype_of<std::uint64_t>, attn::Dtype::u64);
   EXPECT_EQ(attn::dtype_of<unsigned long long>, attn::Dtype::u64);
   static_assert(!attn::Storable<char> && !attn::Storable<wchar_t> && !attn::Storable<char16_t> &&
                 !attn::Storable<long double>);

@@ -16,8 +16,8 @@ constexpr double inf = std::numeric_limits<double>::infinity(),
                  nan = std::numeric_limits<double>::quiet_NaN();
 constexpr float finf = std::numeric_limits<float>::infinity(),
                 fnan = std::numeric_limits<float>::quiet_NaN();
-constexpr Index least = std::numeric_limits<Index>::min(),
-                greatest = std::numeric_limits<Index>::max();
+constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                       greatest = std::numeric_limits<std::int64_t>::max();
 
 // The values that make_npy.py gives to NumPy.
 const auto b1 = attn::tensor<bool>({{true, false}, {false, true}});
@@ -26,7 +26,7 @@ const auto i1 = attn::tensor<std::int8_t>({-128, -1, 0, 127});
 const auto i2 = attn::tensor<std::int16_t>({-32768, -1, 0, 32767});
 const auto i4 =
     attn::tensor<std::int32_t>({std::numeric_limits<std::int32_t>::min(), -1, 0, 2147483647});
-const auto i8 = attn::tensor<Index>({least, -1, 9007199254740993, greatest});
+const auto i8 = attn::tensor<std::int64_t>({least, -1, 9007199254740993, greatest});
 const auto u2 = attn::tensor<std::uint16_t>({0, 256, 65535});
 const auto u4 = attn::tensor<std::uint32_t>({0, 16777217, 4294967295});
 const auto u8 =
@@ -165,7 +165,9 @@ TEST(Npy, EveryMalformedFileGetsItsSentence) {
       " is not supported; these are, after < or >: b1, u1, i1, i2, u2, f2, i4, u4, f4, f8, i8, u8";
   const std::string
       shape = "the shape must be a tuple of non-negative integers, such as (2, 3) or (2,)",
-      many = "the shape has more bytes than 64 bits can address";
+      many = "the shape has more bytes than this machine can address",
+      half = std::to_string(std::numeric_limits<Index>::max() / 2 + 1),
+      eighth = std::to_string(std::numeric_limits<Index>::max() / 8 + 1);
   const std::string magic = "the file must begin with \\x93NUMPY, as numpy.save writes";
   const std::string start = "\x93NUMPY", version_2("\x93NUMPY\2\0", 8);
   const std::pair<std::string, std::string> files[] = {
@@ -259,8 +261,8 @@ TEST(Npy, EveryMalformedFileGetsItsSentence) {
       {with_shape("(2, 3)"), "the shape (2, 3) has 24 bytes in F32, but the file has 0"},
       {with_shape("()"), "the shape () has 4 bytes in F32, but the file has 0"},
       {with_shape("(0, 3)", 4), "the shape (0, 3) has 0 bytes in F32, but the file has 4"},
-      {with_shape("(1152921504606846976,)"),
-       "the shape (1152921504606846976) has 4611686018427387904 bytes in F32, but the file has 0"},
+      {with_shape("(" + eighth + ",)"),
+       "the shape (" + eighth + ") has " + half + " bytes in F32, but the file has 0"},
   };
   const TemporaryFolder folder;
   for (const auto& [bytes, sentence] : files) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "support/expect_error.hpp"
+#include "support/little_endian.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {
@@ -27,18 +28,20 @@ std::string beside_weight(const std::string& dtype, const std::string& shape,
   return length + header + data + std::string("\0\0\x80\x3F\0\0\x20\x40", 8);  // 1, 2.5
 }
 
+/// Half as many elements as an Index cannot count.
+const std::string half = std::to_string(std::numeric_limits<Index>::max() / 2 + 1);
+
 struct OtherDtype {
   std::string name, shape;
   std::size_t bytes;
 };
 /// The format's dtypes that the library does not compute with, and some that the format may get.
-const OtherDtype others[] = {{"F8_E4M3", "[4]", 4},     {"F8_E5M2", "[4]", 4},
-                             {"F8_E8M0", "[4]", 4},     {"F8_E4M3FNUZ", "[4]", 4},
-                             {"F8_E5M2FNUZ", "[4]", 4}, {"F6_E2M3", "[2,2]", 3},
-                             {"F6_E3M2", "[2,2]", 3},   {"F4", "[2,4]", 4},
-                             {"C64", "[2]", 16},        {"C64", "[0]", 0},
-                             {"F4", "[2,0]", 0},        {"C128", "[1]", 16},
-                             {"I4", "[6]", 3},          {"X", "[4611686018427387904]", 1}};
+const OtherDtype others[] = {
+    {"F8_E4M3", "[4]", 4},     {"F8_E5M2", "[4]", 4},     {"F8_E8M0", "[4]", 4},
+    {"F8_E4M3FNUZ", "[4]", 4}, {"F8_E5M2FNUZ", "[4]", 4}, {"F6_E2M3", "[2,2]", 3},
+    {"F6_E3M2", "[2,2]", 3},   {"F4", "[2,4]", 4},        {"C64", "[2]", 16},
+    {"C64", "[0]", 0},         {"F4", "[2,0]", 0},        {"C128", "[1]", 16},
+    {"I4", "[6]", 3},          {"X", "[" + half + "]", 1}};
 
 TEST(SafeTensorsDtypes, AnEntryThatCannotBeReadLeavesTheOthersReadable) {
   const TemporaryFolder folder;
@@ -102,55 +105,54 @@ TEST(SafeTensorsDtypes, ALayerIsNotLoadedFromSuchAnEntry) {
   EXPECT_EQ(layer.weight.value()(0, 0), before);
 }
 
-template <class T>
-std::string bytes_of(const vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
 TEST(SafeTensorsDtypes, UnsignedIntegersAreReadAsWhatHoldsThem) {
   const TemporaryFolder folder;
   const auto load = [&](const std::string& dtype, const std::string& data) {
-    put(folder / "f", beside_weight(dtype, "[3]", data));
-    return attn::load_safetensors(folder / "f");
+    const auto path = folder / std::to_string(folder.count());  // the files before stay open
+    put(path, beside_weight(dtype, "[3]", data));
+    return attn::load_safetensors(path);
   };
-  const attn::SafeTensors u16 = load("U16", bytes_of<std::uint16_t>({0, 256, 65535}));
+  const attn::SafeTensors u16 = load("U16", little_endian<std::uint16_t>({0, 256, 65535}));
   EXPECT_EQ(u16.dtype("a"), Dtype::u16);
   EXPECT_EQ(u16.values<std::uint16_t>("a"), (vector<std::uint16_t>{0, 256, 65535}));
   EXPECT_EQ(u16.values<Index>("a"), (vector<Index>{0, 256, 65535}));
   EXPECT_EQ(u16.values<float>("a"), (vector<float>{0, 256, 65535}));
-  const attn::SafeTensors u32 = load("U32", bytes_of<std::uint32_t>({0, 16777217, 4294967295}));
+  const attn::SafeTensors u32 =
+      load("U32", little_endian<std::uint32_t>({0, 16777217, 4294967295}));
   EXPECT_EQ(u32.dtype("a"), Dtype::u32);
   EXPECT_EQ(u32.values<std::uint32_t>("a"), (vector<std::uint32_t>{0, 16777217, 4294967295}));
-  EXPECT_EQ(u32.values<Index>("a"), (vector<Index>{0, 16777217, 4294967295}));
+  EXPECT_EQ(u32.values<std::int64_t>("a"), (vector<std::int64_t>{0, 16777217, 4294967295}));
   EXPECT_EQ(u32.values<double>("a"), (vector<double>{0, 16777217, 4294967295}));
   const attn::SafeTensors u64 =
-      load("U64", bytes_of<std::uint64_t>({0, 9007199254740993, 9223372036854775807}));
+      load("U64", little_endian<std::uint64_t>({0, 9007199254740993, 9223372036854775807}));
   EXPECT_EQ(u64.dtype("a"), Dtype::u64);
-  EXPECT_EQ(u64.values<Index>("a"), (vector<Index>{0, 9007199254740993, 9223372036854775807}));
-  EXPECT_EQ((load("U16", bytes_of<std::uint16_t>({0, 1, 1})).get<bool, 1>("a")),
+  EXPECT_EQ(u64.values<std::int64_t>("a"),
+            (vector<std::int64_t>{0, 9007199254740993, 9223372036854775807}));
+  EXPECT_EQ((load("U16", little_endian<std::uint16_t>({0, 1, 1})).get<bool, 1>("a")),
             attn::tensor<bool>({false, true, true}));
 }
 
 TEST(SafeTensorsDtypes, UnsignedIntegersThatAreLostAreNamed) {
   const TemporaryFolder folder;
   const auto load = [&](const std::string& dtype, const std::string& data) {
-    put(folder / "f", beside_weight(dtype, "[2]", data));
-    return attn::load_safetensors(folder / "f");
+    const auto path = folder / std::to_string(folder.count());  // the files before stay open
+    put(path, beside_weight(dtype, "[2]", data));
+    return attn::load_safetensors(path);
   };
   const auto refused = [&](const attn::SafeTensors& file, auto to) {
     const std::string text = sentence_of<attn::FileError>([&] { file.values<decltype(to)>("a"); });
     return text.substr(text.find(" has the "));
   };
-  const attn::SafeTensors u16 = load("U16", bytes_of<std::uint16_t>({7, 40000}));
+  const attn::SafeTensors u16 = load("U16", little_endian<std::uint16_t>({7, 40000}));
   EXPECT_EQ(refused(u16, std::int16_t{}), " has the U16 40000 at index 1, which I16 cannot hold");
   EXPECT_EQ(refused(u16, std::uint8_t{}), " has the U16 40000 at index 1, which U8 cannot hold");
-  const attn::SafeTensors u32 = load("U32", bytes_of<std::uint32_t>({16777217, 4294967295}));
+  const attn::SafeTensors u32 = load("U32", little_endian<std::uint32_t>({16777217, 4294967295}));
   EXPECT_EQ(refused(u32, float{}), " has the U32 16777217 at index 0, which F32 cannot hold");
   EXPECT_EQ(refused(u32, std::int32_t{}),
             " has the U32 4294967295 at index 1, which I32 cannot hold");
   const std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
-  const attn::SafeTensors u64 = load("U64", bytes_of<std::uint64_t>({1, largest}));
-  EXPECT_EQ(refused(u64, Index{}),
+  const attn::SafeTensors u64 = load("U64", little_endian<std::uint64_t>({1, largest}));
+  EXPECT_EQ(refused(u64, std::int64_t{}),
             " has the U64 18446744073709551615 at index 1, which I64 cannot hold");
   EXPECT_EQ(refused(u64, double{}),
             " has the U64 18446744073709551615 at index 1, which F64 cannot hold");

@@ -1,11 +1,12 @@
 #include "../support/expect_error.hpp"
+#include "../support/little_endian.hpp"
 #include "../support/temporary_folder.hpp"
 
 #include <attn/io/safetensors.hpp>
 
 namespace {
 
-std::string length(std::uint64_t n) { return {reinterpret_cast<const char*>(&n), sizeof n}; }
+std::string length(std::uint64_t n) { return little_endian<std::uint64_t>({n}); }
 
 /// torch.save writes a zip since PyTorch 1.6, and before that wrote bare pickles.
 TEST(SafeTensorsPickle, IsNotRunAndComesWithTheLineThatConvertsIt) {
@@ -22,8 +23,8 @@ TEST(SafeTensorsPickle, IsNotRunAndComesWithTheLineThatConvertsIt) {
                         const std::string& old_quoted, const std::string& new_quoted) {
     return "load_safetensors: \"" + (folder / name).string() + "\": the file is a " + kind +
            ", which is a program and is not run; what torch.save wrote is converted by: " + line +
-           "'" + folder.path.string() + "/" + old_quoted + "' '" + folder.path.string() + "/" +
-           new_quoted + "'";
+           "'" + (folder / "").string() + old_quoted + "' '" + (folder / "").string() + new_quoted +
+           "'";
   };
   EXPECT_EQ(sentence("model.pt", std::string("PK\3\4\0\0\b\b\0\0\0\0", 12)),
             want("model.pt", "pickle in a zip", "model.pt", "model.safetensors"));

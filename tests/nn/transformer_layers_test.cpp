@@ -228,9 +228,10 @@ TEST(TransformerErrors, NameTheLayerTheOptionAndWhatWasExpected) {
             "LayerNorm: eps = -1 must be at least 0 and finite");
   EXPECT_EQ(with([](auto& o) { o.layer.layer_norm_eps = -1e-9; }),
             "LayerNorm: eps = -1e-09 must be at least 0 and finite");
-  EXPECT_EQ(with([](auto& o) { o.layer.d_k = Index{1} << 62; }),
-            "MultiHeadAttention: num_heads = 2 of head dimension 4611686018427387904 must be "
-            "fewer than 64 bits can count");
+  constexpr Index half = std::numeric_limits<Index>::max() / 2 + 1;
+  EXPECT_EQ(with([=](auto& o) { o.layer.d_k = half; }),
+            "MultiHeadAttention: num_heads = 2 of head dimension " + std::to_string(half) +
+                " must be fewer than an Index can count");
   EXPECT_EQ(with([](auto& o) { o.num_layers = -1; }),
             "TransformerEncoder: num_layers = -1 must be at least 0");
   EXPECT_EQ(with([](auto& o) { o.layer.d_k = 0; }),

@@ -1,7 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <attn/parallel/executor.hpp>
 #include <chrono>
@@ -277,21 +274,6 @@ TEST_F(Executor, ATaskRefersToItsCallable) {
   const auto constant = [&](Index i) { sum = i; };
   Task{constant}(7);
   EXPECT_EQ(sum, 7);
-}
-
-// A forked child has no worker threads: it runs its loops alone, and ends.
-TEST_F(Executor, AForkedChildRunsItsLoopsAloneAndEnds) {
-  EXPECT_EQ(calls_of_a_loop(100), std::vector<int>(100, 1));
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    const bool right = calls_of_a_loop(100) == std::vector<int>(100, 1);
-    attn::set_executor(attn::Serial{});  // releases the parent's pool
-    std::_Exit(right ? 0 : 1);
-  }
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace

@@ -10,20 +10,39 @@
 // Counts every allocation of the program that includes this header, in one of its files.
 
 namespace counting {
+#ifdef _WIN32
+inline constexpr std::size_t header = alignof(std::max_align_t);  // holds the size
+inline void* aligned_memory(std::size_t alignment, std::size_t size) {
+  void* const begin = _aligned_offset_malloc(size + header, alignment, header);
+  if (!begin) return nullptr;
+  ::new (begin) std::size_t{size};
+  return static_cast<std::byte*>(begin) + header;
+}
+inline void* begin_of(void* memory) { return static_cast<std::byte*>(memory) - header; }
+inline std::size_t size_of(void* memory) { return *static_cast<std::size_t*>(begin_of(memory)); }
+inline void free_aligned(void* memory) { _aligned_free(begin_of(memory)); }
+#else
+inline void* aligned_memory(std::size_t alignment, std::size_t size) {
+  return std::aligned_alloc(alignment, size);
+}
+inline std::size_t size_of(void* memory) { return malloc_usable_size(memory); }
+inline void free_aligned(void* memory) { std::free(memory); }
+#endif
+
 [[gnu::noinline]] inline void* allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
   size = (size + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, size > 0 ? size : alignment);
+  void* const memory = aligned_memory(alignment, size > 0 ? size : alignment);
   if (!memory) throw std::bad_alloc();
-  const auto bytes = static_cast<std::ptrdiff_t>(malloc_usable_size(memory)),
+  const auto bytes = static_cast<std::ptrdiff_t>(size_of(memory)),
              now = bytes_allocated.fetch_add(bytes) + bytes;
   std::ptrdiff_t most = most_bytes_allocated;
   while (now > most && !most_bytes_allocated.compare_exchange_weak(most, now)) continue;
   return memory;
 }
 [[gnu::noinline]] inline void release(void* memory) noexcept {
-  if (memory) bytes_allocated -= static_cast<std::ptrdiff_t>(malloc_usable_size(memory));
-  std::free(memory);
+  if (memory) bytes_allocated -= static_cast<std::ptrdiff_t>(size_of(memory));
+  free_aligned(memory);
 }
 }  // namespace counting
 

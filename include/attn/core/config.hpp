@@ -11,6 +11,11 @@
 #error "attn: -ffast-math lets the compiler drop the infinities of masks; see attn/core/config.hpp"
 #endif
 
+// The registers of the x87 hold more digits than the type, so that values would be rounded twice.
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#error "attn: 32-bit x86 needs -msse2 -mfpmath=sse; see attn/core/config.hpp"
+#endif
+
 /// Checks of the library's own invariants and of element indices. Define it before the first
 /// include to replace it; like `assert`, it has no effect under NDEBUG. Shapes, options and files
 /// are always checked, by exceptions.
@@ -90,7 +95,7 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The type of all sizes and offsets: 64 bits, signed.
+/// The type of all sizes and offsets: signed, with as many bits as a pointer.
 using Index = Eigen::Index;
 
 }  // namespace ATTN_ABI

@@ -33,7 +33,7 @@ inline Index checked_size(std::span<const Index> shape, Index element_size = 1) 
       throw ShapeError("Tensor: shape " + to_string(shape) + " must have no negative extent");
     if (extent > largest)
       throw ShapeError("Tensor: shape " + to_string(shape) +
-                       " has more elements than 64 bits can address");
+                       " has more elements than this machine can address");
     if (extent == 0) {
       empty = true;
     } else {

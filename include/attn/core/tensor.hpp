@@ -21,7 +21,7 @@ class Tensor {
   using ConstView = TensorView<const T, N>;
 
   Tensor() = default;
-  /// Errors: ShapeError if an extent is negative or the size does not fit 64 bits.
+  /// Errors: ShapeError if an extent is negative or the size in bytes does not fit an Index.
   explicit Tensor(const Shape<N>& shape) : buffer_(checked_size(shape, sizeof(T))), shape_(shape) {}
   /// Uninitialized, for code that writes every element before it reads one.
   static Tensor for_overwrite(const Shape<N>& shape) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/core/config.hpp>
+#include <attn/core/thread_object.hpp>
 #include <cstddef>
 #include <new>
 #include <utility>
@@ -72,24 +72,39 @@ struct FreeBlocks {
     if (thread_ends) kept.release();
   }
 };
-constinit inline thread_local FreeBlocks free_blocks;
 
-/// Returns a thread's free blocks to the system when the thread ends.
+#ifdef __MINGW32__
+
+/// MinGW frees the memory of thread_local variables before their destructors run.
+struct OwnedFreeBlocks : FreeBlocks {
+  ~OwnedFreeBlocks() { kept.release(); }
+};
+inline FreeBlocks& free_blocks() { return thread_object<OwnedFreeBlocks>(); }
+inline void watch_thread_end() {}
+
+#else
+
+inline FreeBlocks& free_blocks() {
+  static constinit thread_local FreeBlocks blocks;
+  return blocks;
+}
+/// Returns this thread's free blocks to the system when the thread ends.
 struct ThreadEnd {
   ~ThreadEnd() {
-    free_blocks.kept.release();
-    free_blocks.thread_ends = true;
+    free_blocks().kept.release();
+    free_blocks().thread_ends = true;
   }
-  void watch() const {}
 };
-inline thread_local ThreadEnd thread_end;
+inline void watch_thread_end() { thread_object<ThreadEnd>(); }
+
+#endif
 
 /// A block of uninitialized memory. Large blocks ask the system for huge pages, which cause far
 /// fewer page faults; whether the request is granted does not matter.
 inline void* allocate_block(std::size_t size) {
-  if (free_blocks.workspaces > 0) {
-    if (void* const memory = free_blocks.freed.take(size)) return memory;
-    if (void* const memory = free_blocks.kept.take(size)) return memory;
+  if (free_blocks().workspaces > 0) {
+    if (void* const memory = free_blocks().freed.take(size)) return memory;
+    if (void* const memory = free_blocks().kept.take(size)) return memory;
   }
   const std::align_val_t alignment = block_alignment(size);
   void* const memory = ::operator new(size, alignment);
@@ -101,7 +116,7 @@ inline void* allocate_block(std::size_t size) {
 
 /// Frees what `allocate_block(size)` returned, on this thread or another.
 inline void free_block(void* memory, std::size_t size) noexcept {
-  if (free_blocks.workspaces > 0) free_blocks.freed.add(memory, size);
+  if (free_blocks().workspaces > 0) free_blocks().freed.add(memory, size);
   else ::operator delete(memory, block_alignment(size));
 }
 
@@ -122,18 +137,18 @@ inline void free_block(void* memory, std::size_t size) noexcept {
 class [[nodiscard]] Workspace {
  public:
   Workspace() {
-    if (detail::free_blocks.workspaces++ == 0) detail::thread_end.watch();
+    if (detail::free_blocks().workspaces++ == 0) detail::watch_thread_end();
   }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
-    if (--detail::free_blocks.workspaces == 0) detail::free_blocks.release_unused();
+    if (--detail::free_blocks().workspaces == 0) detail::free_blocks().release_unused();
   }
 
   /// Releases the memory that was not used since the last call, as the end of the workspace would:
   /// for one that outlives many computations. It does nothing within another workspace.
   void release_unused() {
-    if (detail::free_blocks.workspaces == 1) detail::free_blocks.release_unused();
+    if (detail::free_blocks().workspaces == 1) detail::free_blocks().release_unused();
   }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/files/file_handle.hpp>
+#include <attn/files/system.hpp>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -39,7 +39,8 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes) {
     if (bytes.empty()) return;  // fwrite must not be given the null pointer of an empty span
-    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail(errno);
+    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())
+      fail(detail::last_error());
   }
 
   /// The last of the calls: the file appears under its name.
@@ -48,19 +49,19 @@ class AtomicFile {
     const bool is_direct = temporary_.empty();
     const bool is_written =
         is_direct ? std::fflush(file_.get()) == 0 : detail::flush_to_disk(file_.get());
-    if (!is_written) fail(errno);
-    if (std::fclose(file_.release()) != 0) fail(errno);
+    if (!is_written) fail(detail::last_error());
+    if (std::fclose(file_.release()) != 0) fail(detail::last_error());
     if (is_direct) return;
     std::error_code error;
     rename(temporary_, target_, error);
-    if (error) fail(error.value());
+    if (error) fail(error);
     temporary_.clear();
   }
 
  private:
   void open_directly() {
     file_ = detail::open_file(path_, "wb");
-    if (!file_) fail(errno);
+    if (!file_) fail(detail::last_error());
   }
   void open_temporary(const std::filesystem::file_status& old) {
     std::error_code ignored;
@@ -68,12 +69,12 @@ class AtomicFile {
     if (target_.empty()) target_ = path_;
     for (unsigned n = 0; !file_; ++n) {
       temporary_ = target_.parent_path() / (".attn-" + std::to_string(n) + ".tmp");
-      file_ = detail::open_file(temporary_, "wbx");  // x: only a file that did not exist
-      if (!file_ && errno != EEXIST) fail(errno);
+      file_ = detail::create_file(temporary_);
+      if (!file_ && errno != EEXIST) fail(detail::last_error());
     }
     if (exists(old)) permissions(temporary_, old.permissions(), ignored);
   }
-  [[noreturn]] void fail(int reason) const {
+  [[noreturn]] void fail(const std::error_code& reason) const {
     detail::throw_file_error(function_ + ": cannot write", path_, reason);
   }
 

@@ -8,12 +8,6 @@
 #include <string>
 #include <system_error>
 
-#if defined(_WIN32)
-#include <io.h>
-#elif defined(__unix__) || defined(__APPLE__)
-#include <unistd.h>
-#endif
-
 namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
@@ -24,32 +18,14 @@ struct CloseFile {
 };
 using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
 
-/// `std::fopen` for a path; null, with the reason in errno, where the file cannot be opened.
-inline FileHandle open_file(const std::filesystem::path& path, const char* mode) {
-#if defined(_WIN32)
-  return FileHandle(_wfopen(path.c_str(), std::filesystem::path(mode).c_str()));
-#else
-  return FileHandle(std::fopen(path.c_str(), mode));
-#endif
-}
+/// The reason that the last failure of the C library left in errno.
+inline std::error_code last_error() { return {errno, std::generic_category()}; }
 
-/// Waits until the bytes are on the disk; false, with the reason in errno, where that fails.
-inline bool flush_to_disk(std::FILE* file) {
-  if (std::fflush(file) != 0) return false;
-#if defined(_WIN32)
-  return _commit(_fileno(file)) == 0;
-#elif defined(__unix__) || defined(__APPLE__)
-  return fsync(fileno(file)) == 0;
-#else
-  return true;
-#endif
-}
-
-/// Throws a FileError for a failure such as "load: cannot read", whose reason is a value of errno.
+/// Throws a FileError for a failure such as "load: cannot read", with the reason for it.
 [[noreturn]] inline void throw_file_error(const std::string& failure,
-                                          const std::filesystem::path& path, int reason) {
-  throw FileError(failure + " \"" + path.string() +
-                  "\": " + std::generic_category().message(reason));
+                                          const std::filesystem::path& path,
+                                          const std::error_code& reason) {
+  throw FileError(failure + " \"" + path.string() + "\": " + reason.message());
 }
 
 }  // namespace detail

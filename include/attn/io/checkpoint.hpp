@@ -108,6 +108,7 @@ std::map<std::string, std::string> checkpoint_kinds(const Checkpoint<Model, Part
   return kinds;
 }
 
+/// Adds a part's entries. Numbers of steps are I64, whatever the size of an Index.
 template <CheckpointPart Part>
 void save_checkpoint_part(SafeTensorsWriter& writer, const Part& part) {
   const std::string name = checkpoint_name<Part>;
@@ -117,10 +118,12 @@ void save_checkpoint_part(SafeTensorsWriter& writer, const Part& part) {
     state(1) = std::bit_cast<std::int64_t>(part.counter);
     writer.add(name, std::move(state));
   } else if constexpr (std::same_as<Part, Index>) {
-    writer.add(name, {}, std::span<const Index>(&part, 1));
+    writer.add(name, std::int64_t{part});
   } else {
-    part.visit_state([&](const std::string& entry, const std::vector<Index>& shape, auto values) {
-      writer.add(name + "." + entry, shape, values);
+    part.visit_state([&]<class T>(const std::string& entry, const std::vector<Index>& shape,
+                                  std::span<const T> values) {
+      if constexpr (std::same_as<T, Index>) writer.add(name + "." + entry, std::int64_t{values[0]});
+      else writer.add(name + "." + entry, shape, values);
     });
   }
 }

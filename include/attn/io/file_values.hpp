@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <attn/files/mapped_file.hpp>
+#include <attn/io/byte_order.hpp>
 #include <attn/io/convert.hpp>
 #include <bit>
 #include <cstdio>
@@ -47,8 +48,7 @@ struct FileValues {
       const std::byte* from = part.data();
       if (order != std::endian::native) {
         swapped.assign(part.begin(), part.end());
-        for (std::size_t at = 0; at < swapped.size(); at += size)
-          std::reverse(&swapped[at], &swapped[at] + size);
+        swap_bytes(swapped, size);
         from = swapped.data();
       }
       convert_block<Stored>(from, to.subspan(begin, count), begin, where);

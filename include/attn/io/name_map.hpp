@@ -103,7 +103,7 @@ class MappedSource {
                          " must have the extents of " + in_quotes(parts.front()) + " " +
                          to_string(first) + " after the first axis");
       if (next[0] > std::numeric_limits<Index>::max() - shape[0])
-        throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than 64 bits can count");
+        throw ShapeError("NameMap: " + in_quotes(name) + " has more rows than an Index can count");
       shape[0] += next[0];
     }
     return shape;

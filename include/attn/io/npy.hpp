@@ -2,6 +2,7 @@
 
 #include <attn/core/tensor.hpp>
 #include <attn/files/atomic_file.hpp>
+#include <attn/io/byte_order.hpp>
 #include <attn/io/file_values.hpp>
 #include <attn/io/npy_header.hpp>
 #include <numeric>
@@ -41,16 +42,18 @@ namespace detail {
 /// Writes the elements of a view in row-major order.
 template <class T, int N>
 void write_elements(AtomicFile& file, const TensorView<T, N>& view) {
-  if (view.is_contiguous())
-    return file.write(std::as_bytes(std::span(view.data(), static_cast<std::size_t>(view.size()))));
+  if (view.is_contiguous()) {
+    const std::span values(view.data(), static_cast<std::size_t>(view.size()));
+    return write_little_endian(file, std::as_bytes(values), sizeof(T));
+  }
   if constexpr (N > 1)
     for (Index i = 0; i < view.shape()[0]; ++i) write_elements(file, view[i]);
 }
 
 }  // namespace detail
 
-/// Writes the file that numpy.save writes, byte for byte. Types: bool, integers, Eigen::half, float
-/// and double.
+/// Writes the file that numpy.save writes on a little-endian machine, byte for byte, whatever the
+/// order of bytes in this one. Types: bool, integers, Eigen::half, float and double.
 /// Errors: FileError; an old file is then as it was.
 template <class T, int N>
 void save_npy(const std::filesystem::path& path, const TensorView<T, N>& tensor) {
@@ -59,7 +62,7 @@ void save_npy(const std::filesystem::path& path, const TensorView<T, N>& tensor)
                 "NumPy has no such type, or it is not supported (it has no bfloat16: save float, "
                 "or a safetensors file)");
   static_assert(N <= 64, "NumPy's arrays have at most 64 axes");
-  const char* order = sizeof(T) == 1 ? "|" : std::endian::native == std::endian::little ? "<" : ">";
+  const char* order = sizeof(T) == 1 ? "|" : "<";
   const std::string start = detail::npy_start(order + std::string(type), tensor.shape());
   AtomicFile file(path, "save_npy");
   file.write(std::as_bytes(std::span(start)));

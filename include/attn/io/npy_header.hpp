@@ -2,6 +2,7 @@
 
 #include <array>
 #include <attn/core/shape.hpp>
+#include <attn/io/byte_order.hpp>
 #include <attn/io/dtype.hpp>
 #include <attn/io/names.hpp>
 #include <bit>
@@ -133,7 +134,7 @@ class NpyHeaderReader {
       if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) fail(rule);
       Index extent = 0;
       if (std::from_chars(digits.data(), digits.data() + digits.size(), extent).ec != std::errc())
-        fail("the shape has more bytes than 64 bits can address");
+        fail("the shape has more bytes than this machine can address");
       header_.shape.push_back(extent);
       at_ += digits.size();
       take("L");  // as Python 2 wrote
@@ -173,19 +174,18 @@ inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<cons
          " is not supported; these are: 1.0, 2.0, 3.0");
   const std::size_t prefix = major == 1 ? 10 : 12;
   size_at_least(prefix);
-  std::size_t length = 0;
-  for (std::size_t at = prefix; at-- > 8;)
-    length = length << 8 | std::to_integer<std::size_t>(bytes[at]);
+  const std::uint64_t length = from_little_endian(bytes.subspan(8, prefix - 8));
   if (length > bytes.size() - prefix)
     fail("the header's length " + std::to_string(length) + " must be at most the " +
          std::to_string(bytes.size() - prefix) + " bytes after it");
-  NpyHeader header = NpyHeaderReader(text.substr(prefix, length), where).read();
-  const std::span<const std::byte> data = bytes.subspan(prefix + length);
+  const auto header_size = static_cast<std::size_t>(length);
+  NpyHeader header = NpyHeaderReader(text.substr(prefix, header_size), where).read();
+  const std::span<const std::byte> data = bytes.subspan(prefix + header_size);
   Index size = 0;
   try {
     size = checked_size(header.shape, size_of(header.dtype)) * size_of(header.dtype);
   } catch (const ShapeError&) {
-    fail("the shape has more bytes than 64 bits can address");
+    fail("the shape has more bytes than this machine can address");
   }
   if (static_cast<std::size_t>(size) != data.size())
     fail("the shape " + to_string(header.shape) + " has " + std::to_string(size) + " bytes in " +

@@ -133,8 +133,7 @@ inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   if (bytes.size() < prefix)
     throw FileError(where + ": the file has " + std::to_string(bytes.size()) +
                     " bytes and must have at least 8");
-  std::uint64_t length = 0;
-  std::memcpy(&length, bytes.data(), prefix);
+  const std::uint64_t length = detail::from_little_endian(bytes.first(prefix));
   constexpr std::size_t max_length = detail::SafeTensorsHeader::max_size;
   if (length > max_length)
     throw FileError(where + ": the header's length " + std::to_string(length) +

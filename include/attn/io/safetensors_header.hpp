@@ -92,8 +92,9 @@ class SafeTensorsHeaderReader {
   }
   bool number_unsigned(std::uint64_t value) {
     if (at_ == At::offsets && draft_.offsets->size() == 2) fail_at_value("more");
-    if ((at_ != At::shape && at_ != At::offsets) || !std::in_range<Index>(value))
+    if ((at_ != At::shape && at_ != At::offsets) || !std::in_range<std::int64_t>(value))
       fail_at_value(std::to_string(value));
+    if (!std::in_range<Index>(value)) fail_at_size(at_ == At::shape ? "shape" : "data_offsets");
     (at_ == At::shape ? draft_.shape : draft_.offsets)->push_back(static_cast<Index>(value));
     return true;
   }
@@ -126,6 +127,10 @@ class SafeTensorsHeaderReader {
   [[noreturn]] void fail_at_byte(std::size_t position) const {
     fail("the header must be JSON in UTF-8, which it is not at its byte " +
          std::to_string(position));
+  }
+  [[noreturn]] void fail_at_size(const std::string& key) const {
+    fail("the " + key + " of " + in_quotes(name_) +
+         " has more bytes than this machine can address");
   }
   /// Refuses a value where the format has another.
   [[noreturn]] void fail_at_value(const std::string& value) const {
@@ -190,7 +195,7 @@ class SafeTensorsHeaderReader {
     try {
       return checked_size(shape, element_size);
     } catch (const ShapeError&) {
-      fail("the shape of " + in_quotes(name_) + " has more bytes than 64 bits can address");
+      fail_at_size("shape");
     }
   }
 

@@ -2,10 +2,11 @@
 
 #include <attn/core/state_dict.hpp>
 #include <attn/files/atomic_file.hpp>
+#include <attn/io/byte_order.hpp>
 #include <attn/io/safetensors_header_text.hpp>
-#include <bit>
 #include <map>
 #include <memory>
+#include <tuple>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -30,12 +31,19 @@ class SafeTensorsWriter {
   SafeTensorsWriter& add(const std::string& name, const TensorView<T, N>& view) {
     return add(name, view.copy());
   }
+  /// Adds a scalar, which has no axes.
+  template <Storable T>
+  SafeTensorsWriter& add(const std::string& name, T value) {
+    const auto kept = std::make_shared<const T>(value);
+    add(name, {}, std::span<const T>(kept.get(), 1));
+    tensors_.at(name).keeper = kept;
+    return *this;
+  }
   /// Adds values of any number of axes; they are not copied and must live until they are saved.
   template <Storable T>
   SafeTensorsWriter& add(const std::string& name, std::vector<Index> shape,
                          std::span<const T> values) {
-    static_assert(std::endian::native == std::endian::little && sizeof(bool) == 1,
-                  "the format is little-endian, and values are written as they lie in memory");
+    static_assert(sizeof(bool) == 1, "a BOOL of a file is written as it lies in memory");
     if (checked_size(shape, sizeof(T)) != static_cast<Index>(values.size()))
       throw ShapeError("SafeTensorsWriter: " + in_quotes(name) + " has " +
                        std::to_string(values.size()) + " values but shape " + to_string(shape));
@@ -50,14 +58,16 @@ class SafeTensorsWriter {
     return *this;
   }
 
-  /// Writes the file; the widest types come first, so that every element is aligned.
+  /// Writes the file, its entries by their names; the widest types come first, so that every element
+  /// is aligned.
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {
     std::vector<const std::pair<const std::string, Item>*> order;
     for (const auto& named : tensors_) order.push_back(&named);
-    std::stable_sort(order.begin(), order.end(),
-                     [](auto* a, auto* b) { return a->second.dtype > b->second.dtype; });
+    std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
+      return std::tie(b->second.dtype, a->first) < std::tie(a->second.dtype, b->first);
+    });
     std::vector<std::pair<std::string, detail::SafeTensorsEntry>> entries;
     Index end = 0;
     for (const auto* named : order) {
@@ -66,11 +76,13 @@ class SafeTensorsWriter {
       entries.push_back({named->first, {to_string(item.dtype), item.shape, begin, end}});
     }
     const std::string header = detail::safetensors_header_text(metadata, entries, function);
-    const std::uint64_t length = header.size();
     AtomicFile file(path, function);
-    file.write(std::as_bytes(std::span(&length, 1)));
+    file.write(detail::to_little_endian(header.size()));
     file.write(std::as_bytes(std::span(header)));
-    for (const auto* named : order) file.write(named->second.bytes);
+    for (const auto* named : order) {
+      const auto size = static_cast<std::size_t>(detail::size_of(named->second.dtype));
+      detail::write_little_endian(file, named->second.bytes, size);
+    }
     file.commit();
   }
 

@@ -48,7 +48,7 @@ struct MultiHeadAttentionOptions {
     for (const Index dim : {d_k.value_or(1), d_v.value_or(1)})
       if (dim > std::numeric_limits<Index>::max() / (4 * num_heads))
         throw OptionError("MultiHeadAttention: " + heads + " of head dimension " +
-                          std::to_string(dim) + " must be fewer than 64 bits can count");
+                          std::to_string(dim) + " must be fewer than an Index can count");
     expect_option(kdim.value_or(1) > 0, layer, "kdim", kdim.value_or(1), "at least 1");
     expect_option(vdim.value_or(1) > 0, layer, "vdim", vdim.value_or(1), "at least 1");
     return *this;

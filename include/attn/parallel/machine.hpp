@@ -16,13 +16,14 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
-/// The number of cores that this process may use.
+/// The number of cores that this process may use. (On Windows with MinGW, hardware_concurrency
+/// counts those of the process.)
 inline Index available_cores() {
 #ifdef __linux__
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-  return std::max<Index>(1, std::thread::hardware_concurrency());
+  return static_cast<Index>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 /// Tells a forked child from its parent; always 0 where a process cannot fork.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <attn/core/buffer.hpp>
+#include <attn/core/thread_object.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cstddef>
 #include <utility>
@@ -17,7 +18,7 @@ namespace detail {
 class TaskMemory {
  public:
   explicit TaskMemory(Index bytes) : outermost_(!std::exchange(in_use, true)) {
-    Buffer<std::byte>& memory = outermost_ ? kept : own_;
+    Buffer<std::byte>& memory = outermost_ ? thread_object<Kept>().buffer : own_;
     if (memory.size() < bytes) {
       memory = Buffer<std::byte>();  // frees before it allocates
       memory = Buffer<std::byte>(bytes);
@@ -32,7 +33,10 @@ class TaskMemory {
   std::byte* data() const { return data_; }
 
  private:
-  static inline thread_local Buffer<std::byte> kept;
+  /// What a thread keeps from one loop to the next.
+  struct Kept {
+    Buffer<std::byte> buffer;
+  };
   static inline thread_local bool in_use = false;
 
   bool outermost_;

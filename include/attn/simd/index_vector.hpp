@@ -84,10 +84,10 @@ struct IndexVector {
   /// b's distance from the first, to compare `distances()` with. It is clamped to a distance that
   /// no lane has, which gives the same answer and is exact in T.
   Vector bound(Index b) const {
-    constexpr Index far = 4 * Vector::size;
+    constexpr Index beyond = 4 * Vector::size;
     Index distance;
-    if (__builtin_sub_overflow(b, first, &distance)) distance = b < 0 ? -far : far;
-    return static_cast<T>(std::clamp(distance, -far, far));
+    if (__builtin_sub_overflow(b, first, &distance)) distance = b < 0 ? -beyond : beyond;
+    return static_cast<T>(std::clamp(distance, -beyond, beyond));
   }
 };
 

@@ -25,6 +25,8 @@ void pin(Lanes<T, n>& x) {
   asm("" : "+v"(x.packet));
 #elif defined(__aarch64__)
   asm("" : "+w"(x.packet));
+#else
+  asm("" : "+m"(x.packet));  // in memory: slower, on any machine
 #endif
 }
 

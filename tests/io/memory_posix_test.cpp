@@ -1,3 +1,4 @@
+#include "../support/little_endian.hpp"
 #include "../support/temporary_folder.hpp"
 
 #include <sys/wait.h>
@@ -75,8 +76,7 @@ void put_zeros(const std::filesystem::path& path, const std::string& start, Inde
 }
 /// The start of a safetensors file with this header.
 std::string start(const std::string& header) {
-  const std::uint64_t length = header.size();
-  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + header;
+  return little_endian<std::uint64_t>({header.size()}) + header;
 }
 std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
                   Index begin, Index end) {
