@@ -20,6 +20,7 @@ namespace detail::ATTN_TARGET {
 /// queries are columns `column` … of tiles P and dS.
 template <class T>
 struct GradientPanel {
+  Panel<T> layout;
   Range queries;
   Index column;
   T *Q, *dO, *dQ, *log_sum_exp, *D;
@@ -82,15 +83,14 @@ ATTN_FLATTEN void differentiate_rule(const R& rule, [[maybe_unused]] Coverage co
 /// a query in each lane   [FA2 Alg.2, lines 11–14]
 /// Where a key is masked both are 0, whatever it holds. Keys that the rule excludes for the whole
 /// panel are not computed.
-template <class Task, int W>
+template <class Task>
 class GradientTile {
   using T = typename Task::Scalar;
   using Vector = simd::Vector<T>;
-  static constexpr Index lanes = Vector::size, size = W * lanes;
+  static constexpr Index lanes = Vector::size;
   static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
-  static constexpr Index block = block_rows<W>;
   AttendedKeys attended;
 
   GradientTile(const Task& task, const GradientPanel<T>& panel, Range keys,
@@ -115,10 +115,12 @@ class GradientTile {
   bool keeps_scores() const {
     return !R::changes_scores && !task_.dropout;
   }
+  Index block() const { return panel_.layout.width == 1 ? block_rows<1> : block_rows<3>; }
+  Index size() const { return panel_.layout.size(); }
   void clear(Range keys) const {
     for (Index j = keys.begin; j < keys.end; ++j) {
-      std::fill_n(P_ + j * stride_, size, T(0));
-      std::fill_n(dS_ + j * stride_, size, T(0));
+      std::fill_n(P_ + j * stride_, size(), T(0));
+      std::fill_n(dS_ + j * stride_, size(), T(0));
     }
   }
   void compute(Range keys) const {
@@ -130,7 +132,7 @@ class GradientTile {
     multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));
     multiply_rows(task_.K, keys, panel_.Q, store_to(P_));
     const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
-    for (Index lane = 0; lane < size; lane += lanes) {
+    for (Index lane = 0; lane < size(); lane += lanes) {
       const Index first = keys.begin * stride_ + lane;
       const Range queries{panel_.queries.begin + lane, panel_.queries.end};
       differentiate_rule(
@@ -155,12 +157,13 @@ class GradientTile {
                   [P = P_, dS = dS_, stride = stride_, lse = panel_.log_sum_exp, D = panel_.D](
                       Index j, const auto& S) {
 #pragma GCC unroll 16
-                    for (int r = 0; r < block; ++r)
+                    for (int r = 0; r < S.height; ++r)
                       differentiate_row(S.rows[r], P + (j + r) * stride, dS + (j + r) * stride, lse,
                                         D);
                   });
   }
   /// P and dS of one key, from its scores S and dP in the place of dS.
+  template <int W>
   static EIGEN_ALWAYS_INLINE void differentiate_row(const simd::Array<Vector, W>& S, T* P, T* dS,
                                                     const T* lse, const T* D) {
     simd::Array<Vector, W> p;
@@ -178,9 +181,9 @@ class GradientTile {
   /// The product of a tile's rows and a panel; finish(j, C) takes rows from key j of the tile on.
   template <class Rows, class Finish>
   void multiply_rows(const Rows& rows, Range keys, const T* panel, const Finish& finish) const {
-    multiply<W>(rows.tile({keys_.begin + keys.begin, keys_.begin + keys.end}), keys.size(),
-                PanelRows<T>{panel, size, rows.columns()},
-                [first = keys.begin, finish](Index j, const auto& C) { finish(first + j, C); });
+    multiply(panel_.layout.width, rows.tile({keys_.begin + keys.begin, keys_.begin + keys.end}),
+             keys.size(), PanelRows<T>{panel, size(), rows.columns()},
+             [first = keys.begin, finish](Index j, const auto& C) { finish(first + j, C); });
   }
 
   const Task& task_;

@@ -32,39 +32,79 @@ ATTN_FLATTEN void drop_weights(const WeightDropout<T>& dropout, const ScoreColum
   }
 }
 
+/// Scores, or weights, of a vector of queries against keys `begin` … `end` of a tile, those of one key
+/// `stride` after those of another.
+template <class T>
+struct WeightColumn {
+  T* S;
+  Index stride, begin, end;
+};
+
+/// P = 2^(log₂e · S − m), in place of S; returns Σ P, taken over every fourth key first, by its
+/// place in the tile. `mark`: a weight that is masked becomes −1, to tell it from one that is too
+/// small.
+template <class T, class Vector = simd::Vector<T> >
+Vector exponentials(const WeightColumn<T>& column, const Vector& m, bool mark) {
+  const auto [S, stride, begin, end] = column;
+  simd::Array<Vector, 4> sums{{T(0), T(0), T(0), T(0)}};
+  Index j = begin;
+  for (; j + 4 <= end && !mark; j += 4) {
+    simd::Array<Vector, 4> p;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) p[i] = fma(simd::load<Vector>(S + (j + i) * stride), log2e<T>, -m);
+    exp2(p);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      simd::store(S + (j + i) * stride, p[i]);
+      sums[i] += p[i];
+    }
+  }
+  for (; j < end; ++j) {
+    const Vector s = simd::load<Vector>(S + j * stride);
+    const Vector p = exp2(fma(s, log2e<T>, -m));
+    simd::store(S + j * stride,
+                mark ? select(s == -std::numeric_limits<T>::infinity(), T(-1), p) : p);
+    sums[j % 4] += p;
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 /// A panel of queries while it passes over the keys, in memory of `query_panel_size` elements: Q (E
 /// columns of a panel), O (Ev columns), and the softmax of the scores so far of each query, its
 /// maximum m and its sum ℓ.
-template <class Task, int W>
+template <class Task>
 class QueryPanel {
   using T = typename Task::Scalar;
   using Vector = simd::Vector<T>;
-  using Vectors = simd::Array<Vector, W>;
+  using Vectors = simd::Array<Vector, Panel<T>::widest>;
   using Softmax = OnlineSoftmax<Vector>;
   using Values = std::remove_cvref_t<decltype(std::declval<Task>().V)>;
-  using Layout = Panel<T, W>;
-  static constexpr Index lanes = Vector::size, size = Layout::size;
+  static constexpr Index lanes = Vector::size;
   static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
-  using Scores = ScoreTile<Task, W>;
+  using Scores = ScoreTile<Task>;
 
   /// The panel begins with row `row` of task.Q. `scores` is memory for the scores of a tile,
   /// padded.
   QueryPanel(const Task& task, Index row, T* memory, T* scores)
       : task_(task),
-        queries_{row, std::min(row + size, task.Q.rows())},
+        panel_(Panel<T>::of(task.Q.rows() - row)),
+        queries_{row, std::min(row + panel_.size(), task.Q.rows())},
         Q_(memory),
-        O_(Q_ + padded_size(task.Q.cols()) * size),
-        m_(O_ + padded_size(task.V.columns()) * size),
-        l_(m_ + size),
+        O_(Q_ + padded_size(task.Q.cols()) * panel_.size()),
+        m_(O_ + padded_size(task.V.columns()) * panel_.size()),
+        l_(m_ + panel_.size()),
         S_(scores) {}
+
+  /// Rows of task.Q that it holds.
+  Range queries() const { return queries_; }
 
   /// O = 0   ℓ = 0   m = −∞   [FA2 Alg.1, line 4]
   void begin() const {
-    Layout::pack(task_.Q.middleRows(queries_.begin, queries_.size()), task_.scale, Q_);
-    std::fill_n(m_, size, none);
-    std::fill_n(l_, size, T(0));
+    panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_);
+    std::fill_n(m_, panel_.size(), none);
+    std::fill_n(l_, panel_.size(), T(0));
     std::fill(O_, m_, T(0));
   }
 
@@ -91,9 +131,10 @@ class QueryPanel {
     if (keys.empty()) return;
     const bool unmasked_only = keys.masked && !values.finite();
     Vectors previous, added;
-    for (int w = 0; w < W; ++w) {
+    for (int w = 0; w < panel_.width; ++w) {
       const Vector maximum = log2e<T> * simd::load<Vector>(scores.maximum.data + w * lanes);
-      const Vector sum = exponentials(keys, w, Softmax::finite_or_0(maximum), unmasked_only);
+      const Vector sum =
+          exponentials(column(keys, w), Softmax::finite_or_0(maximum), unmasked_only);
       const auto factors = merge(w, {maximum, sum});
       previous[w] = factors.previous;
       added[w] = factors.added;
@@ -106,8 +147,7 @@ class QueryPanel {
 
   /// O ← O / ℓ   log Σ e^s = m + log ℓ   [FA2 Alg.1, lines 12–13]
   void finish(const HeadOutputs<T>& outputs) const {
-    Layout::unpack(O_, inverse_sums(),
-                   outputs.output.matrix().middleRows(queries_.begin, queries_.size()));
+    panel_.unpack(O_, inverse_sums(), part_of(outputs.output, queries_));
     if (!outputs.log_sum_exp) return;
     for (Index i = 0; i < queries_.size(); ++i)
       (*outputs.log_sum_exp)(queries_.begin + i) = OnlineSoftmax<T>{m_[i], l_[i]}.log_sum_exp();
@@ -115,14 +155,18 @@ class QueryPanel {
 
   /// The weights of a tile of keys, when m and ℓ are those of all keys: P = e^(S − m) / ℓ.
   void write_weights(const Scores& scores, Range keys, const TensorView<T, 2>& output) const {
-    auto weights = output.matrix().block(queries_.begin, keys.begin, queries_.size(), keys.size());
-    weights.setZero();
+    MatrixPart<T> weights = part_of(output, queries_);
+    weights.data += keys.begin;
+    for (Index i = 0; i < weights.rows; ++i)
+      std::fill_n(weights.data + i * weights.stride, keys.size(), T(0));
     const AttendedKeys& attended = scores.attended;
     if (attended.empty()) return;
-    for (int w = 0; w < W; ++w)
-      exponentials(attended, w, Softmax::finite_or_0(simd::load<Vector>(m_ + w * lanes)), false);
-    Layout::unpack(S_ + attended.begin * size, inverse_sums(),
-                   weights.middleCols(attended.begin, attended.size()));
+    for (int w = 0; w < panel_.width; ++w)
+      exponentials(column(attended, w), Softmax::finite_or_0(simd::load<Vector>(m_ + w * lanes)),
+                   false);
+    weights.data += attended.begin;
+    weights.columns = attended.size();
+    panel_.unpack(S_ + attended.begin * panel_.size(), inverse_sums(), weights);
   }
 
  private:
@@ -137,73 +181,50 @@ class QueryPanel {
   /// 1/ℓ; 0 for a query that attends to nothing.
   Vectors inverse_sums() const {
     Vectors inverse;
-    for (int w = 0; w < W; ++w) {
+    for (int w = 0; w < panel_.width; ++w) {
       const Vector l = simd::load<Vector>(l_ + w * lanes);
       inverse[w] = select(l == T(0), T(0), T(1) / l);
     }
     return inverse;
   }
 
-  /// P = 2^(log₂e · S − m), in place of S; returns Σ P, taken over every fourth key first, by its
-  /// place in the tile. `mark`: a weight that is masked becomes −1, to tell it from one that is too
-  /// small.
-  Vector exponentials(const AttendedKeys& keys, int w, const Vector& m, bool mark) const {
-    T* const S = S_ + w * lanes;
-    simd::Array<Vector, 4> sums{{T(0), T(0), T(0), T(0)}};
-    Index j = keys.begin;
-    for (; j + 4 <= keys.end && !mark; j += 4) {
-      simd::Array<Vector, 4> p;
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) p[i] = fma(simd::load<Vector>(S + (j + i) * size), log2e<T>, -m);
-      exp2(p);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        simd::store(S + (j + i) * size, p[i]);
-        sums[i] += p[i];
-      }
-    }
-    simd::Array<Vector, 4> all = sums;
-    for (; j < keys.end; ++j) {
-      const Vector s = simd::load<Vector>(S + j * size);
-      const Vector p = exp2(fma(s, log2e<T>, -m));
-      simd::store(S + j * size, mark ? select(s == none, T(-1), p) : p);
-      all[j % 4] += p;
-    }
-    return (all[0] + all[1]) + (all[2] + all[3]);
-  }
-
   /// P ← P ∘ M; ℓ is that of P as it was.
   void drop(const AttendedKeys& keys, Index first_key) const {
     const Range places{first_key + keys.begin, first_key + keys.end};
-    for (Index lane = 0; lane < size; lane += lanes) {
-      T* const P = S_ + keys.begin * size + lane;
-      const Range queries{queries_.begin + lane, queries_.end};
-      drop_weights(*task_.dropout, score_column(task_, queries, places, P, size));
+    for (int w = 0; w < panel_.width; ++w) {
+      const Range queries{queries_.begin + w * lanes, queries_.end};
+      drop_weights(*task_.dropout,
+                   score_column(task_, queries, places, column(keys, w).S, panel_.size()));
     }
   }
 
   /// The weights of some keys as a right factor.
   PanelRows<T> weights(const AttendedKeys& keys) const {
-    return {S_ + keys.begin * size, size, keys.size()};
+    return {S_ + keys.begin * panel_.size(), panel_.size(), keys.size()};
+  }
+  /// Vector w of the scores of some keys.
+  WeightColumn<T> column(const AttendedKeys& keys, int w) const {
+    return {S_ + w * lanes, panel_.size(), keys.begin, keys.end};
   }
   /// O ← previous · O + added · P V
   template <class Factor>
   void add_values(const AttendedKeys& keys, const Factor& V_tile, const Vectors& previous,
                   const Vectors& added) const {
-    const auto finish = [O = O_, &previous, &added](Index e, const auto& PV) {
+    const auto finish = [O = O_, size = panel_.size(), &previous, &added](Index e, const auto& PV) {
       PV.for_each([&](int r, int w, const Vector& x) {
         T* const o = O + (e + r) * size + w * lanes;
         simd::store(o, fma(simd::load<Vector>(o), previous[w], x * added[w]));
       });
     };
-    multiply<W>(V_tile, task_.V.columns(), weights(keys), finish);
+    multiply(panel_.width, V_tile, task_.V.columns(), weights(keys), finish);
   }
   /// The same, bitwise, where V is finite; elsewhere a value that is masked, −1 in P, is left out.
   template <class Factor>
   void add_unmasked_values(const AttendedKeys& keys, const Factor& V_tile, const Vectors& previous,
                            const Vectors& added) const {
+    const Index size = panel_.size();
     for (Index e = 0; e < task_.V.columns(); ++e)
-      for (int w = 0; w < W; ++w) {
+      for (int w = 0; w < panel_.width; ++w) {
         Vector PV = T(0);
         for (Index j = keys.begin; j < keys.end; ++j) {
           const Vector p = simd::load<Vector>(S_ + j * size + w * lanes),
@@ -216,6 +237,7 @@ class QueryPanel {
   }
 
   const Task& task_;
+  Panel<T> panel_;
   Range queries_;
   T *Q_, *O_, *m_, *l_, *S_;
 };

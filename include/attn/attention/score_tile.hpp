@@ -32,7 +32,7 @@ struct AttendedKeys {
  private:
   template <class R, class Scores>
   void visit_part(const R& rule, const Tile& tile, Coverage coverage, Index first, Scores& scores) {
-    constexpr Index block = Scores::block;
+    const Index block = scores.block();
     const Index n = tile.key_end - tile.key_begin;
     if (coverage != Coverage::partial || n <= block)
       return take(rule, {tile.key_begin - first, tile.key_end - first}, coverage, scores);
@@ -127,28 +127,32 @@ ATTN_FLATTEN void apply_rule(const R& rule, [[maybe_unused]] Coverage coverage,
 }
 
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys. In memory the
-/// scores of one key follow those of another, W vectors each, with a query in each lane. Keys that
+/// scores of one key follow those of another, with a query in each lane. Keys that
 /// the rule excludes for the whole panel are not computed.
-template <class Task, int W>
+template <class Task>
 class ScoreTile {
   using T = typename Task::Scalar;
   using Vector = simd::Vector<T>;
-  static constexpr Index size = Panel<T, W>::size;
+  using Maxima = simd::Array<T, panel_rows<T> >;
   static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
-  static constexpr Index block = block_rows<W>;
   AttendedKeys attended;
-  simd::Array<T, size> maximum;  ///< of each query; it may pass over a NaN, whose weight is NaN too
+  Maxima maximum;  ///< of each query; it may pass over a NaN, whose weight is NaN too
 
   /// `queries` are rows of task.Q, and `Q` is their panel, multiplied by the scale.
   ScoreTile(const Task& task, Range queries, const T* Q, Range keys, T* S)
-      : task_(task), queries_(queries), keys_(keys), Q_(Q), S_(S) {}
+      : task_(task),
+        queries_(queries),
+        keys_(keys),
+        panel_(Panel<T>::of(queries.size())),
+        Q_(Q),
+        S_(S) {}
 
   /// `coverage` is what the rule says of the whole tile.
   template <class R>
   void compute(const R& rule, Coverage coverage) {
-    std::fill_n(maximum.data, size, none);
+    std::fill_n(maximum.data, panel_.size(), none);
     attended.visit(rule, task_.tile(queries_, keys_), coverage, *this);
   }
 
@@ -159,13 +163,17 @@ class ScoreTile {
   static constexpr bool keeps_scores() {
     return !R::changes_scores;
   }
-  void clear(Range keys) const { std::fill(S_ + keys.begin * size, S_ + keys.end * size, none); }
+  Index block() const { return panel_.width == 1 ? block_rows<1> : block_rows<3>; }
+  void clear(Range keys) const {
+    std::fill(S_ + keys.begin * panel_.size(), S_ + keys.end * panel_.size(), none);
+  }
   void compute(Range keys) { multiply_keys(keys, maximum); }
   template <class R>
   void compute_under(const R& rule, Range keys, Coverage coverage) {
-    simd::Array<T, size> before_rule{};
+    Maxima before_rule{};
     multiply_keys(keys, before_rule);
     const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
+    const Index size = panel_.size();
     for (Index lane = 0; lane < size; lane += Vector::size) {
       T* const S = S_ + keys.begin * size + lane;
       const Range queries{queries_.begin + lane, queries_.end};
@@ -175,8 +183,11 @@ class ScoreTile {
   }
 
   /// S = K Qᵀ, and the largest score of each query.
-  void multiply_keys(Range keys, simd::Array<T, size>& largest) const {
-    const auto finish = [S = S_ + keys.begin * size, most = largest.data](Index j, const auto& C) {
+  void multiply_keys(Range keys, Maxima& largest) const {
+    const Index size = panel_.size();
+    const auto finish = [S = S_ + keys.begin * size, size, most = largest.data](Index j,
+                                                                                const auto& C) {
+      constexpr int W = std::remove_cvref_t<decltype(C)>::width;
       simd::Array<Vector, W> m;
 #pragma GCC unroll 16
       for (int w = 0; w < W; ++w) m[w] = simd::load<Vector>(most + w * Vector::size);
@@ -187,12 +198,13 @@ class ScoreTile {
 #pragma GCC unroll 16
       for (int w = 0; w < W; ++w) simd::store(most + w * Vector::size, m[w]);
     };
-    multiply<W>(task_.K.tile({keys_.begin + keys.begin, keys_.begin + keys.end}), keys.size(),
-                PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
+    multiply(panel_.width, task_.K.tile({keys_.begin + keys.begin, keys_.begin + keys.end}),
+             keys.size(), PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
   }
 
   const Task& task_;
   Range queries_, keys_;
+  Panel<T> panel_;
   const T* Q_;
   T* S_;
 };

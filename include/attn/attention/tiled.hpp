@@ -68,18 +68,19 @@ struct TiledKernel {
     };
     const auto for_each_panel = [&](auto&& f) { visit_panels(task, workspace, f); };
 
-    for_each_panel([](const auto& panel) { panel.begin(); });
+    using Queries = QueryPanel<Task>;
+    for_each_panel([](const Queries& panel) { panel.begin(); });
     for_each_tile([&](Range keys, Coverage coverage) {
       if (coverage == Coverage::empty) return;
       RowTile<T, std::remove_cvref_t<decltype(task.V)> > values(task.V, keys);
       values.prefetch();
       for_each_panel(
-          [&](const auto& panel) { panel.add(panel.scores(rule, keys, coverage), values); });
+          [&](const Queries& panel) { panel.add(panel.scores(rule, keys, coverage), values); });
     });
-    for_each_panel([&](const auto& panel) { panel.finish(outputs); });
+    for_each_panel([&](const Queries& panel) { panel.finish(outputs); });
     if (!outputs.weights) return;
     for_each_tile([&](Range keys, Coverage coverage) {
-      for_each_panel([&](const auto& panel) {
+      for_each_panel([&](const Queries& panel) {
         panel.write_weights(panel.scores(rule, keys, coverage), keys, *outputs.weights);
       });
     });
@@ -119,10 +120,9 @@ struct TiledKernel {
   static void visit_panels(const Task& task, T* workspace, F& f) {
     T* memory = workspace + scores_size<T>();
     for (Index row = 0; row < task.Q.rows();) {
-      row += with_panel<T>(task.Q.rows() - row, [&]<int W>(Panel<T, W>) {
-        f(QueryPanel<Task, W>(task, row, memory, workspace));
-        return Panel<T, W>::size;
-      });
+      const QueryPanel<Task> panel(task, row, memory, workspace);
+      f(panel);
+      row = panel.queries().end;
       memory += query_panel_size<T>(task.Q.cols(), task.V.columns());
     }
   }

@@ -98,34 +98,34 @@ class TiledBackward {
   void for_each_panel(Range queries, F&& f) const {
     const Index E = task_.Q.cols(), Ev = task_.V.columns();
     T* memory = memory_.panels;
-    for (Index row = queries.begin; row < queries.end;)
-      row += with_panel<T>(queries.end - row, [&]<int W>(Panel<T, W> layout) {
-        constexpr Index size = Panel<T, W>::size;
-        GradientPanel<T> panel{};
-        panel.queries = {row, std::min(row + size, queries.end)};
-        panel.column = row - queries.begin;
-        panel.Q = memory;
-        panel.dO = panel.Q + padded_size(E) * size;
-        panel.dQ = panel.dO + padded_size(Ev) * size;
-        panel.log_sum_exp = panel.dQ + padded_size(E) * size;
-        panel.D = panel.log_sum_exp + size;
-        memory = panel.D + size;
-        f(layout, panel);
-        return size;
-      });
+    for (Index row = queries.begin; row < queries.end;) {
+      GradientPanel<T> panel{};
+      panel.layout = Panel<T>::of(queries.end - row);
+      const Index size = panel.layout.size();
+      panel.queries = {row, std::min(row + size, queries.end)};
+      panel.column = row - queries.begin;
+      panel.Q = memory;
+      panel.dO = panel.Q + padded_size(E) * size;
+      panel.dQ = panel.dO + padded_size(Ev) * size;
+      panel.log_sum_exp = panel.dQ + padded_size(E) * size;
+      panel.D = panel.log_sum_exp + size;
+      memory = panel.D + size;
+      f(panel);
+      row += size;
+    }
   }
 
   /// Q and dO of a tile, as panels and as right factors, and D = Σ dO ∘ O.
   void begin(Range queries) {
-    for_each_panel(queries, [&]<int W>(Panel<T, W>, const GradientPanel<T>& panel) {
-      const Range rows = panel.queries;
-      Panel<T, W>::pack(task_.Q.middleRows(rows.begin, rows.size()), task_.scale, panel.Q);
-      Panel<T, W>::pack(results_.dO.middleRows(rows.begin, rows.size()), T(1), panel.dO);
-      for (Index i = 0; i < Panel<T, W>::size; ++i) begin_query(panel, i);
+    for_each_panel(queries, [&](const GradientPanel<T>& panel) {
+      panel.layout.pack(part_of(task_.Q, panel.queries), task_.scale, panel.Q);
+      panel.layout.pack(part_of(results_.dO, panel.queries), T(1), panel.dO);
+      for (Index i = 0; i < panel.layout.size(); ++i) begin_query(panel, i);
     });
-    queries_are_finite_ = finite(task_.Q, queries) && finite(results_.dO, queries);
-    pack_columns(task_.Q.middleRows(queries.begin, queries.size()), task_.scale, memory_.Q_columns);
-    pack_columns(results_.dO.middleRows(queries.begin, queries.size()), T(1), memory_.dO_columns);
+    const MatrixPart<const T> Q = part_of(task_.Q, queries), dO = part_of(results_.dO, queries);
+    queries_are_finite_ = all_finite<T>(Q) && all_finite<T>(dO);
+    pack_columns(Q, task_.scale, memory_.Q_columns);
+    pack_columns(dO, T(1), memory_.dO_columns);
   }
   /// The log-sum-exp and D of lane i of a panel; 0 where a query attends to nothing.
   void begin_query(const GradientPanel<T>& panel, Index i) const {
@@ -144,19 +144,13 @@ class TiledBackward {
     });
     panel.D[i] = sum(sums);
   }
-  template <class Matrix>
-  static bool finite(const Matrix& X, Range queries) {
-    return all_finite<T>(
-        {X.data() + queries.begin * X.outerStride(), X.outerStride(), queries.size(), X.cols()});
-  }
-  template <class Matrix>
-  static void pack_columns(const Matrix& X, T factor, T* columns) {
-    for (Index p = 0; p < RightFactor<T>::panels(X.cols()); ++p)
+  static void pack_columns(const MatrixPart<const T>& X, T factor, T* columns) {
+    for (Index p = 0; p < RightFactor<T>::panels(X.columns); ++p)
       RightFactor<T>::pack(X, factor, p, columns);
   }
   void clear_queries(Range queries) const {
-    for_each_panel(queries, [&]<int W>(Panel<T, W>, const GradientPanel<T>& panel) {
-      std::fill_n(panel.dQ, padded_size(task_.Q.cols()) * Panel<T, W>::size, T(0));
+    for_each_panel(queries, [&](const GradientPanel<T>& panel) {
+      std::fill_n(panel.dQ, padded_size(task_.Q.cols()) * panel.layout.size(), T(0));
     });
   }
 
@@ -168,8 +162,8 @@ class TiledBackward {
     RowTile<T, Keys> K(task_.K, keys);
     simd::Array<Range, backward_tile_keys> attending;
     for (Index j = 0; j < keys.size(); ++j) attending[j] = {tile_queries_, 0};
-    for_each_panel(queries, [&]<int W>(Panel<T, W>, const GradientPanel<T>& panel) {
-      GradientTile<Task, W> scores(task_, panel, keys, memory_.tiles);
+    for_each_panel(queries, [&](const GradientPanel<T>& panel) {
+      GradientTile<Task> scores(task_, panel, keys, memory_.tiles);
       const bool all_queries = panel.queries.size() == queries.size();
       const bool ask = coverage == Coverage::partial && !all_queries;
       scores.compute(rule, ask ? rule.cover(task_.tile(panel.queries, keys)) : coverage);
@@ -177,39 +171,40 @@ class TiledBackward {
       for (Index j = attended.begin; j < attended.end; ++j)
         attending[j] = {std::min(attending[j].begin, panel.column),
                         panel.queries.end - queries.begin};
-      if (!attended.empty()) add_to_queries<W>(panel, K, attended);
+      if (!attended.empty()) add_to_queries(panel, K, attended);
     });
     add_to_keys(attending, queries, keys);
   }
 
   /// dQ += dS K
-  template <int W>
   void add_to_queries(const GradientPanel<T>& panel, RowTile<T, Keys>& K,
                       const AttendedKeys& keys) const {
     const auto K_tile = K.transposed(keys.begin);
     const Index stride = memory_.tiles.stride;
     const PanelRows<T> dS{memory_.tiles.dS + keys.begin * stride + panel.column, stride,
                           keys.size()};
-    if (keys.masked && !K.finite()) return add_unmasked<W>(K_tile, dS, panel.dQ);
-    multiply<W>(K_tile, task_.Q.cols(), dS, [dQ = panel.dQ](Index e, const auto& C) {
+    if (keys.masked && !K.finite()) return add_unmasked(K_tile, dS, panel);
+    const auto finish = [dQ = panel.dQ](Index e, const auto& C) {
       C.for_each([&](int r, int w, const Vector& x) {
-        T* const sum = dQ + ((e + r) * W + w) * lanes;
+        T* const sum = dQ + ((e + r) * C.width + w) * lanes;
         simd::store(sum, simd::load<Vector>(sum) + x);
       });
-    });
+    };
+    multiply(panel.layout.width, K_tile, task_.Q.cols(), dS, finish);
   }
   /// The same, bitwise, where K is finite; elsewhere a key with dS = 0, which is masked, is left
   /// out.
-  template <int W, class Factor>
-  void add_unmasked(const Factor& K, const PanelRows<T>& dS, T* dQ) const {
+  template <class Factor>
+  void add_unmasked(const Factor& K, const PanelRows<T>& dS, const GradientPanel<T>& panel) const {
+    const int width = panel.layout.width;
     for (Index e = 0; e < task_.Q.cols(); ++e)
-      for (int w = 0; w < W; ++w) {
+      for (int w = 0; w < width; ++w) {
         Vector dS_K = T(0);
         for (Index j = 0; j < dS.count; ++j) {
           const Vector ds = simd::load<Vector>(dS.data + j * dS.stride + w * lanes);
           dS_K = select(ds == T(0), dS_K, fma(ds, K.load(K.at(e, j), 0), dS_K));
         }
-        T* const sum = dQ + (e * W + w) * lanes;
+        T* const sum = panel.dQ + (e * width + w) * lanes;
         simd::store(sum, simd::load<Vector>(sum) + dS_K);
       }
   }
@@ -258,12 +253,9 @@ class TiledBackward {
 
   /// Adds dQ · scale of a segment of keys.
   void add_queries(Range queries) const {
-    auto dQ = gradients_.query.matrix();
-    for_each_panel(queries, [&]<int W>(Panel<T, W>, const GradientPanel<T>& panel) {
-      simd::Array<Vector, W> scale;
-      for (int w = 0; w < W; ++w) scale[w] = task_.scale;
-      Panel<T, W>::unpack_add(panel.dQ, scale,
-                              dQ.middleRows(panel.queries.begin, panel.queries.size()));
+    const typename Panel<T>::Factors scale{{task_.scale, task_.scale, task_.scale}};
+    for_each_panel(queries, [&](const GradientPanel<T>& panel) {
+      panel.layout.unpack_add(panel.dQ, scale, part_of(gradients_.query, panel.queries));
     });
   }
 

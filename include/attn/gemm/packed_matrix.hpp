@@ -20,22 +20,23 @@ class PackedMatrix {
   /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it.
   static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
     PackedMatrix B(weight.shape()[1], weight.shape()[0]);
-    for (Index p = 0; p < B.panels(); ++p) B.pack_transposed(weight.matrix(), p);
+    for (Index p = 0; p < B.panels(); ++p) B.pack_transposed(weight, p);
     return B;
   }
   /// B = Wᵀ, packed in parallel.
   static PackedMatrix parallel_transposed(const TensorView<const T, 2>& weight) {
     PackedMatrix B(weight.shape()[1], weight.shape()[0]);
-    parallel_for(B.panels(), [&](Index p) { B.pack_transposed(weight.matrix(), p); });
+    parallel_for(B.panels(), [&](Index p) { B.pack_transposed(weight, p); });
     return B;
   }
   /// B = X, packed in parallel.
   template <class Matrix>
   static PackedMatrix parallel(const Matrix& X) {
     PackedMatrix B(X.rows(), X.cols());
+    const detail::MatrixPart<const T> part = detail::part_of(X, {0, X.rows()});
     T* const data = B.memory_.data();
     parallel_for(B.panels(), [&](Index p) {
-      ATTN_DISPATCH_TO(B.instruction_set_, RightFactor<T>::pack(X, T(1), p, data));
+      ATTN_DISPATCH_TO(B.instruction_set_, RightFactor<T>::pack(part, T(1), p, data));
     });
     return B;
   }
@@ -67,9 +68,9 @@ class PackedMatrix {
         columns_(columns),
         memory_(Buffer<T>::for_overwrite(
             ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::packed_size(rows, columns)))) {}
-  template <class Matrix>
-  void pack_transposed(const Matrix& W, Index p) {
-    ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::pack_transposed(W, p, memory_.data()));
+  void pack_transposed(const TensorView<const T, 2>& W, Index p) {
+    const auto part = detail::part_of(W, {0, W.shape()[0]});
+    ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::pack_transposed(part, p, memory_.data()));
   }
 
   InstructionSet instruction_set_ = InstructionSet::native;
@@ -125,19 +126,18 @@ struct RightFactor {
   }
 
   /// Packs panel p of Wᵀ, of a matrix W (n × k), to its place.
-  template <class Matrix>
-  static void pack_transposed(const Matrix& W, Index p, T* data) {
-    Panel<T, 3>::pack(W.middleRows(begin(p, W.rows()), size(p, W.rows())), T(1),
-                      data + p * padded_panel_size(W.cols()));
+  static void pack_transposed(const MatrixPart<const T>& W, Index p, T* data) {
+    const T* const first = W.data + begin(p, W.rows) * W.stride;
+    Panel<T>{Panel<T>::widest}.pack({first, W.stride, size(p, W.rows), W.columns}, T(1),
+                                    data + p * padded_panel_size(W.columns));
   }
   /// Packs panel p of factor · B to its place.
-  template <class Matrix>
-  static void pack(const Matrix& B, T factor, Index p, T* data) {
+  static void pack(const MatrixPart<const T>& B, T factor, Index p, T* data) {
     using Vector = simd::Vector<T>;
-    const Index column = begin(p, B.cols()), columns = size(p, B.cols());
-    T* panel_row = data + p * padded_panel_size(B.rows());
-    for (Index k = 0; k < B.rows(); ++k, panel_row += width) {
-      const T* const x = B.data() + k * B.outerStride() + column;
+    const Index column = begin(p, B.columns), columns = size(p, B.columns);
+    T* panel_row = data + p * padded_panel_size(B.rows);
+    for (Index k = 0; k < B.rows; ++k, panel_row += width) {
+      const T* const x = B.data + k * B.stride + column;
       for (Index j = 0; j < width; j += Vector::size) {
         const Index count = std::clamp<Index>(columns - j, 0, Vector::size);
         const Vector elements = count > 0 ? simd::load<Vector>(x + j, count, T(0)) : Vector(T(0));

@@ -97,8 +97,7 @@ struct Product {
     for (Index p = panels.begin; p < panels.end; ++p)
       for (Index block = 0; block < blocks; ++block) {
         const Range k{block * depth, std::min((block + 1) * depth, B.rows)};
-        with_panel<T>(RightFactor<T>::size(p, B.columns),
-                      [&]<int W>(Panel<T, W>) { compute_block<W>(p, k); });
+        compute_block(p, k);
       }
   }
 
@@ -112,18 +111,19 @@ struct Product {
 
  private:
   /// A panel's sum over some k; it is added to the addend, and after the first block to C.
-  template <int W>
   void compute_block(Index p, Range k) const {
     using Vector = simd::Vector<T>;
     const Index column = RightFactor<T>::begin(p, B.columns),
-                last_count = RightFactor<T>::size(p, B.columns) - (W - 1) * Vector::size;
+                columns = RightFactor<T>::size(p, B.columns);
+    const int width = Panel<T>::of(columns).width, last = width - 1;
+    const Index last_count = columns - last * Vector::size;
     const Addend<T> sum = k.begin > 0 ? Addend<T>{C.data, C.stride} : addend;
     const Addend<T> start{sum.data ? sum.data + column : nullptr, sum.stride};
-    const auto finish = [start, last_count, count = rows, output = C.data + column,
+    const auto finish = [start, last, last_count, count = rows, output = C.data + column,
                          stride = C.stride](Index row, const auto& AB) {
       AB.for_each(
           [&](int r, int w, const Vector& x) {
-            const Index n = w < W - 1 ? Vector::size : last_count, at = w * Vector::size;
+            const Index n = w < last ? Vector::size : last_count, at = w * Vector::size;
             const Index from = (row + r) * start.stride + at;
             simd::store(output + (row + r) * stride + at, n,
                         start.data ? simd::load<Vector>(start.data + from, n, T(0)) + x : x);
@@ -132,8 +132,8 @@ struct Product {
     };
     const LeftFactor<T> A_block{A.at(0, k.begin), A.row_stride, A.stride};
     const PanelRows<T> B_block{B.row(p, k.begin), RightFactor<T>::width, k.size()};
-    if (rows == 1) multiply<W, 1>(A_block, rows, B_block, finish);
-    else multiply<W>(A_block, rows, B_block, finish);
+    if (rows == 1) multiply<1>(width, A_block, rows, B_block, finish);
+    else multiply(width, A_block, rows, B_block, finish);
   }
 };
 

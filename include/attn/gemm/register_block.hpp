@@ -61,37 +61,46 @@ inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
 /// A panel: some rows of a matrix, each in a lane of its own, so that what is computed along a row
-/// is computed for W vectors of rows at once, and no lane ever needs another's. In memory it is the
-/// transposed matrix: `size` elements for each column.
-template <class T, int W>
+/// is computed for a few vectors of rows at once, and no lane ever needs another's. In memory it is
+/// the transposed matrix: `size()` elements for each column.
+template <class T>
 struct Panel {
   using Vector = simd::Vector<T>;
-  using Factors = simd::Array<Vector, W>;
-  static constexpr Index lanes = Vector::size, size = W * lanes;
+  static constexpr int widest = 3;
+  static constexpr Index lanes = Vector::size;
+  using Factors = simd::Array<Vector, widest>;
+
+  int width;  ///< in vectors, 1 to 3
+
+  /// The panel that is best for the first of so many rows: as wide as may be, and at the end 2 or 1.
+  /// (Four vectors are taken as twice 2, because a single vector is slowest.) The rows that are left
+  /// are for the next panels.
+  static Panel of(Index rows) {
+    const Index vectors = (rows + lanes - 1) / lanes;
+    return {vectors == 4 ? 2 : static_cast<int>(std::min<Index>(vectors, widest))};
+  }
+  Index size() const { return width * lanes; }
 
   /// panel = factor · Xᵀ. Lanes without a row hold 0.
-  template <class Matrix>
-  static void pack(const Matrix& X, T factor, T* panel) {
-    for_each_square(X, [factor, panel](const MatrixPart<const T>& part, Index at) {
+  void pack(const MatrixPart<const T>& X, T factor, T* panel) const {
+    for_each_square(X, [&](const MatrixPart<const T>& part, int, Index at) {
       Square<T> square = Square<T>::load(part);
       square.transpose();
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) simd::store(panel + at + i * size, factor * square.rows[i]);
+      for (int i = 0; i < lanes; ++i) simd::store(panel + at + i * size(), factor * square.rows[i]);
     });
   }
 
   /// X = (panel · factor)ᵀ, with a factor for each row; −0 becomes 0.
-  template <class Matrix>
-  static void unpack(const T* panel, const Factors& factor, Matrix&& X) {
-    for_each_square(X, [&factor, panel](const MatrixPart<T>& part, Index at) {
-      square_of(panel, factor, at).store(part);
+  void unpack(const T* panel, const Factors& factor, const MatrixPart<T>& X) const {
+    for_each_square(X, [&](const MatrixPart<T>& part, int w, Index at) {
+      scaled(panel + at, factor[w]).store(part);
     });
   }
   /// X = X + (panel · factor)ᵀ
-  template <class Matrix>
-  static void unpack_add(const T* panel, const Factors& factor, Matrix&& X) {
-    for_each_square(X, [&factor, panel](const MatrixPart<T>& part, Index at) {
-      Square<T> sum = square_of(panel, factor, at);
+  void unpack_add(const T* panel, const Factors& factor, const MatrixPart<T>& X) const {
+    for_each_square(X, [&](const MatrixPart<T>& part, int w, Index at) {
+      Square<T> sum = scaled(panel + at, factor[w]);
       const Square<T> before = Square<T>::load({part.data, part.stride, part.rows, part.columns});
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) sum.rows[i] = before.rows[i] + sum.rows[i];
@@ -100,22 +109,22 @@ struct Panel {
   }
 
  private:
-  /// Calls f(part, place in the panel) for each square of X; the part reaches to the end of X.
-  template <class Matrix, class F>
-  static void for_each_square(Matrix& X, F&& f) {
-    using Element = std::remove_pointer_t<decltype(X.data())>;
-    for (Index row = 0; row < std::min(X.rows(), size); row += lanes)
-      for (Index column = 0; column < X.cols(); column += lanes)
-        f(MatrixPart<Element>{X.data() + row * X.outerStride() + column, X.outerStride(),
-                              X.rows() - row, X.cols() - column},
-          column * size + row);
+  /// Calls f(part, vector, place in the panel) for each square of X; the part reaches to the end of
+  /// X.
+  template <class Element, class F>
+  void for_each_square(const MatrixPart<Element>& X, F&& f) const {
+    for (int w = 0; w < width && w * lanes < X.rows; ++w)
+      for (Index column = 0; column < X.columns; column += lanes)
+        f(MatrixPart<Element>{X.data + w * lanes * X.stride + column, X.stride, X.rows - w * lanes,
+                              X.columns - column},
+          w, column * size() + w * lanes);
   }
-  static EIGEN_ALWAYS_INLINE Square<T> square_of(const T* panel, const Factors& factor, Index at) {
+  /// The transposed square at a place of the panel, times a factor.
+  Square<T> scaled(const T* panel, const Vector& factor) const {
     Square<T> square;
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i)
-      square.rows[i] =
-          fma(simd::load<Vector>(panel + at + i * size), factor[at % size / lanes], T(0));
+      square.rows[i] = fma(simd::load<Vector>(panel + i * size()), factor, T(0));
     square.transpose();
     return square;
   }
@@ -123,18 +132,7 @@ struct Panel {
 
 /// Rows of the widest panel.
 template <class T>
-inline constexpr Index panel_rows = 3 * simd::lanes<T>;
-
-/// Calls f with the kind of panel that is best for the first of so many rows: W = 3, and at the end
-/// 2 or 1. (Four vectors are taken as twice 2, because a single vector is slowest.) The rows that
-/// are left are for the next panels.
-template <class T, class F>
-auto with_panel(Index rows, F&& f) {
-  const Index vectors = (rows + simd::lanes<T> - 1) / simd::lanes<T>;
-  if (vectors == 1) return f(Panel<T, 1>{});
-  if (vectors == 2 || vectors == 4) return f(Panel<T, 2>{});
-  return f(Panel<T, 3>{});
-}
+inline constexpr Index panel_rows = Panel<T>::widest * Panel<T>::lanes;
 
 /// Rows of a block that is W vectors wide: as many as 16 registers can hold.
 template <int W>
@@ -144,6 +142,7 @@ inline constexpr int block_rows = W == 1 ? 8 : 4;
 template <class T, int W, int R = block_rows<W> >
 struct RegisterBlock {
   using Vector = simd::Vector<T>;
+  static constexpr int width = W, height = R;
   simd::Array<simd::Array<Vector, W>, R> rows;
 
   /// Calls f(r, w, vector) for each vector of the first `count` rows, unrolled.
@@ -214,9 +213,12 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
     finish(row, C);
   }
 }
-template <int W, class T, LeftFactorOf<T> Factor, class Finish>
-void multiply(const Factor& A, Index rows, const PanelRows<T>& B, const Finish& finish) {
-  multiply<W, block_rows<W> >(A, rows, B, finish);
+/// The same for a panel B that is `width` vectors wide, in blocks of at most `most_rows` rows.
+template <int most_rows = 16, class T, LeftFactorOf<T> Factor, class Finish>
+void multiply(int width, const Factor& A, Index rows, const PanelRows<T>& B, const Finish& finish) {
+  if (width == 1) multiply<1, std::min(most_rows, block_rows<1>)>(A, rows, B, finish);
+  else if (width == 2) multiply<2, std::min(most_rows, block_rows<2>)>(A, rows, B, finish);
+  else multiply<3, std::min(most_rows, block_rows<3>)>(A, rows, B, finish);
 }
 
 }  // namespace detail::ATTN_TARGET

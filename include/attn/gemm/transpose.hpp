@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <attn/core/buffer.hpp>
+#include <attn/core/range.hpp>
+#include <attn/core/tensor_view.hpp>
 #include <attn/parallel/executor.hpp>
 #include <attn/simd/simd.hpp>
 
@@ -18,6 +20,15 @@ struct MatrixPart {
   T* data;
   Index stride, rows, columns;
 };
+/// Some rows of a tensor, or of a matrix of Eigen.
+template <class T>
+MatrixPart<T> part_of(const TensorView<T, 2>& X, Range rows) {
+  return {X.data() + rows.begin * X.strides()[0], X.strides()[0], rows.size(), X.shape()[1]};
+}
+template <class Matrix>
+MatrixPart<const typename Matrix::Scalar> part_of(const Eigen::MapBase<Matrix>& X, Range rows) {
+  return {X.data() + rows.begin * X.outerStride(), X.outerStride(), rows.size(), X.cols()};
+}
 
 }  // namespace detail
 

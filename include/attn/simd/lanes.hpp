@@ -211,7 +211,7 @@ Mask<T, n> operator||(const Mask<T, n>& a, const Mask<T, n>& b) {
 template <class T, Index n>
 Lanes<T, n> select(const Mask<T, n>& mask, const std::type_identity_t<Lanes<T, n> >& yes,
                    const std::type_identity_t<Lanes<T, n> >& no) {
-  return Lanes<T, n>::of(mask.packet ? yes.packet : no.packet);
+  return Lanes<T, n>::of(blend(mask.packet, yes.packet, no.packet));
 }
 
 /// a·b + c, rounded once where the machine can.

@@ -75,6 +75,11 @@ template <class Packet>
 Packet fused_multiply_add(const Packet& a, const Packet& b, const Packet& c) {
   return a * b + c;
 }
+/// `yes` where all bits of a lane of the mask are set, `no` where none is.
+template <class Bits, class Packet>
+Packet blend(const Bits& mask, const Packet& yes, const Packet& no) {
+  return mask ? yes : no;
+}
 template <class Packet>
 Packet square_root(const Packet& a) {
   return for_each_element(a, [](auto x) { return std::sqrt(x); });
@@ -102,6 +107,22 @@ inline Register<double, 2> fused_multiply_add(const Register<double, 2>& a,
   return vfmaq_f64(c, a, b);
 }
 #elif ATTN_REGISTER_BYTES == 16 && defined(__SSE2__)
+// SSE2 has no comparison of 64-bit integers, and g++ 12 stops with an internal error where it
+// needs one for the operator ?:.
+template <class Bits, class T>
+Register<T, 16 / sizeof(T)> blend_bits(const Bits& mask, const Bits& yes, const Bits& no) {
+  return reinterpret<Register<T, 16 / sizeof(T)> >((mask & yes) | (~mask & no));
+}
+inline Register<float, 4> blend(const Register<std::int32_t, 4>& mask,
+                                const Register<float, 4>& yes, const Register<float, 4>& no) {
+  using Bits = Register<std::int32_t, 4>;
+  return blend_bits<Bits, float>(mask, reinterpret<Bits>(yes), reinterpret<Bits>(no));
+}
+inline Register<double, 2> blend(const Register<std::int64_t, 2>& mask,
+                                 const Register<double, 2>& yes, const Register<double, 2>& no) {
+  using Bits = Register<std::int64_t, 2>;
+  return blend_bits<Bits, double>(mask, reinterpret<Bits>(yes), reinterpret<Bits>(no));
+}
 inline Register<float, 4> square_root(const Register<float, 4>& a) { return _mm_sqrt_ps(a); }
 inline Register<double, 2> square_root(const Register<double, 2>& a) { return _mm_sqrt_pd(a); }
 #elif ATTN_REGISTER_BYTES == 32
