@@ -227,9 +227,19 @@ struct AttentionCall {
             part(given.log_sum_exp, head, rows)};
   }
   /// Some rows of one of the B·H heads.
-  template <class View>
-  auto part(const View& view, Index head, Range rows) const {
-    return view[head / heads()][head % heads()].slice(0, rows.begin, rows.end);
+  template <class U>
+  TensorView<U, 2> part(const TensorView<U, 4>& view, Index head, Range rows) const {
+    const Shape<4>& strides = view.strides();
+    return {view.data() + head / heads() * strides[0] + head % heads() * strides[1] +
+                rows.begin * strides[2],
+            {rows.size(), view.shape()[3]},
+            {strides[2], 1}};
+  }
+  template <class U>
+  TensorView<U, 1> part(const TensorView<U, 3>& view, Index head, Range rows) const {
+    const Shape<3>& strides = view.strides();
+    return {view.data() + head / heads() * strides[0] + head % heads() * strides[1] + rows.begin,
+            {rows.size()}};
   }
 
   template <int N>

@@ -163,7 +163,7 @@ class GradientTile {
                   });
   }
   /// P and dS of one key, from its scores S and dP in the place of dS.
-  template <int W>
+  template <Index W>
   static EIGEN_ALWAYS_INLINE void differentiate_row(const simd::Array<Vector, W>& S, T* P, T* dS,
                                                     const T* lse, const T* D) {
     simd::Array<Vector, W> p;

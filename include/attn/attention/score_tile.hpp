@@ -153,7 +153,12 @@ class ScoreTile {
   template <class R>
   void compute(const R& rule, Coverage coverage) {
     std::fill_n(maximum.data, panel_.size(), none);
-    attended.visit(rule, task_.tile(queries_, keys_), coverage, *this);
+    if constexpr (R::masks || R::changes_scores) {
+      attended.visit(rule, task_.tile(queries_, keys_), coverage, *this);
+    } else {
+      attended.end = keys_.size();
+      compute({0, keys_.size()});
+    }
   }
 
  private:

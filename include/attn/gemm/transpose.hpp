@@ -26,7 +26,8 @@ MatrixPart<T> part_of(const TensorView<T, 2>& X, Range rows) {
   return {X.data() + rows.begin * X.strides()[0], X.strides()[0], rows.size(), X.shape()[1]};
 }
 template <class Matrix>
-MatrixPart<const typename Matrix::Scalar> part_of(const Eigen::MapBase<Matrix>& X, Range rows) {
+MatrixPart<const typename Matrix::Scalar> part_of(const Eigen::DenseBase<Matrix>& of, Range rows) {
+  const Matrix& X = of.derived();
   return {X.data() + rows.begin * X.outerStride(), X.outerStride(), rows.size(), X.cols()};
 }
 

@@ -163,15 +163,15 @@ using MaskOf = Mask<typename L::Scalar, L::size>;
 
 template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator<(const A& a, const B& b) {
-  return MaskOf<L>::of(L(a).packet < L(b).packet);
+  return MaskOf<L>::of(less(L(a).packet, L(b).packet));
 }
 template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator<=(const A& a, const B& b) {
-  return MaskOf<L>::of(L(a).packet <= L(b).packet);
+  return MaskOf<L>::of(less_equal(L(a).packet, L(b).packet));
 }
 template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator==(const A& a, const B& b) {
-  return MaskOf<L>::of(L(a).packet == L(b).packet);
+  return MaskOf<L>::of(equal(L(a).packet, L(b).packet));
 }
 template <class A, class B, class L = LanesOf<A, B> >
 MaskOf<L> operator>(const A& a, const B& b) {

@@ -75,6 +75,19 @@ template <class Packet>
 Packet fused_multiply_add(const Packet& a, const Packet& b, const Packet& c) {
   return a * b + c;
 }
+/// All bits of a lane where a < b, a ≤ b, a = b; a bool where the packet is a number.
+template <class Packet>
+auto less(const Packet& a, const Packet& b) {
+  return a < b;
+}
+template <class Packet>
+auto less_equal(const Packet& a, const Packet& b) {
+  return a <= b;
+}
+template <class Packet>
+auto equal(const Packet& a, const Packet& b) {
+  return a == b;
+}
 /// `yes` where all bits of a lane of the mask are set, `no` where none is.
 template <class Bits, class Packet>
 Packet blend(const Bits& mask, const Packet& yes, const Packet& no) {
@@ -107,21 +120,37 @@ inline Register<double, 2> fused_multiply_add(const Register<double, 2>& a,
   return vfmaq_f64(c, a, b);
 }
 #elif ATTN_REGISTER_BYTES == 16 && defined(__SSE2__)
-// SSE2 has no comparison of 64-bit integers, and g++ 12 stops with an internal error where it
-// needs one for the operator ?:.
-template <class Bits, class T>
-Register<T, 16 / sizeof(T)> blend_bits(const Bits& mask, const Bits& yes, const Bits& no) {
-  return reinterpret<Register<T, 16 / sizeof(T)> >((mask & yes) | (~mask & no));
+// Comparisons and what is chosen by them are written in instructions: for the operators g++ 12 may
+// need a comparison of 64-bit integers, which SSE2 has not, and stops with an internal error.
+inline Register<std::int32_t, 4> less(const Register<float, 4>& a, const Register<float, 4>& b) {
+  return reinterpret<Register<std::int32_t, 4> >(_mm_cmplt_ps(a, b));
+}
+inline Register<std::int64_t, 2> less(const Register<double, 2>& a, const Register<double, 2>& b) {
+  return reinterpret<Register<std::int64_t, 2> >(_mm_cmplt_pd(a, b));
+}
+inline Register<std::int32_t, 4> less_equal(const Register<float, 4>& a,
+                                            const Register<float, 4>& b) {
+  return reinterpret<Register<std::int32_t, 4> >(_mm_cmple_ps(a, b));
+}
+inline Register<std::int64_t, 2> less_equal(const Register<double, 2>& a,
+                                            const Register<double, 2>& b) {
+  return reinterpret<Register<std::int64_t, 2> >(_mm_cmple_pd(a, b));
+}
+inline Register<std::int32_t, 4> equal(const Register<float, 4>& a, const Register<float, 4>& b) {
+  return reinterpret<Register<std::int32_t, 4> >(_mm_cmpeq_ps(a, b));
+}
+inline Register<std::int64_t, 2> equal(const Register<double, 2>& a, const Register<double, 2>& b) {
+  return reinterpret<Register<std::int64_t, 2> >(_mm_cmpeq_pd(a, b));
 }
 inline Register<float, 4> blend(const Register<std::int32_t, 4>& mask,
                                 const Register<float, 4>& yes, const Register<float, 4>& no) {
-  using Bits = Register<std::int32_t, 4>;
-  return blend_bits<Bits, float>(mask, reinterpret<Bits>(yes), reinterpret<Bits>(no));
+  const auto bits = reinterpret<__m128>(mask);
+  return _mm_or_ps(_mm_and_ps(bits, yes), _mm_andnot_ps(bits, no));
 }
 inline Register<double, 2> blend(const Register<std::int64_t, 2>& mask,
                                  const Register<double, 2>& yes, const Register<double, 2>& no) {
-  using Bits = Register<std::int64_t, 2>;
-  return blend_bits<Bits, double>(mask, reinterpret<Bits>(yes), reinterpret<Bits>(no));
+  const auto bits = reinterpret<__m128d>(mask);
+  return _mm_or_pd(_mm_and_pd(bits, yes), _mm_andnot_pd(bits, no));
 }
 inline Register<float, 4> square_root(const Register<float, 4>& a) { return _mm_sqrt_ps(a); }
 inline Register<double, 2> square_root(const Register<double, 2>& a) { return _mm_sqrt_pd(a); }
