@@ -7,6 +7,7 @@
 #include <attn/rules/bound_rule.hpp>
 #include <attn/rules/no_mask.hpp>
 #include <cmath>
+#include <optional>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -107,14 +108,15 @@ class RowTile {
   Range range() const { return range_; }
   /// Computed on first use.
   bool finite() {
-    if (!finite_) finite_ = rows_.finite(range_);
-    return *finite_;
+    if (!asked_) finite_ = rows_.finite(range_);
+    asked_ = true;
+    return finite_;
   }
 
  private:
   const Rows& rows_;
   Range range_;
-  std::optional<bool> finite_;
+  bool asked_ = false, finite_ = false;
 };
 
 }  // namespace detail
