@@ -65,7 +65,7 @@ Packet for_each_element(const Packet& a, const F& f) {
   if constexpr (std::is_arithmetic_v<Packet>) {
     return f(a);
   } else {
-    Packet result;
+    Packet result = a;
     for (std::size_t i = 0; i < sizeof(Packet) / sizeof(a[0]); ++i) result[i] = f(a[i]);
     return result;
   }
