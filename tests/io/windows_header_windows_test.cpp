@@ -11,8 +11,8 @@
 
 namespace {
 
-// The other macros of windows.h (far, near, small, …) touch no name of the library, and the functions
-// that the library declares are those of windows.h.
+// The other macros of windows.h (far, near, small, …) touch no name of the library, and the
+// functions that the library declares are those of windows.h.
 TEST(WindowsHeader, MayBeIncludedBeforeTheLibrary) {
   const TemporaryFolder folder;
   const auto saved = attn::tensor<float>({{1, 2}, {3, 4}});

@@ -136,6 +136,8 @@ TEST_F(Executor, TheFirstExceptionReachesTheCallerAndTheOtherTasksAreSkipped) {
       attn::parallel_for(100000, [&](Index i) {
         ++begun;
         if (i == 10) throw std::out_of_range("task 10");
+        if (i > 10)
+          std::this_thread::sleep_for(std::chrono::microseconds(20));  // it needs a moment
       });
       ADD_FAILURE() << "nothing was thrown";
     } catch (const std::out_of_range& error) {

@@ -32,8 +32,8 @@ ATTN_FLATTEN void drop_weights(const WeightDropout<T>& dropout, const ScoreColum
   }
 }
 
-/// Scores, or weights, of a vector of queries against keys `begin` … `end` of a tile, those of one key
-/// `stride` after those of another.
+/// Scores, or weights, of a vector of queries against keys `begin` … `end` of a tile, those of one
+/// key `stride` after those of another.
 template <class T>
 struct WeightColumn {
   T* S;

@@ -48,7 +48,7 @@
 // Two translation units of one program may be compiled for different instruction sets, choose them
 // at run time or not, or have assertions on or off. The same inline function then has two bodies,
 // and a linker keeps either. An inline namespace that is named after these facts keeps them apart:
-// attn::Tensor is attn::avx2_fma_checked::Tensor in one and attn::sse2_unchecked::Tensor in another.
+// attn::Tensor is attn::avx2_fma_checked::Tensor in one, attn::sse2_unchecked::Tensor in another.
 
 // 1. The instruction set: what Eigen's packets are made of, the widest first.
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(EIGEN_VECTORIZE_AVX512DQ)

@@ -72,9 +72,9 @@ struct Panel {
 
   int width;  ///< in vectors, 1 to 3
 
-  /// The panel that is best for the first of so many rows: as wide as may be, and at the end 2 or 1.
-  /// (Four vectors are taken as twice 2, because a single vector is slowest.) The rows that are left
-  /// are for the next panels.
+  /// The panel that is best for the first of so many rows: as wide as may be, and at the end 2 or
+  /// 1. (Four vectors are taken as twice 2, because a single vector is slowest.) The rows that are
+  /// left are for the next panels.
   static Panel of(Index rows) {
     const Index vectors = (rows + lanes - 1) / lanes;
     return {vectors == 4 ? 2 : static_cast<int>(std::min<Index>(vectors, widest))};

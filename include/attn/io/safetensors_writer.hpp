@@ -58,8 +58,8 @@ class SafeTensorsWriter {
     return *this;
   }
 
-  /// Writes the file, its entries by their names; the widest types come first, so that every element
-  /// is aligned.
+  /// Writes the file, its entries by their names; the widest types come first, so that every
+  /// element is aligned.
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {

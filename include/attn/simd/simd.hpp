@@ -6,6 +6,7 @@
 #include <attn/simd/load_store.hpp>
 #include <attn/simd/pin.hpp>
 #include <attn/simd/power_of_two.hpp>
+#include <attn/simd/reduce.hpp>
 #include <attn/simd/transpose.hpp>
 
 namespace attn {
