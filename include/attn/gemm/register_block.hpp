@@ -83,24 +83,27 @@ struct Panel {
 
   /// panel = factor · Xᵀ. Lanes without a row hold 0.
   void pack(const MatrixPart<const T>& X, T factor, T* panel) const {
-    for_each_square(X, [&](const MatrixPart<const T>& part, int, Index at) {
-      Square<T> square = Square<T>::load(part);
-      square.transpose();
+    const Vector factors = factor;
+    for_each_square(
+        X, [factors, panel, size = size()](const MatrixPart<const T>& part, int, Index at) {
+          Square<T> square = Square<T>::load(part);
+          square.transpose();
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) simd::store(panel + at + i * size(), factor * square.rows[i]);
-    });
+          for (int i = 0; i < lanes; ++i)
+            simd::store(panel + at + i * size, factors * square.rows[i]);
+        });
   }
 
   /// X = (panel · factor)ᵀ, with a factor for each row; −0 becomes 0.
   void unpack(const T* panel, const Factors& factor, const MatrixPart<T>& X) const {
-    for_each_square(X, [&](const MatrixPart<T>& part, int w, Index at) {
-      scaled(panel + at, factor[w]).store(part);
+    for_each_square(X, [panel, &factor, size = size()](const MatrixPart<T>& part, int w, Index at) {
+      scaled({panel + at, size}, factor[w]).store(part);
     });
   }
   /// X = X + (panel · factor)ᵀ
   void unpack_add(const T* panel, const Factors& factor, const MatrixPart<T>& X) const {
-    for_each_square(X, [&](const MatrixPart<T>& part, int w, Index at) {
-      Square<T> sum = scaled(panel + at, factor[w]);
+    for_each_square(X, [panel, &factor, size = size()](const MatrixPart<T>& part, int w, Index at) {
+      Square<T> sum = scaled({panel + at, size}, factor[w]);
       const Square<T> before = Square<T>::load({part.data, part.stride, part.rows, part.columns});
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) sum.rows[i] = before.rows[i] + sum.rows[i];
@@ -119,12 +122,17 @@ struct Panel {
                               X.columns - column},
           w, column * size() + w * lanes);
   }
-  /// The transposed square at a place of the panel, times a factor.
-  Square<T> scaled(const T* panel, const Vector& factor) const {
+  /// Rows of a square, `stride` apart.
+  struct SquareRows {
+    const T* data;
+    Index stride;
+  };
+  /// The transposed square, times a factor.
+  static EIGEN_ALWAYS_INLINE Square<T> scaled(const SquareRows& panel, const Vector& factor) {
     Square<T> square;
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i)
-      square.rows[i] = fma(simd::load<Vector>(panel + i * size()), factor, T(0));
+      square.rows[i] = fma(simd::load<Vector>(panel.data + i * panel.stride), factor, T(0));
     square.transpose();
     return square;
   }
