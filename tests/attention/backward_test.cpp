@@ -262,15 +262,19 @@ TEST(DroppedWeights, AreTheSameInBothKernels) {
   const auto q = normal<float, 4>(draws, {2, 3, 37, 9}),
              k = normal<float, 4>(draws, {2, 3, 210, 9}),
              v = normal<float, 4>(draws, {2, 3, 210, 5});
-  const auto with = [&](const auto& attention) {
-    attn::Random random{3};
-    attn::Tape<float> tape{random};
-    return attention(tape.constant(q), tape.constant(k), tape.constant(v), attn::Padding{{210, 7}})
-        .value();
+  const auto expect_same = [&](const auto& rule) {
+    const auto with = [&](const auto& attention) {
+      attn::Random random{3};
+      attn::Tape<float> tape{random};
+      return attention(tape.constant(q), tape.constant(k), tape.constant(v), rule).value();
+    };
+    const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
+               plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});
+    EXPECT_LT((tiled.flat() - plain.flat()).cwiseAbs().maxCoeff(), 1e-5f);
   };
-  const auto tiled = with(attn::ScaledDotProductAttention{{.dropout = 0.4}}),
-             plain = with(attn::ScaledDotProductAttention{{.dropout = 0.4}, attn::Reference{}});
-  EXPECT_LT((tiled.flat() - plain.flat()).cwiseAbs().maxCoeff(), 1e-5f);
+  expect_same(attn::Padding{{210, 7}});
+  // The first keys of the first tile are masked for all queries.
+  expect_same(attn::SlidingWindow{.left = 20, .right = 10, .align = attn::Align::lower_right});
 }
 
 }  // namespace

@@ -191,10 +191,11 @@ class QueryPanel {
   /// P ← P ∘ M; ℓ is that of P as it was.
   void drop(const AttendedKeys& keys, Index first_key) const {
     const Range places{first_key + keys.begin, first_key + keys.end};
-    for (int w = 0; w < panel_.width; ++w) {
-      const Range queries{queries_.begin + w * lanes, queries_.end};
-      drop_weights(*task_.dropout,
-                   score_column(task_, queries, places, column(keys, w).S, panel_.size()));
+    const Index size = panel_.size();
+    for (Index lane = 0; lane < size; lane += lanes) {
+      const Range queries{queries_.begin + lane, queries_.end};
+      T* const P = S_ + keys.begin * size + lane;
+      drop_weights(*task_.dropout, score_column(task_, queries, places, P, size));
     }
   }
 
