@@ -88,7 +88,6 @@ class GradientTile {
   using T = typename Task::Scalar;
   using Vector = simd::Vector<T>;
   static constexpr Index lanes = Vector::size;
-  static constexpr T none = -std::numeric_limits<T>::infinity();
 
  public:
   AttendedKeys attended;
@@ -115,7 +114,7 @@ class GradientTile {
   bool keeps_scores() const {
     return !R::changes_scores && !task_.dropout;
   }
-  Index block() const { return panel_.layout.width == 1 ? block_rows<1> : block_rows<3>; }
+  Index block() const { return panel_.layout.height(); }
   Index size() const { return panel_.layout.size(); }
   void clear(Range keys) const {
     for (Index j = keys.begin; j < keys.end; ++j) {

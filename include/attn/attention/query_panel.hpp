@@ -43,8 +43,9 @@ struct WeightColumn {
 /// P = 2^(log₂e · S − m), in place of S; returns Σ P, taken over every fourth key first, by its
 /// place in the tile. `mark`: a weight that is masked becomes −1, to tell it from one that is too
 /// small.
-template <class T, class Vector = simd::Vector<T> >
-Vector exponentials(const WeightColumn<T>& column, const Vector& m, bool mark) {
+template <class T>
+simd::Vector<T> exponentials(const WeightColumn<T>& column, const simd::Vector<T>& m, bool mark) {
+  using Vector = simd::Vector<T>;
   const auto [S, stride, begin, end] = column;
   simd::Array<Vector, 4> sums{{T(0), T(0), T(0), T(0)}};
   Index j = begin;

@@ -168,7 +168,7 @@ class ScoreTile {
   static constexpr bool keeps_scores() {
     return !R::changes_scores;
   }
-  Index block() const { return panel_.width == 1 ? block_rows<1> : block_rows<3>; }
+  Index block() const { return panel_.height(); }
   void clear(Range keys) const {
     std::fill(S_ + keys.begin * panel_.size(), S_ + keys.end * panel_.size(), none);
   }

@@ -60,6 +60,10 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
+/// Rows of a block that is W vectors wide: as many as 16 registers can hold.
+template <int W>
+inline constexpr int block_rows = W == 1 ? 8 : 4;
+
 /// A panel: some rows of a matrix, each in a lane of its own, so that what is computed along a row
 /// is computed for a few vectors of rows at once, and no lane ever needs another's. In memory it is
 /// the transposed matrix: `size()` elements for each column.
@@ -80,6 +84,8 @@ struct Panel {
     return {vectors == 4 ? 2 : static_cast<int>(std::min<Index>(vectors, widest))};
   }
   Index size() const { return width * lanes; }
+  /// Rows of a register block that is as wide.
+  Index height() const { return width == 1 ? block_rows<1> : block_rows<widest>; }
 
   /// panel = factor · Xᵀ. Lanes without a row hold 0.
   void pack(const MatrixPart<const T>& X, T factor, T* panel) const {
@@ -141,10 +147,6 @@ struct Panel {
 /// Rows of the widest panel.
 template <class T>
 inline constexpr Index panel_rows = Panel<T>::widest * Panel<T>::lanes;
-
-/// Rows of a block that is W vectors wide: as many as 16 registers can hold.
-template <int W>
-inline constexpr int block_rows = W == 1 ? 8 : 4;
 
 /// R rows of W vectors, in registers.
 template <class T, int W, int R = block_rows<W> >
