@@ -30,19 +30,21 @@
 #endif
 #endif
 
-// Whether the kernels are compiled for several instruction sets, one of which is chosen at run time
-// (see simd/targets.hpp): by default in a plain build for x86-64. Define it as 0 before the first
-// include, or on the command line, to compile them for that of the file alone, which takes less
-// time.
+// The widest registers, in bits, that kernels are compiled for beside those of the file itself; which
+// are used is chosen at run time (see simd/targets.hpp). 512 in a plain build for x86-64: kernels
+// for AVX2 and AVX-512. Define it as 256, or as 0 for the file's own instruction set alone, before
+// the first include or on the command line, to compile less.
 //
 // GCC misaligns registers of 32 bytes on the stack of 64-bit Windows (GCC bug 54412), so that a
 // build for Windows does not choose.
 #ifndef ATTN_DISPATCHES
 #if defined(__x86_64__) && !defined(__AVX__) && !defined(_WIN32)
-#define ATTN_DISPATCHES 1
+#define ATTN_DISPATCHES 512
 #else
 #define ATTN_DISPATCHES 0
 #endif
+#elif ATTN_DISPATCHES != 512 && ATTN_DISPATCHES != 256 && ATTN_DISPATCHES != 0
+#error "attn: ATTN_DISPATCHES must be 512, 256 or 0"
 #endif
 
 // Two translation units of one program may be compiled for different instruction sets, choose them
@@ -82,15 +84,11 @@
 #define ATTN_ABI_PACKETS scalar
 #endif
 
-// 2. The name: <instruction set>_<assertions>, or <instruction set>_dispatched_<assertions>. Two
-// macros, so that the arguments are expanded.
-#if ATTN_DISPATCHES
-#define ATTN_ABI_JOIN_(packets, assertions) packets##_dispatched_##assertions
-#else
-#define ATTN_ABI_JOIN_(packets, assertions) packets##_##assertions
-#endif
-#define ATTN_ABI_JOIN(packets, assertions) ATTN_ABI_JOIN_(packets, assertions)
-#define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_ABI_ASSERT)
+// 2. The name: <instruction set>_to_<widest registers>_<assertions>, sse2_to_512_unchecked for
+// example. Two macros, so that the arguments are expanded.
+#define ATTN_ABI_JOIN_(packets, widest, assertions) packets##_to_##widest##_##assertions
+#define ATTN_ABI_JOIN(packets, widest, assertions) ATTN_ABI_JOIN_(packets, widest, assertions)
+#define ATTN_ABI ATTN_ABI_JOIN(ATTN_ABI_PACKETS, ATTN_DISPATCHES, ATTN_ABI_ASSERT)
 
 namespace attn {
 inline namespace ATTN_ABI {

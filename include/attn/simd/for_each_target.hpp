@@ -25,8 +25,7 @@
 
 #include <attn/simd/targets.hpp>
 
-#if ATTN_DISPATCHES
-
+#if ATTN_DISPATCHES >= 512
 #define ATTN_TARGET avx512
 #define ATTN_REGISTER_BYTES 64
 #define ATTN_FMA 1
@@ -46,9 +45,13 @@
 #endif
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
+#undef ATTN_FMA
+#endif
 
+#if ATTN_DISPATCHES >= 256
 #define ATTN_TARGET avx2
 #define ATTN_REGISTER_BYTES 32
+#define ATTN_FMA 1
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
@@ -64,7 +67,6 @@
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-
 #endif
 
 #define ATTN_TARGET native
