@@ -23,6 +23,7 @@
 #include <attn/math/loss.hpp>
 #include <attn/math/matmul.hpp>
 #include <attn/math/online_softmax.hpp>
+#include <attn/nn/language_model.hpp>
 #include <attn/nn/rms_norm.hpp>
 #include <attn/nn/self_attention.hpp>
 #include <attn/nn/summary.hpp>

@@ -25,6 +25,10 @@ inline Rows layer_norm(Rows x, const attn::LayerNorm<double>& norm) {
   return x;
 }
 
+inline Rows layer_norm(Rows x, const attn::Norm<double>& norm) {
+  return layer_norm(std::move(x), std::get<attn::LayerNorm<double>>(norm.layer));
+}
+
 inline double activated(attn::Activation activation, double x) {
   switch (activation) {
     case attn::Activation::relu: return x > 0 ? x : 0;
@@ -53,7 +57,7 @@ inline Rows feed_forward(const Rows& x, const attn::FeedForward<double>& layer) 
 }
 
 template <class Sublayer>
-Rows residual(const Rows& x, const attn::LayerNorm<double>& norm, bool norm_first,
+Rows residual(const Rows& x, const attn::Norm<double>& norm, bool norm_first,
               Sublayer&& sublayer) {
   Rows y = norm_first ? sublayer(layer_norm(x, norm)) : sublayer(x);
   for (Index i = 0; i < x.size(); ++i) y.data()[i] += x.data()[i];

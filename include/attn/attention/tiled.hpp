@@ -5,6 +5,16 @@
 #include <attn/attention/query_panel.hpp>
 #include <attn/attention/tiled_backward.hpp>
 
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+inline constexpr Index tiled_keys = 192;
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
+
 #define ATTN_KERNELS <attn/attention/tiled.hpp>
 #include <attn/simd/for_each_target.hpp>
 
@@ -19,6 +29,8 @@ inline namespace ATTN_ABI {
 /// For float and E, Ev ≤ 128 about 0.2 MB of workspace a thread; the weights, if they are asked
 /// for, are half as much work again. The backward pass takes L·S·(6·E + 4·Ev) operations.
 struct Tiled {
+  static constexpr Index tile_keys = detail::tiled_keys;  ///< Bc
+
   template <class T>
   KernelPlan plan(const HeadSizes& sizes) const {
     return ATTN_DISPATCH(TiledKernel::plan<T>(sizes));
@@ -46,7 +58,7 @@ namespace detail::ATTN_TARGET {
 
 /// The tiles of `Tiled` for the registers of an instruction set.
 struct TiledKernel {
-  static constexpr Index tile_keys = 192;    ///< Bc
+  static constexpr Index tile_keys = tiled_keys;
   static constexpr Index tile_queries = 96;  ///< Br, about
 
   template <class T>

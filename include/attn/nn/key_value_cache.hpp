@@ -1,48 +1,106 @@
 #pragma once
 
+#include <algorithm>
+#include <attn/attention/tiled.hpp>
+#include <attn/core/option.hpp>
 #include <attn/core/tensor.hpp>
+#include <optional>
 #include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
+/// The width of the projected keys and values of a layer, and how many of the last positions
+/// attention under its rule may need: by default all.
+struct KeyValueCacheOptions {
+  Index key_width, value_width;
+  std::optional<Index> window = std::nullopt;
+};
+
 /// A KV cache: the projected keys (B, S, G·d_k) and values (B, S, G·d_v) of all heads, for B
-/// sequences that grow up to `capacity` positions.
+/// sequences that grow up to `capacity` positions, together or, after `join`, each by itself.
+///
+/// With a `window` it has memory for that many positions and some more, and forgets the first ones
+/// when it is full: in whole tiles of the kernel, so that the sums over the others keep their order,
+/// bitwise. Then no more than `most_at_once` positions can be appended at once.
 template <class T>
 class KeyValueCache {
  public:
-  KeyValueCache(Index batch, Index capacity, Index key_width, Index value_width)
-      : keys_({batch, capacity, key_width}), values_({batch, capacity, value_width}) {}
+  static constexpr Index most_at_once = Tiled::tile_keys;
+
+  KeyValueCache(Index batch, Index capacity, const KeyValueCacheOptions& options)
+      : capacity_(capacity),
+        window_(options.window),
+        keys_({batch, rows(capacity, options), options.key_width}),
+        values_({batch, rows(capacity, options), options.value_width}),
+        sequences_(static_cast<std::size_t>(batch)) {}
 
   Index batch() const { return keys_.shape()[0]; }
-  Index capacity() const { return keys_.shape()[1]; }
-  Index length() const { return length_; }
+  Index capacity() const { return capacity_; }
+  /// Whether all sequences have the same length.
+  bool is_even() const {
+    return std::all_of(sequences_.begin(), sequences_.end(),
+                       [&](const Sequence& s) { return s == sequences_.front(); });
+  }
+  /// The positions of sequence b, and the first of them that has not been forgotten.
+  Index length(Index b) const { return sequence(b).end; }
+  Index first(Index b) const { return batch() > 0 ? sequence(b).begin : 0; }
+  /// The positions of the longest sequence.
+  Index length() const {
+    Index longest = 0;
+    for (const Sequence& s : sequences_) longest = std::max(longest, s.end);
+    return longest;
+  }
 
-  /// Appends positions. Errors: ShapeError if they exceed the capacity, or do not fit the cache or
-  /// each other; the cache is then unchanged.
+  /// Appends positions to every sequence. Errors: ShapeError if they exceed the capacity, or do not
+  /// fit the cache or each other; the cache is then unchanged.
   void append(const TensorView<const T, 3>& keys, const TensorView<const T, 3>& values) {
     const Index added = keys.shape()[1];
     expect("keys", keys.shape(), {batch(), added, keys_.shape()[2]});
     expect("values", values.shape(), {batch(), added, values_.shape()[2]});
-    const Index end = length_ + added;
-    if (end > capacity())
-      throw ShapeError("KeyValueCache: " + std::to_string(end) +
+    if (length() + added > capacity())
+      throw ShapeError("KeyValueCache: " + std::to_string(length() + added) +
                        " positions must be at most the capacity, " + std::to_string(capacity()));
-    copy(keys, keys_.slice(1, length_, end));
-    copy(values, values_.slice(1, length_, end));
-    length_ = end;
+    if (window_ && added > most_at_once)
+      throw ShapeError("KeyValueCache: " + std::to_string(added) +
+                       " positions at once must be at most " + std::to_string(most_at_once) +
+                       " in a cache that keeps a window");
+    for (Index b = 0; b < batch(); ++b) {
+      forget_for(b, added);
+      Sequence& s = sequence(b);
+      const Range to{s.end - s.begin, s.end - s.begin + added};
+      copy(keys[b], keys_.view()[b].slice(0, to.begin, to.end));
+      copy(values[b], values_.view()[b].slice(0, to.begin, to.end));
+      s.end += added;
+    }
   }
 
-  TensorView<const T, 3> keys() const { return keys_.slice(1, 0, length_); }
-  TensorView<const T, 3> values() const { return values_.slice(1, 0, length_); }
+  /// Those of all sequences, which have the same length.
+  TensorView<const T, 3> keys() const { return kept(keys_); }
+  TensorView<const T, 3> values() const { return kept(values_); }
+  /// Those of sequence b, (1, S, …).
+  TensorView<const T, 3> keys(Index b) const { return kept(keys_, b); }
+  TensorView<const T, 3> values(Index b) const { return kept(values_, b); }
 
-  /// Removes the positions from `length` on. Errors: ShapeError unless there are that many.
+  /// Removes the positions from `length` on. Errors: ShapeError unless each sequence has that many,
+  /// and has not forgotten what attention from there on may need.
   void truncate(Index length) {
-    if (length < 0 || length > length_)
-      throw ShapeError("KeyValueCache: length " + std::to_string(length) +
-                       " must be at least 0 and at most the present length, " +
-                       std::to_string(length_));
-    length_ = length;
+    for (const Sequence& s : sequences_) {
+      if (length < 0 || length > s.end)
+        throw ShapeError("KeyValueCache: length " + std::to_string(length) +
+                         " must be at least 0 and at most the present length, " +
+                         std::to_string(s.end));
+      if (s.begin > std::max<Index>(0, length - window_.value_or(0)))
+        throw ShapeError("KeyValueCache: length " + std::to_string(length) + " must be at least " +
+                         std::to_string(s.begin + window_.value_or(0)) +
+                         ", for the positions before " + std::to_string(s.begin) + " are not kept");
+    }
+    for (Sequence& s : sequences_) s.end = length;
+  }
+
+  /// Removes the last positions of every sequence, that have just been appended.
+  void remove_last(Index count) {
+    for (Sequence& s : sequences_) s.end -= count;
   }
 
   /// Replaces sequence b by sequence `from[b]`, for every b.
@@ -51,30 +109,94 @@ class KeyValueCache {
     for (std::size_t b = 0; b < from.size(); ++b)
       unchanged = unchanged && from[b] == static_cast<Index>(b);
     if (unchanged) return;
-    Tensor<T, 3> keys = selected(keys_, from);
-    values_ = selected(values_, from);
-    keys_ = std::move(keys);
+    std::vector<Part> parts;
+    for (const Index b : from) parts.push_back({this, b});
+    *this = KeyValueCache(*this, parts);
+  }
+  /// The sequences of some caches of one layer, as one cache. Errors: ShapeError if there is none,
+  /// or they differ in their widths, capacity or window.
+  static KeyValueCache join(const std::vector<KeyValueCache>& caches) {
+    if (caches.empty()) throw ShapeError("KeyValueCache: join must have at least one cache");
+    std::vector<Part> parts;
+    for (const KeyValueCache& cache : caches) {
+      if (!cache.is_like(caches.front()))
+        throw ShapeError(
+            "KeyValueCache: join must have caches of equal widths, capacity and window");
+      for (Index b = 0; b < cache.batch(); ++b) parts.push_back({&cache, b});
+    }
+    return KeyValueCache(caches.front(), parts);
   }
 
  private:
+  struct Sequence {
+    Index begin = 0, end = 0;  // positions
+    friend bool operator==(const Sequence&, const Sequence&) = default;
+  };
+  /// Sequence b of a cache.
+  struct Part {
+    const KeyValueCache* cache;
+    Index b;
+  };
+
+  KeyValueCache(const KeyValueCache& like, const std::vector<Part>& parts)
+      : capacity_(like.capacity_), window_(like.window_) {
+    const Index B = static_cast<Index>(parts.size()), S = like.keys_.shape()[1];
+    keys_ = Tensor<T, 3>::for_overwrite({B, S, like.keys_.shape()[2]});
+    values_ = Tensor<T, 3>::for_overwrite({B, S, like.values_.shape()[2]});
+    for (Index b = 0; b < B; ++b) {
+      const auto& [cache, from] = parts[static_cast<std::size_t>(b)];
+      sequences_.push_back(cache->sequence(from));
+      const Index rows = cache->sequence(from).end - cache->sequence(from).begin;
+      copy(cache->keys(from)[0], keys_.view()[b].slice(0, 0, rows));
+      copy(cache->values(from)[0], values_.view()[b].slice(0, 0, rows));
+    }
+  }
+
+  bool is_like(const KeyValueCache& other) const {
+    return capacity_ == other.capacity_ && window_ == other.window_ &&
+           keys_.shape()[2] == other.keys_.shape()[2] &&
+           values_.shape()[2] == other.values_.shape()[2];
+  }
   static void expect(const char* argument, const Shape<3>& got, const Shape<3>& wanted) {
     if (got != wanted)
       throw ShapeError(std::string("KeyValueCache: ") + argument + " " + to_string(got) +
                        " must be " + to_string(wanted) +
                        ", the batch of the cache, the length of the keys, the width of the cache");
   }
-  Tensor<T, 3> selected(const Tensor<T, 3>& old, const std::vector<Index>& from) const {
-    auto chosen =
-        Tensor<T, 3>::for_overwrite({static_cast<Index>(from.size()), capacity(), old.shape()[2]});
-    for (Index b = 0; b < chosen.shape()[0]; ++b) {
-      const auto sequence = old[from[static_cast<std::size_t>(b)]];
-      copy(sequence.slice(0, 0, length_), chosen[b].slice(0, 0, length_));
+  /// Positions that there is memory for.
+  static Index rows(Index capacity, const KeyValueCacheOptions& options) {
+    if (!options.window) return capacity;
+    expect_option(*options.window >= 1, "KeyValueCache", "window", *options.window, "at least 1");
+    return std::min(capacity, *options.window + 3 * Tiled::tile_keys);
+  }
+  /// Makes place for positions, and keeps those that the first of them may need.
+  void forget_for(Index b, Index added) {
+    Sequence& s = sequence(b);
+    if (s.end - s.begin + added <= keys_.shape()[1]) return;
+    const Index tiles = (s.end - *window_) / Tiled::tile_keys;
+    const Range kept{tiles * Tiled::tile_keys - s.begin, s.end - s.begin};
+    for (auto* rows : {&keys_, &values_}) {
+      const auto all = rows->view()[b];
+      T* const memory = all.data();
+      std::copy(memory + kept.begin * all.strides()[0], memory + kept.end * all.strides()[0],
+                memory);
     }
-    return chosen;
+    s.begin += kept.begin;
+  }
+  const Sequence& sequence(Index b) const { return sequences_[static_cast<std::size_t>(b)]; }
+  Sequence& sequence(Index b) { return sequences_[static_cast<std::size_t>(b)]; }
+  TensorView<const T, 3> kept(const Tensor<T, 3>& rows) const {
+    const Index count = batch() > 0 ? sequence(0).end - sequence(0).begin : 0;
+    return rows.slice(1, 0, count);
+  }
+  TensorView<const T, 3> kept(const Tensor<T, 3>& rows, Index b) const {
+    return rows.slice(0, b, b + 1).slice(1, 0, sequence(b).end - sequence(b).begin);
   }
 
+  Index capacity_ = 0;
+  std::optional<Index> window_;
   Tensor<T, 3> keys_, values_;
-  Index length_ = 0;
+  std::vector<Sequence> sequences_;
 };
 
 }  // namespace ATTN_ABI

@@ -5,7 +5,9 @@
 #include <attn/nn/key_value_cache.hpp>
 #include <attn/nn/linear.hpp>
 #include <attn/nn/multi_head_attention_options.hpp>
+#include <attn/nn/rms_norm.hpp>
 #include <attn/nn/sequences.hpp>
+#include <attn/position/rotary.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -17,8 +19,12 @@ inline namespace ATTN_ABI {
 /// and as Eigen matrices, they are one sequence; the result has the query's kind. Parameters are
 /// PyTorch's: `in_proj_weight` (H·d_k + G·d_k + G·d_v, D) if kdim and vdim are embed_dim, otherwise
 /// `q_proj_weight`, `k_proj_weight`, `v_proj_weight`; `in_proj_bias`, `out_proj.weight`,
-/// `out_proj.bias`. They are zero without a Random; with one, they are initialized as in PyTorch
-/// (Xavier, biases 0).
+/// `out_proj.bias`. With separate projections also `q_proj_bias`, `k_proj_bias`, `v_proj_bias`, and
+/// with norms `q_norm`, `k_norm`. They are zero without a Random; with one, they are initialized as
+/// in PyTorch (Xavier, biases 0).
+///
+/// With rotary positions key j stands at position j, and query i at i, or at S − L + i where the
+/// functor aligns lower_right.
 /// Errors: OptionError for sizes that do not divide; ShapeError naming the argument that does not
 /// fit; what the rule throws.
 template <class T, class Kernel = Tiled>
@@ -30,7 +36,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Functor attention;
   /// Either the first or the other three.
   std::optional<Parameter<T, 2>> in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight;
-  std::optional<Parameter<T, 1>> in_proj_bias;
+  std::optional<Parameter<T, 1>> in_proj_bias, q_proj_bias, k_proj_bias, v_proj_bias;
+  std::optional<RMSNorm<T>> q_norm, k_norm;
+  std::optional<Rotary> rotary;
   Linear<T> out_proj;
 
   /// `functor` brings the kernel, the scale and the alignment; its dropout is that of the options.
@@ -40,9 +48,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
         attention(functor),
         out_proj({.in_features = options.H() * options.value_dim(),
                   .out_features = options.embed_dim,
-                  .bias = options.bias}) {
+                  .bias = options.out_bias.value_or(options.bias)}) {
     const Index D = options.embed_dim;
-    if (options.key_width() == D && options.value_width() == D) {
+    if (options.projects_jointly()) {
       in_proj_weight.emplace(Shape<2>{options.value_rows().end, D});
     } else {
       q_proj_weight.emplace(Shape<2>{options.query_rows().size(), D});
@@ -50,7 +58,22 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
       v_proj_weight.emplace(Shape<2>{options.value_rows().size(), options.value_width()});
     }
     if (options.dropout != 0) attention.options.dropout = options.dropout;
-    if (options.bias) in_proj_bias.emplace(Shape<1>{options.value_rows().end});
+    if (options.bias && !options.separate_projections)
+      in_proj_bias.emplace(Shape<1>{options.value_rows().end});
+    if (options.bias && options.separate_projections) {
+      q_proj_bias.emplace(Shape<1>{options.query_rows().size()});
+      k_proj_bias.emplace(Shape<1>{options.key_rows().size()});
+      v_proj_bias.emplace(Shape<1>{options.value_rows().size()});
+    }
+    const Index E = options.key_dim();
+    if (options.qk_norm_eps)
+      for (auto* norm : {&q_norm, &k_norm})
+        norm->emplace(RMSNormOptions{.normalized_shape = E, .eps = options.qk_norm_eps});
+    if (options.rotary) {
+      RotaryOptions turned = *options.rotary;
+      turned.head_dim = E;
+      rotary.emplace(turned);
+    }
   }
   MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random,
                      const Functor& functor = Functor())
@@ -65,8 +88,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<K> k(key);
     const detail::Sequences<V> v(value);
     self.expect(q.shape(), k.shape(), v.shape());
-    const auto queries = project_query(self, q.get());
-    const auto keys = project_key(self, k.get());
+    const Index offset = self.query_offset(q.shape()[2], k.shape()[2]);
+    const auto queries = self.turned(query_heads(self, q.get()), self.options.H(), offset);
+    const auto keys = self.turned(key_heads(self, k.get()), self.options.G(), 0);
     const auto values = project_value(self, v.get());
     return q.finish(self.out_proj(self.attend_packed(queries, keys, values, rule, {})));
   }
@@ -78,8 +102,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<K> k(key);
     const detail::Sequences<V> v(value);
     expect(q.shape(), k.shape(), v.shape());
-    const Tensor<T, 3> queries = project_query(*this, q.get());
-    const Tensor<T, 3> keys = project_key(*this, k.get());
+    const Index offset = query_offset(q.shape()[2], k.shape()[2]);
+    const Tensor<T, 3> queries = turned(query_heads(*this, q.get()), options.H(), offset);
+    const Tensor<T, 3> keys = turned(key_heads(*this, k.get()), options.G(), 0);
     const Tensor<T, 3> values = project_value(*this, v.get());
     auto both = attention.with_weights(detail::split_heads(queries.view(), options.H()),
                                        detail::split_heads(keys.view(), options.G()),
@@ -91,18 +116,37 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   }
 
   /// A KV cache for B sequences. `attend` attends to the keys and values that `append` has
-  /// projected; the result is bitwise identical to that of the call above.
-  KeyValueCache<T> cache(Index batch, Index capacity) const {
-    return {batch, capacity, options.key_rows().size(), options.value_rows().size()};
+  /// projected, with the queries as the last positions of each sequence; the result is bitwise
+  /// identical to that of the call above. `window` see KeyValueCache.
+  KeyValueCache<T> cache(Index batch, Index capacity,
+                         std::optional<Index> window = std::nullopt) const {
+    return {batch, capacity, {options.key_rows().size(), options.value_rows().size(), window}};
   }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
-    cache.append(project_key(*this, key).view(), project_value(*this, value).view());
+    cache.append(turned(key_heads(*this, key), options.G(), cache, 0).view(),
+                 project_value(*this, value).view());
   }
+  /// Sequences of different lengths are asked for one by one, each as if it were alone: the rule
+  /// must be the same for all of them.
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
-    return out_proj(
-        attend_packed(project_query(*this, query), cache.keys(), cache.values(), rule, offsets));
+    const Index L = query.shape()[1];
+    const Tensor<T, 3> queries = turned(query_heads(*this, query), options.H(), cache, -L);
+    if (cache.is_even()) {
+      const auto at = cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets;
+      return out_proj(attend_packed(queries, cache.keys(), cache.values(), rule, at));
+    }
+    auto heads =
+        Tensor<T, 3>::for_overwrite({queries.shape()[0], L, options.H() * options.value_dim()});
+    for (Index b = 0; b < cache.batch(); ++b)
+      attention.forward(
+          AttentionInputs<T>{detail::split_heads(queries.view().slice(0, b, b + 1), options.H()),
+                             detail::split_heads(cache.keys(b), options.G()),
+                             detail::split_heads(cache.values(b), options.G())},
+          {detail::split_heads(heads.view().slice(0, b, b + 1), options.H())}, rule,
+          offsets_in(cache, b, L));
+    return out_proj(heads);
   }
 
   void initialize(Random& random) {
@@ -118,6 +162,11 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     if (self.k_proj_weight) visitor("k_proj_weight", *self.k_proj_weight);
     if (self.v_proj_weight) visitor("v_proj_weight", *self.v_proj_weight);
     if (self.in_proj_bias) visitor("in_proj_bias", *self.in_proj_bias);
+    if (self.q_proj_bias) visitor("q_proj_bias", *self.q_proj_bias);
+    if (self.k_proj_bias) visitor("k_proj_bias", *self.k_proj_bias);
+    if (self.v_proj_bias) visitor("v_proj_bias", *self.v_proj_bias);
+    if (self.q_norm) visitor("q_norm", *self.q_norm);
+    if (self.k_norm) visitor("k_norm", *self.k_norm);
     visitor("out_proj", self.out_proj);
   }
 
@@ -134,22 +183,63 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   /// x W^Q, x W^K or x W^V for all heads: by rows of in_proj_weight, or by a weight of its own.
   template <class Self, class X>
   static auto project_query(Self& self, const X& x) {
-    return project(self, x, self.q_proj_weight, self.options.query_rows());
+    return project(self, x, self.q_proj_weight, self.q_proj_bias, self.options.query_rows());
   }
   template <class Self, class X>
   static auto project_key(Self& self, const X& x) {
-    return project(self, x, self.k_proj_weight, self.options.key_rows());
+    return project(self, x, self.k_proj_weight, self.k_proj_bias, self.options.key_rows());
   }
   template <class Self, class X>
   static auto project_value(Self& self, const X& x) {
-    return project(self, x, self.v_proj_weight, self.options.value_rows());
+    return project(self, x, self.v_proj_weight, self.v_proj_bias, self.options.value_rows());
   }
-  template <class Self, class X, class Own>
-  static auto project(Self& self, const X& x, Own& own, Range range) {
-    const auto bias = rows(self.in_proj_bias, range.begin, range.end);
-    return own ? apply(LinearMap{}, x, weight_rows(*own), bias)
-               : apply(LinearMap{}, x, weight_rows(*self.in_proj_weight, range.begin, range.end),
-                       bias);
+  template <class Self, class X, class Weight, class Bias>
+  static auto project(Self& self, const X& x, Weight& own_weight, Bias& own_bias, Range joint) {
+    const Range own{0, joint.size()};
+    auto& weight = own_weight ? *own_weight : *self.in_proj_weight;
+    auto& bias = own_bias ? own_bias : self.in_proj_bias;
+    const Range rows_of_weight = own_weight ? own : joint, rows_of_bias = own_bias ? own : joint;
+    return apply(LinearMap{}, x, weight_rows(weight, rows_of_weight.begin, rows_of_weight.end),
+                 rows(bias, rows_of_bias.begin, rows_of_bias.end));
+  }
+
+  /// Projected and normalized; not rotated yet.
+  template <class Self, class X>
+  static auto query_heads(Self& self, const X& x) {
+    return normalized(project_query(self, x), self.q_norm);
+  }
+  template <class Self, class X>
+  static auto key_heads(Self& self, const X& x) {
+    return normalized(project_key(self, x), self.k_norm);
+  }
+  template <class X, class N>
+  static X normalized(X&& x, N& norm) {
+    if (!norm) return std::move(x);
+    const auto [B, L, width] = x.shape();
+    const Index E = norm->weight.shape()[0];
+    return reshape((*norm)(reshape(std::move(x), {B, L, width / E, E})), {B, L, width});
+  }
+  /// Rotated for positions from `offset` on.
+  template <class X>
+  X turned(X&& x, Index heads, Index offset) const {
+    return rotary ? rotary->packed(std::move(x), heads, offset) : std::move(x);
+  }
+  /// Each sequence from `offset` after its end in the cache.
+  Tensor<T, 3> turned(Tensor<T, 3>&& x, Index heads, const KeyValueCache<T>& cache,
+                      Index offset) const {
+    if (!rotary || cache.batch() != x.shape()[0]) return std::move(x);
+    if (cache.is_even()) return turned(std::move(x), heads, cache.length() + offset);
+    for (Index b = 0; b < cache.batch(); ++b) {
+      const auto part = detail::split_heads(x.view().slice(0, b, b + 1), heads);
+      rotary->rotation(cache.length(b) + offset).rotate(TensorView<const T, 4>(part), part);
+    }
+    return std::move(x);
+  }
+  Index query_offset(Index L, Index S) const {
+    return attention.options.align == Align::lower_right ? S - L : 0;
+  }
+  static Offsets offsets_in(const KeyValueCache<T>& cache, Index b, Index L) {
+    return {.query = cache.length(b) - L, .key = cache.first(b)};
   }
 
   void expect(const Shape<4>& query, const Shape<4>& key, const Shape<4>& value) const {

@@ -2,6 +2,7 @@
 
 #include <attn/core/option.hpp>
 #include <attn/core/range.hpp>
+#include <attn/position/rotary_options.hpp>
 #include <limits>
 #include <optional>
 
@@ -9,7 +10,8 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// PyTorch's options, and the paper's head dimensions: d_k of queries and keys, d_v of values, each
-/// by default embed_dim / num_heads.
+/// by default embed_dim / num_heads. The others are those of decoder-only models: rotary positions,
+/// and RMSNorms of each head of queries and keys before their rotation [Henry20].
 struct MultiHeadAttentionOptions {
   Index embed_dim, num_heads;
   std::optional<Index> num_kv_heads = std::nullopt;  ///< G, by default num_heads; must divide it
@@ -17,7 +19,12 @@ struct MultiHeadAttentionOptions {
   std::optional<Index> kdim = std::nullopt, vdim = std::nullopt;
   bool bias = true;
   std::optional<Index> d_k = std::nullopt, d_v = std::nullopt;
-  double dropout = 0;  ///< of the attention weights, see AttentionOptions
+  double dropout = 0;                           ///< of the attention weights, see AttentionOptions
+  std::optional<bool> out_bias = std::nullopt;  ///< of out_proj, by default `bias`
+  /// Weights and biases of q, k and v apart, whatever the widths.
+  bool separate_projections = false;
+  std::optional<RotaryOptions> rotary = std::nullopt;  ///< its head_dim is d_k
+  std::optional<double> qk_norm_eps = std::nullopt;
 
   Index H() const { return num_heads; }
   Index G() const { return num_kv_heads.value_or(num_heads); }
@@ -25,6 +32,9 @@ struct MultiHeadAttentionOptions {
   Index value_dim() const { return d_v.value_or(embed_dim / num_heads); }
   Index key_width() const { return kdim.value_or(embed_dim); }
   Index value_width() const { return vdim.value_or(embed_dim); }
+  bool projects_jointly() const {
+    return !separate_projections && key_width() == embed_dim && value_width() == embed_dim;
+  }
 
   /// Rows of in_proj_weight and in_proj_bias.
   Range query_rows() const { return {0, H() * key_dim()}; }
@@ -49,6 +59,10 @@ struct MultiHeadAttentionOptions {
       if (dim > std::numeric_limits<Index>::max() / (4 * num_heads))
         throw OptionError("MultiHeadAttention: " + heads + " of head dimension " +
                           std::to_string(dim) + " must be fewer than an Index can count");
+    if (rotary && rotary->head_dim != 0 && rotary->head_dim != key_dim())
+      throw OptionError(
+          "MultiHeadAttention: rotary's head_dim = " + std::to_string(rotary->head_dim) +
+          " must be that of the queries, " + std::to_string(key_dim()) + ", or left out");
     expect_option(kdim.value_or(1) > 0, layer, "kdim", kdim.value_or(1), "at least 1");
     expect_option(vdim.value_or(1) > 0, layer, "vdim", vdim.value_or(1), "at least 1");
     return *this;

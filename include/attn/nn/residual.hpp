@@ -2,7 +2,6 @@
 
 #include <attn/math/arithmetic.hpp>
 #include <attn/nn/dropout.hpp>
-#include <attn/nn/layer_norm.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {

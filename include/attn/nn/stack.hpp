@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/nn/layer_norm.hpp>
 #include <attn/nn/transformer_options.hpp>
 #include <string>
 #include <vector>
@@ -8,17 +7,17 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// N layers, one after the other, and optionally a LayerNorm after the last: PyTorch's `layers.0`,
+/// N layers, one after the other, and optionally a norm after the last: PyTorch's `layers.0`,
 /// `layers.1`, …, `norm`.
 template <class T, class Layer>
 struct Stack {
   std::vector<Layer> layers;
-  std::optional<LayerNorm<T>> norm;
+  std::optional<Norm<T>> norm;
 
   Stack(const TransformerStackOptions& options, const char* kind) {
     expect_option(options.num_layers >= 0, kind, "num_layers", options.num_layers, "at least 0");
     for (Index i = 0; i < options.num_layers; ++i) layers.emplace_back(options.layer);
-    if (options.final_norm) norm.emplace(options.layer.norm());
+    if (options.final_norm) norm.emplace(options.layer.norm_options());
   }
 
   /// x through every layer, `run(layer, x)`, and through the norm.
@@ -33,7 +32,7 @@ struct Stack {
   static void visit(Self& self, Visitor&& visitor) {
     for (std::size_t i = 0; i < self.layers.size(); ++i)
       visitor("layers." + std::to_string(i), self.layers[i]);
-    if (self.norm) visitor("norm", *self.norm);
+    if (self.norm) Norm<T>::visit(*self.norm, "norm", visitor);
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/nn/decoder_cache.hpp>
+#include <attn/nn/multi_head_attention.hpp>
 #include <attn/nn/residual.hpp>
 #include <attn/nn/stack.hpp>
 
@@ -27,19 +28,20 @@ WithDecoderWeights(Output, Weights, Weights) -> WithDecoderWeights<Output, Weigh
 template <class T, class Kernel = Tiled>
 class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>, T> {
  public:
+  using Scalar = T;
   static constexpr const char* kind = "TransformerDecoderLayer";
   MultiHeadAttention<T, Kernel> self_attn, multihead_attn;
   FeedForward<T> feed_forward;
-  LayerNorm<T> norm1, norm2, norm3;
+  Norm<T> norm1, norm2, norm3;
   Residual residual;
 
   explicit TransformerDecoderLayer(const TransformerLayerOptions& options)
-      : self_attn(options.attention()),
-        multihead_attn(options.attention()),
+      : self_attn(options.self_attention()),
+        multihead_attn(options.cross_attention()),
         feed_forward(options.feed_forward()),
-        norm1(options.norm()),
-        norm2(options.norm()),
-        norm3(options.norm()),
+        norm1(options.norm_options()),
+        norm2(options.norm_options()),
+        norm3(options.norm_options()),
         residual{Dropout(options.dropout), options.norm_first} {}
   TransformerDecoderLayer(const TransformerLayerOptions& options, Random& random)
       : TransformerDecoderLayer(options) {
@@ -112,9 +114,9 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
     visitor("self_attn", self.self_attn);
     visitor("multihead_attn", self.multihead_attn);
     FeedForward<T>::visit(self.feed_forward, visitor);
-    visitor("norm1", self.norm1);
-    visitor("norm2", self.norm2);
-    visitor("norm3", self.norm3);
+    Norm<T>::visit(self.norm1, "norm1", visitor);
+    Norm<T>::visit(self.norm2, "norm2", visitor);
+    Norm<T>::visit(self.norm3, "norm3", visitor);
   }
 
  private:

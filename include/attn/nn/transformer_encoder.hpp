@@ -1,5 +1,7 @@
 #pragma once
 
+#include <attn/nn/encoder_cache.hpp>
+#include <attn/nn/multi_head_attention.hpp>
 #include <attn/nn/residual.hpp>
 #include <attn/nn/stack.hpp>
 
@@ -16,17 +18,18 @@ inline namespace ATTN_ABI {
 template <class T, class Kernel = Tiled>
 class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>, T> {
  public:
+  using Scalar = T;
   static constexpr const char* kind = "TransformerEncoderLayer";
   MultiHeadAttention<T, Kernel> self_attn;
   FeedForward<T> feed_forward;
-  LayerNorm<T> norm1, norm2;
+  Norm<T> norm1, norm2;
   Residual residual;
 
   explicit TransformerEncoderLayer(const TransformerLayerOptions& options)
-      : self_attn(options.attention()),
+      : self_attn(options.self_attention()),
         feed_forward(options.feed_forward()),
-        norm1(options.norm()),
-        norm2(options.norm()),
+        norm1(options.norm_options()),
+        norm2(options.norm_options()),
         residual{Dropout(options.dropout), options.norm_first} {}
   TransformerEncoderLayer(const TransformerLayerOptions& options, Random& random)
       : TransformerEncoderLayer(options) {
@@ -50,12 +53,22 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
     return WithWeights{std::move(output), std::move(weights)};
   }
 
+  /// The next positions: bitwise identical to what a call for all positions at once gives for them.
+  /// If it throws, the cache may hold their keys and values.
+  template <Rule R>
+  Tensor<T, 3> step(const Tensor<T, 3>& src, KeyValueCache<T>& cache, const R& rule) const {
+    return sublayers(*this, src, [&](const auto& x) {
+      self_attn.append(cache, x, x);
+      return self_attn.attend(x, cache, rule);
+    });
+  }
+
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
     visitor("self_attn", self.self_attn);
     FeedForward<T>::visit(self.feed_forward, visitor);
-    visitor("norm1", self.norm1);
-    visitor("norm2", self.norm2);
+    Norm<T>::visit(self.norm1, "norm1", visitor);
+    Norm<T>::visit(self.norm2, "norm2", visitor);
   }
 
  private:
@@ -97,6 +110,42 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
       return std::move(both.output);
     });
     return WithWeights{std::move(output), std::move(weights)};
+  }
+
+  /// The cache for computing a sequence position by position under a causal rule, up to `capacity`
+  /// positions of B sequences; `window` see KeyValueCache.
+  EncoderCache<T> cache(Index batch, Index capacity,
+                        std::optional<Index> window = std::nullopt) const {
+    EncoderCache<T> made;
+    for (const auto& layer : this->layers)
+      made.layers.push_back(layer.self_attn.cache(batch, capacity, window));
+    return made;
+  }
+  /// The next positions, (B, n, D), at the cost of n positions: bitwise identical to what a call for
+  /// all positions at once gives for them. A rule about distances must be aligned lower_right:
+  /// `step(x, cache, Causal{Align::lower_right})`. If it throws, the cache is as it was.
+  /// Errors: ShapeError too if the cache is full, or that of another encoder.
+  template <Rule R>
+  Tensor<T, 3> step(const Tensor<T, 3>& src, EncoderCache<T>& cache, const R& rule) const {
+    if (cache.layers.size() != this->layers.size())
+      throw ShapeError("TransformerEncoder: the cache has " + std::to_string(cache.layers.size()) +
+                       " layers and must have those of the encoder, " +
+                       std::to_string(this->layers.size()));
+    return cache.append_or_restore([&] {
+      auto layer_cache = cache.layers.begin();
+      return this->pass(*this, src, [&](const auto& layer, const auto& x) {
+        return layer.step(x, *layer_cache++, rule);
+      });
+    });
+  }
+  /// The same, written to the caller's memory: see Module::into.
+  template <class Output, Rule R>
+  void step_into(Output&& output, const Tensor<T, 3>& src, EncoderCache<T>& cache,
+                 const R& rule) const {
+    const auto to = view(output);
+    detail::expect_apart(kind, to, src);
+    detail::expect_output(kind, to, src.shape());
+    detail::compute_into(kind, to, [&] { return step(src, cache, rule); });
   }
 };
 

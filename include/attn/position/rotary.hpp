@@ -1,32 +1,25 @@
 #pragma once
 
 #include <attn/autograd/apply.hpp>
-#include <attn/core/option.hpp>
+#include <attn/core/split_heads.hpp>
 #include <attn/parallel/task_memory.hpp>
-#include <cmath>
+#include <attn/position/rotary_options.hpp>
+#include <memory>
 
 namespace attn {
 inline namespace ATTN_ABI {
-
-/// Which two of the E elements of a head are rotated together as pair i = 0 … E/2 − 1.
-enum class RotaryLayout {
-  half,        ///< i and E/2 + i, as in GPT-NeoX, Llama, Hugging Face
-  interleaved  ///< 2i and 2i + 1, as in the paper and GPT-J
-};
-
-struct RotaryOptions {
-  Index head_dim;  ///< E
-  double base = 10000;
-  RotaryLayout layout = RotaryLayout::half;
-};
 
 /// The rotation of RoPE for positions offset … offset + L − 1, see Rotary; `direction` is 1, or −1
 /// for the inverse, which is also the backward: the inverse of a rotation is its transpose.
 struct RotateHeads {
   static constexpr bool keeps_inputs = false;
-  RotaryOptions options;
+  RotaryLayout layout;
+  Index head_dim;
+  std::shared_ptr<const std::vector<double>> frequencies;
   Index offset = 0;
   double direction = 1;
+
+  RotateHeads inverse() const { return {layout, head_dim, frequencies, offset, -direction}; }
 
   template <class T, int N>
   Tensor<std::remove_const_t<T>, N> forward(const TensorView<T, N>& x) const {
@@ -47,46 +40,46 @@ struct RotateHeads {
   }
   template <class T, int N>
   void backward(Tensor<T, N> dy, const Input<T, N>& x) const {
-    x.add(RotateHeads{options, offset, -direction}.forward(std::move(dy)));
+    x.add(inverse().forward(std::move(dy)));
+  }
+
+  /// `to` may be `from`.
+  template <class T, int N>
+  void rotate(const TensorView<const T, N>& from, const TensorView<T, N>& to) const {
+    static_assert(N >= 2 && N <= 4, "RoPE takes the axes (B, H, L, E), (H, L, E) or (L, E)");
+    if (from.shape().back() != head_dim)
+      throw ShapeError("Rotary: input " + to_string(from.shape()) +
+                       " must have head_dim = " + std::to_string(head_dim) + " on its last axis");
+    const TensorView<const T, 4> x = detail::with_leading_axes<4>(from);
+    const TensorView<T, 4> y = detail::with_leading_axes<4>(to);
+    const Index L = x.shape()[2];
+    const Index size = 2 * block * pairs();
+    parallel_for<T>((L + block - 1) / block, size, [&](Index task, T* cos) {
+      const Range positions{task * block, std::min((task + 1) * block, L)};
+      T* const sin = cos + block * pairs();
+      fill_tables(positions, cos, sin);
+      for (Index b = 0; b < x.shape()[0]; ++b)
+        for (Index h = 0; h < x.shape()[1]; ++h)
+          for (Index m = positions.begin; m < positions.end; ++m) {
+            const Index at = (m - positions.begin) * pairs();
+            rotate_row(&x(b, h, m, 0), &y(b, h, m, 0), cos + at, sin + at);
+          }
+    });
   }
 
  private:
   static constexpr Index block = 16;  // positions that share a task and its tables
 
-  /// y may be x.
-  template <class T, int N>
-  void rotate(const TensorView<const T, N>& from, const TensorView<T, N>& to) const {
-    static_assert(N >= 2 && N <= 4, "RoPE takes the axes (B, H, L, E), (H, L, E) or (L, E)");
-    if (from.shape().back() != options.head_dim)
-      throw ShapeError("Rotary: input " + to_string(from.shape()) + " must have head_dim = " +
-                       std::to_string(options.head_dim) + " on its last axis");
-    const TensorView<const T, 4> x = detail::with_leading_axes<4>(from);
-    const TensorView<T, 4> y = detail::with_leading_axes<4>(to);
-    const Index L = x.shape()[2];
-    const Index pairs = options.head_dim / 2;
-    parallel_for<T>((L + block - 1) / block, 2 * block * pairs, [&](Index task, T* tables) {
-      const Range positions{task * block, std::min((task + 1) * block, L)};
-      T* const sin = tables + block * pairs;
-      fill_tables(positions, tables, sin);
-      for (Index b = 0; b < x.shape()[0]; ++b)
-        for (Index h = 0; h < x.shape()[1]; ++h)
-          for (Index m = positions.begin; m < positions.end; ++m) {
-            const Index at = (m - positions.begin) * pairs;
-            rotate_row(&x(b, h, m, 0), &y(b, h, m, 0), tables + at, sin + at);
-          }
-    });
-  }
+  Index pairs() const { return std::ssize(*frequencies); }
 
   /// cos m θ_i and ± sin m θ_i, a row for each position.
   template <class T>
   void fill_tables(Range positions, T* cos, T* sin) const {
-    const Index pairs = options.head_dim / 2;
-    for (Index i = 0; i < pairs; ++i) {
-      const double exponent = -static_cast<double>(i) / static_cast<double>(pairs);
-      const double theta = std::pow(options.base, exponent);
+    for (Index i = 0; i < pairs(); ++i) {
+      const double theta = (*frequencies)[static_cast<std::size_t>(i)];
       for (Index m = positions.begin; m < positions.end; ++m) {
         const double angle = static_cast<double>(offset + m) * theta;
-        const Index at = (m - positions.begin) * pairs + i;
+        const Index at = (m - positions.begin) * pairs() + i;
         cos[at] = static_cast<T>(std::cos(angle));
         sin[at] = static_cast<T>(direction * std::sin(angle));
       }
@@ -94,20 +87,44 @@ struct RotateHeads {
   }
   template <class T>
   void rotate_row(const T* x, T* y, const T* cos, const T* sin) const {
-    const Index pairs = options.head_dim / 2;
-    if (options.layout == RotaryLayout::half) rotate_pairs<1>(x, y, pairs, cos, sin);
+    if (layout == RotaryLayout::half) rotate_pairs<1>(x, y, pairs(), cos, sin);
     else rotate_pairs<2>(x, y, 1, cos, sin);
+    if (x != y) std::copy(x + 2 * pairs(), x + head_dim, y + 2 * pairs());
   }
   /// Pairs that begin `stride` apart and whose second element lies `apart` behind the first.
   template <Index stride, class T>
   void rotate_pairs(const T* x, T* y, Index apart, const T* cos, const T* sin) const {
-    const Index pairs = options.head_dim / 2;
-    for (Index i = 0; i < pairs; ++i) {
+    for (Index i = 0; i < pairs(); ++i) {
       const T a = x[stride * i];
       const T b = x[stride * i + apart];
       y[stride * i] = a * cos[i] - b * sin[i];
       y[stride * i + apart] = b * cos[i] + a * sin[i];
     }
+  }
+};
+
+/// The same for heads that lie side by side, (B, L, H·E), as a projection gives them.
+struct RotatePackedHeads {
+  static constexpr bool keeps_inputs = false;
+  RotateHeads rotation;
+  Index heads;
+
+  template <class T>
+  Tensor<T, 3> forward(const Tensor<T, 3>& x) const {
+    auto y = Tensor<T, 3>::for_overwrite(x.shape());
+    rotation.rotate(detail::split_heads(x.view(), heads), detail::split_heads(y.view(), heads));
+    return y;
+  }
+  /// An rvalue is rotated in place.
+  template <class T>
+  Tensor<T, 3> forward(Tensor<T, 3>&& x) const {
+    rotation.rotate(detail::split_heads(std::as_const(x).view(), heads),
+                    detail::split_heads(x.view(), heads));
+    return std::move(x);
+  }
+  template <class T>
+  void backward(Tensor<T, 3> dy, const Input<T, 3>& x) const {
+    x.add(RotatePackedHeads{rotation.inverse(), heads}.forward(std::move(dy)));
   }
 };
 
@@ -118,33 +135,44 @@ struct RotateHeads {
 ///
 /// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16].
 /// `rotary(x, offset)` takes (B, H, L, E), or fewer leading axes, at the L positions from `offset`
-/// on, and returns the same shape. An rvalue is rotated in place.
+/// on, and returns the same shape. An rvalue is rotated in place. With a `rotary_dim` d < E, only
+/// the first d elements of a head are rotated, and d stands for E in the formulas; a `scaling`
+/// changes the θ_i.
 /// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
 /// distant positions are as exact as near ones. A model that was trained with angles in float saw
 /// angles that differ by up to m/10⁷. The result for a row depends on its position alone.
-/// Errors: OptionError if head_dim is odd or below 2, or the base not positive and finite;
-/// ShapeError if the last axis is not head_dim.
+/// Errors: OptionError if head_dim or rotary_dim is odd or below 2, or a base or factor not positive
+/// and finite; ShapeError if the last axis is not head_dim.
 class Rotary {
  public:
   RotaryOptions options;
 
-  explicit Rotary(const RotaryOptions& the_options) : options(the_options) {
-    expect_option(options.head_dim >= 2 && options.head_dim % 2 == 0, "Rotary", "head_dim",
-                  options.head_dim, "even and at least 2");
-    if (!std::isfinite(options.base) || options.base <= 0)
-      throw OptionError("Rotary: base = " + std::to_string(options.base) +
-                        " must be positive and finite");
-  }
+  explicit Rotary(const RotaryOptions& the_options)
+      : options(the_options),
+        frequencies_(
+            std::make_shared<const std::vector<double>>(detail::rotary_frequencies(the_options))) {}
 
   template <class X>
   auto operator()(X&& x, Index offset = 0) const {
-    return apply(RotateHeads{options, offset}, std::forward<X>(x));
+    return apply(rotation(offset), std::forward<X>(x));
   }
   /// Rotates by the negative angles.
   template <class X>
   auto inverse(X&& x, Index offset = 0) const {
-    return apply(RotateHeads{options, offset, -1}, std::forward<X>(x));
+    return apply(rotation(offset).inverse(), std::forward<X>(x));
   }
+  /// Heads that lie side by side, (B, L, H·E).
+  template <class X>
+  auto packed(X&& x, Index heads, Index offset = 0) const {
+    return apply(RotatePackedHeads{rotation(offset), heads}, std::forward<X>(x));
+  }
+  /// The operation, for positions from `offset` on.
+  RotateHeads rotation(Index offset) const {
+    return {options.layout, options.head_dim, frequencies_, offset};
+  }
+
+ private:
+  std::shared_ptr<const std::vector<double>> frequencies_;
 };
 
 }  // namespace ATTN_ABI

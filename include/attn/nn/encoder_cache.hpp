@@ -1,0 +1,50 @@
+#pragma once
+
+#include <attn/nn/key_value_cache.hpp>
+#include <vector>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// What an encoder keeps between steps: the KV caches of its layers, for B sequences.
+template <class T>
+struct EncoderCache {
+  std::vector<KeyValueCache<T>> layers;
+
+  /// The positions of the longest sequence.
+  Index length() const { return layers.empty() ? 0 : layers.front().length(); }
+  /// Removes the positions from `length` on, see KeyValueCache.
+  void truncate(Index length) {
+    for (auto& layer : layers) layer.truncate(length);
+  }
+  /// Replaces sequence b by sequence `from[b]`, for every b.
+  void select(const std::vector<Index>& from) {
+    for (auto& layer : layers) layer.select(from);
+  }
+  /// The sequences of some caches of one encoder, as one cache.
+  static EncoderCache join(const std::vector<EncoderCache>& caches) {
+    EncoderCache joined;
+    for (std::size_t i = 0; !caches.empty() && i < caches.front().layers.size(); ++i) {
+      std::vector<KeyValueCache<T>> layer;
+      for (const EncoderCache& cache : caches) layer.push_back(cache.layers.at(i));
+      joined.layers.push_back(KeyValueCache<T>::join(layer));
+    }
+    return joined;
+  }
+
+  /// The result of `step`, which appends positions to all layers. If it throws, the caches are as
+  /// they were.
+  template <class Step>
+  auto append_or_restore(Step&& step) {
+    const Index before = length();
+    try {
+      return step();
+    } catch (...) {
+      for (auto& layer : layers) layer.remove_last(layer.length() - before);
+      throw;
+    }
+  }
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
