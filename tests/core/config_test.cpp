@@ -37,7 +37,9 @@ TEST(Config, TheInlineNamespaceNamesTheInstructionSetAndTheAssertions) {
   const std::string packets;
 #endif
   const std::string name = typeid(attn::Tensor<float, 2>).name();
-  EXPECT_NE(name.find(packets + "_custom"), std::string::npos) << name;
+  EXPECT_NE(name.find(packets + "_to_" + std::to_string(ATTN_DISPATCHES) + "_custom"),
+            std::string::npos)
+      << name;
   static_assert(std::is_same_v<attn::Tensor<float, 2>, attn::ATTN_ABI::Tensor<float, 2>>);
 }
 

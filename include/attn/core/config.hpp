@@ -30,10 +30,10 @@
 #endif
 #endif
 
-// The widest registers, in bits, that kernels are compiled for beside those of the file itself; which
-// are used is chosen at run time (see simd/targets.hpp). 512 in a plain build for x86-64: kernels
-// for AVX2 and AVX-512. Define it as 256, or as 0 for the file's own instruction set alone, before
-// the first include or on the command line, to compile less.
+// The widest registers, in bits, that kernels are compiled for beside those of the file itself;
+// which are used is chosen at run time (see simd/targets.hpp). 512 in a plain build for x86-64:
+// kernels for AVX2 and AVX-512. Define it as 256, or as 0 for the file's own instruction set alone,
+// before the first include or on the command line, to compile less.
 //
 // GCC misaligns registers of 32 bytes on the stack of 64-bit Windows (GCC bug 54412), so that a
 // build for Windows does not choose.
