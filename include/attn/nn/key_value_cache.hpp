@@ -90,12 +90,12 @@ class KeyValueCache {
         throw ShapeError("KeyValueCache: length " + std::to_string(length) +
                          " must be at least 0 and at most the present length, " +
                          std::to_string(s.end));
-      if (s.begin > std::max<Index>(0, length - window_.value_or(0)))
-        throw ShapeError("KeyValueCache: length " + std::to_string(length) + " must be at least " +
-                         std::to_string(s.begin + window_.value_or(0)) +
+      if (length > 0 && s.begin > std::max<Index>(0, length - window_.value_or(0)))
+        throw ShapeError("KeyValueCache: length " + std::to_string(length) +
+                         " must be 0 or at least " + std::to_string(s.begin + window_.value_or(0)) +
                          ", for the positions before " + std::to_string(s.begin) + " are not kept");
     }
-    for (Sequence& s : sequences_) s.end = length;
+    for (Sequence& s : sequences_) s = {length > 0 ? s.begin : 0, length};
   }
 
   /// Removes the last positions of every sequence, that have just been appended.

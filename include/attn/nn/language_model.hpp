@@ -120,9 +120,9 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   }
   /// Several prompts at once: each gets, bitwise, the text that it would get alone. `on_token` is
   /// called with the number of the prompt and the token.
-  std::vector<std::vector<Index>> generate(
-      const std::vector<std::vector<Index>>& prompts, const SamplingOptions& sampling,
-      const std::function<bool(Index, Index)>& on_token = {}) const {
+  template <std::same_as<std::vector<std::vector<Index>>> Prompts>
+  Prompts generate(const Prompts& prompts, const SamplingOptions& sampling,
+                   const std::function<bool(Index, Index)>& on_token = {}) const {
     return detail::generate_texts(*this, prompts, sampling, on_token);
   }
 
@@ -185,8 +185,9 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return o;
   }
   void expect_length(Index length) const {
-    expect_option(length <= options.max_length, kind, "the number of tokens", length,
-                  "at most max_length = " + std::to_string(options.max_length));
+    if (length <= options.max_length) return;
+    throw OptionError("LanguageModel: the number of tokens = " + std::to_string(length) +
+                      " must be at most max_length = " + std::to_string(options.max_length));
   }
 
   /// Causal, within the window.
@@ -202,8 +203,9 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   /// What the layers make of the next tokens, (B, n, D).
   Tensor<T, 3> hidden(const Tensor<Index, 2>& tokens, LanguageModelCache<T>& cache) const {
     const auto [B, n] = tokens.shape();
-    expect_option(B == cache.batch(), kind, "the number of sequences", B,
-                  "that of the cache, " + std::to_string(cache.batch()));
+    if (B != cache.batch())
+      throw OptionError("LanguageModel: the number of sequences = " + std::to_string(B) +
+                        " must be that of the cache, " + std::to_string(cache.batch()));
     expect_length(cache.length() + n);
     Tensor<T, 3> x = embedding(tokens);
     if (position)
