@@ -85,6 +85,20 @@ TEST_P(LanguageModels, StepIsBitwiseThatPartOfTheWhole) {
   EXPECT_EQ(cache.tokens[1], row(tokens, 1, 0, 24));
 }
 
+TEST_P(LanguageModels, WeightsAreThoseOfTheCall) {
+  const Tensor<Index, 2> tokens = drawn(random, 2, 11);
+  const auto both = model.with_weights(tokens);
+  EXPECT_TRUE(same_bits(both.output, model(tokens)));
+  ASSERT_EQ(both.weights.size(), 2u);
+  for (const Tensor<float, 4>& weights : both.weights) {
+    ASSERT_EQ(weights.shape(), (attn::Shape<4>{2, 4, 11, 11}));
+    for (Index i = 0; i < 11; ++i) {
+      EXPECT_NEAR(weights.matrix(1, 3).row(i).sum(), 1, 1e-5);
+      EXPECT_EQ(weights.matrix(1, 3).row(i).tail(10 - i).cwiseAbs().sum(), 0);
+    }
+  }
+}
+
 TEST_P(LanguageModels, CacheCanBeCopiedAndTruncated) {
   const Tensor<Index, 2> tokens = drawn(random, 2, 12);
   const Tensor<float, 3> whole = model(tokens);

@@ -56,10 +56,13 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
 
   template <class Self, class Tokens>
   static auto forward(Self& self, const Tokens& tokens) {
-    self.expect_length(tokens.shape()[1]);
-    auto x = self.embedding(tokens);
-    if (self.position) x = self.position->add_to(std::move(x));
-    return logits(self, self.encoder(self.dropout(std::move(x)), self.rule()));
+    return logits(self, self.encoder(embed(self, tokens), self.rule()));
+  }
+  /// `.output`, the logits, bitwise identical to the call above, and the `.weights` (B, H, L, L) of
+  /// attention in each layer.
+  auto with_weights(const Tensor<Index, 2>& tokens) const {
+    auto both = encoder.with_weights(embed(*this, tokens), rule());
+    return WithWeights{logits(*this, both.output), std::move(both.weights)};
   }
 
   /// A cache of `batch` sequences of up to `capacity` tokens. Under a sliding window it keeps a
@@ -225,6 +228,13 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return at;
   }
 
+  template <class Self, class Tokens>
+  static auto embed(Self& self, const Tokens& tokens) {
+    self.expect_length(tokens.shape()[1]);
+    auto x = self.embedding(tokens);
+    if (self.position) x = self.position->add_to(std::move(x));
+    return self.dropout(std::move(x));
+  }
   template <class Self, class X>
   static auto logits(Self& self, const X& x) {
     const std::optional<Parameter<T, 1>> no_bias;
