@@ -1,4 +1,4 @@
-// Trains a decoder-only transformer on a text, character by character, and prints text that it
+// Trains a small language model on a text, character by character, and prints text that it
 // generates meanwhile.
 //
 //   train_characters TEXT [--steps 2000] [--context 128] [--width 128] [--temperature 0.8]
@@ -16,7 +16,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "character_model.hpp"
+#include "characters.hpp"
 #include "most_likely.hpp"
 #include "program.hpp"
 #include "save_half.hpp"
@@ -71,12 +71,12 @@ double accuracy(const Tensor<float, 3>& logits, const Tensor<Index, 2>& targets)
 /// The options of this program besides those of all training programs.
 struct CharacterOptions {
   CharacterModelOptions model{.vocabulary = 0};
-  Sampling sampling{.count = 300, .context = 128, .temperature = 0.8};
+  attn::SamplingOptions sampling{.max_new_tokens = 300, .temperature = 0.8, .seed = 1};
   std::string path, prompt = "\n";
 
   void add_to(CLI::App& app) {
     app.add_option("text", path, "a file in UTF-8")->required();
-    app.add_option("--context", sampling.context, "number of characters that the model attends to")
+    app.add_option("--context", model.context, "number of characters that the model attends to")
         ->capture_default_str();
     app.add_option("--width", model.width, "model dimension")->capture_default_str();
     app.add_option("--heads", model.heads, "attention heads per layer")->capture_default_str();
@@ -87,15 +87,17 @@ struct CharacterOptions {
                    "sampling temperature; 0: the most likely character")
         ->capture_default_str();
     app.add_option("--prompt", prompt, "the beginning of each sample; by default a new line");
-    app.add_option("--sample", sampling.count, "characters per sample")->capture_default_str();
+    app.add_option("--sample", sampling.max_new_tokens, "characters per sample")
+        ->capture_default_str();
   }
   void check() const {
     TrainingOptions::need(sampling.temperature >= 0 && std::isfinite(sampling.temperature),
                           "temperature", sampling.temperature, "at least 0");
-    TrainingOptions::need(sampling.context >= 2 && sampling.context <= 4096, "context",
-                          static_cast<double>(sampling.context), "from 2 to 4096");
-    TrainingOptions::need(sampling.count >= 0 && sampling.count <= 100'000, "sample",
-                          static_cast<double>(sampling.count), "from 0 to 100000");
+    TrainingOptions::need(model.context >= 2 && model.context <= 4096, "context",
+                          static_cast<double>(model.context), "from 2 to 4096");
+    TrainingOptions::need(sampling.max_new_tokens >= 0 && sampling.max_new_tokens <= 100'000,
+                          "sample", static_cast<double>(sampling.max_new_tokens),
+                          "from 0 to 100000");
   }
   /// The tokens of the prompt; the first of the text, if the prompt is empty or is the new line
   /// that the text does not have.
@@ -124,11 +126,11 @@ int main(int argc, char** argv) {
     const std::u32string text = read_text(own.path);
     const Characters characters(text);
     const std::vector<Index> tokens = characters.encode(text);
-    const Index context = own.sampling.context;
+    const Index context = own.model.context;
     const Split data = split(tokens, context, own.path);
     const std::vector<Index> prompt = own.prompt_tokens(characters, tokens.front());
     own.model.vocabulary = characters.count();
-    TrainingRun<CharacterModel> run(own.model, options.seed);
+    TrainingRun<attn::LanguageModel<float>> run(own.model.model(), options.seed);
     if (!options.resume.empty()) attn::load_checkpoint(options.resume, run.checkpoint());
 
     Progress progress;
@@ -150,8 +152,8 @@ int main(int argc, char** argv) {
       std::snprintf(line, sizeof line,
                     "step %ld: validation loss %.3f; a sample:", static_cast<long>(run.step), loss);
       progress.say(line);
-      progress.say(characters.decode(continue_text(run.model, prompt, own.sampling, random)) +
-                   "\n");
+      const std::vector<Index> sample = run.model.generate(prompt, own.sampling);
+      progress.say(characters.decode(prompt) + characters.decode(sample) + "\n");
     };
     if (!train(run, options, progress, step, validate)) {
       attn::save_checkpoint(options.checkpoint, run.checkpoint());
