@@ -16,9 +16,9 @@ namespace detail {
 // compiler fuses d q_i + m.
 // NOLINTBEGIN(readability-identifier-naming)
 
-/// The half-precision value in two bytes.
-inline float half_at(const std::byte* from) {
-  const auto bits = static_cast<std::uint16_t>(from_little_endian({from, 2}));
+/// The half-precision value in two bytes of a block.
+inline float half_at(std::span<const std::byte> block, std::size_t at) {
+  const auto bits = static_cast<std::uint16_t>(from_little_endian(block.subspan(at, 2)));
   return static_cast<float>(std::bit_cast<Eigen::half>(bits));
 }
 /// The low and the high four bits of a byte.
@@ -34,7 +34,7 @@ struct Q8_0 {
   static constexpr std::size_t count = 32, size = 2 + count;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block.data());
+    const float d = half_at(block, 0);
     const std::byte* q = &block[2];
     for (std::size_t i = 0; i < count; ++i)
       x[i] = d * static_cast<float>(static_cast<std::int8_t>(q[i]));
@@ -47,7 +47,7 @@ struct Q4_0 {
   static constexpr std::size_t count = 32, half = count / 2, size = 2 + half;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block.data());
+    const float d = half_at(block, 0);
     const std::byte* q = &block[2];
     for (std::size_t i = 0; i < half; ++i) {
       x[i] = d * static_cast<float>(low_bits(q[i]) - 8);
@@ -61,7 +61,7 @@ struct Q4_1 {
   static constexpr std::size_t count = 32, half = count / 2, size = 4 + half;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(&block[0]), m = half_at(&block[2]);
+    const float d = half_at(block, 0), m = half_at(block, 2);
     const std::byte* q = &block[4];
     for (std::size_t i = 0; i < half; ++i) {
       x[i] = d * static_cast<float>(low_bits(q[i])) + m;
@@ -76,7 +76,7 @@ struct Q5_0 {
   static constexpr std::size_t count = 32, half = count / 2, size = 6 + half;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block.data());
+    const float d = half_at(block, 0);
     const auto fifth = static_cast<std::uint32_t>(from_little_endian(block.subspan<2, 4>()));
     const std::byte* q = &block[6];
     for (std::size_t i = 0; i < half; ++i) {
@@ -92,7 +92,7 @@ struct Q5_1 {
   static constexpr std::size_t count = 32, half = count / 2, size = 8 + half;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(&block[0]), m = half_at(&block[2]);
+    const float d = half_at(block, 0), m = half_at(block, 2);
     const auto fifth = static_cast<std::uint32_t>(from_little_endian(block.subspan<4, 4>()));
     const std::byte* q = &block[8];
     for (std::size_t i = 0; i < half; ++i) {

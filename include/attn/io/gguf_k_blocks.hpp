@@ -26,8 +26,8 @@ struct Q2_K {
   static constexpr std::size_t count = 256, size = 84;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte* scales = &block[0];
-    const float d = half_at(&block[80]), dmin = half_at(&block[82]);
+    const std::byte* scales = block.data();
+    const float d = half_at(block, 80), dmin = half_at(block, 82);
     for (std::size_t part = 0; part < 16; ++part) {
       const float scale = d * static_cast<float>(low_bits(scales[part]));
       const float minimum = dmin * static_cast<float>(high_bits(scales[part]));
@@ -49,7 +49,7 @@ struct Q3_K {
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
     const std::byte* scales = &block[96];
-    const float d = half_at(&block[108]);
+    const float d = half_at(block, 108);
     for (std::size_t part = 0; part < 16; ++part) {
       const int s = bits_at(scales[part % 8], part / 8 * 4, 4) |
                     bits_at(scales[8 + part % 4], part / 4 * 2, 2) << 4;
@@ -66,8 +66,8 @@ struct Q3_K {
 
 /// The scale s_p and the minimum t_p of a part of Q4_K and Q5_K, 6 bits each, in 12 bytes.
 /// Bytes 0–3: s_p in the low six bits, for p < 4; 4–7: t_p likewise; 8–11: for the others, four
-/// bits of s_p in the low and of t_p in the high bits of byte p + 4; the other two of s_p and of t_p
-/// in the high bits of bytes p − 4 and p.
+/// bits of s_p in the low and of t_p in the high bits of byte p + 4; the other two of each in the
+/// high bits of bytes p − 4 and p.
 struct ScaleAndMinimum {
   int s, t;
 
@@ -90,7 +90,7 @@ struct Q4_K {
   static constexpr std::size_t count = 256, size = 144;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(&block[0]), dmin = half_at(&block[2]);
+    const float d = half_at(block, 0), dmin = half_at(block, 2);
     for (std::size_t part = 0; part < 8; ++part) {
       const ScaleAndMinimum both(&block[4], part);
       const float scale = d * static_cast<float>(both.s);
@@ -109,7 +109,7 @@ struct Q5_K {
   static constexpr std::size_t count = 256, size = 176;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(&block[0]), dmin = half_at(&block[2]);
+    const float d = half_at(block, 0), dmin = half_at(block, 2);
     const std::byte* fifth = &block[16];
     for (std::size_t part = 0; part < 8; ++part) {
       const ScaleAndMinimum both(&block[4], part);
@@ -133,7 +133,7 @@ struct Q6_K {
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
     const std::byte* scales = &block[192];
-    const float d = half_at(&block[208]);
+    const float d = half_at(block, 208);
     for (std::size_t part = 0; part < 16; ++part) {
       const float scale = d * static_cast<float>(static_cast<std::int8_t>(scales[part]));
       const std::byte* low = &block[part / 8 * 64 + part % 4 * 16];
