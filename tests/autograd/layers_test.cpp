@@ -83,6 +83,42 @@ TEST(Gradients, OfMultiHeadAttention) {
             bound);
 }
 
+TEST(Gradients, OfStacksWithRotaryPositionsAndNormsOfQueriesAndKeys) {
+  attn::Random random{12};
+  for (const bool norm_first : {false, true}) {
+    const attn::TransformerStackOptions options{
+        .layer = {.d_model = 8,
+                  .nhead = 2,
+                  .dim_feedforward = 6,
+                  .dropout = 0.1,
+                  .activation = attn::Activation::swiglu,
+                  .norm_first = norm_first,
+                  .bias = false,
+                  .num_kv_heads = 1,
+                  .norm = attn::NormType::rms_norm,
+                  .rotary = attn::RotaryOptions{.base = 10, .rotary_dim = 2},
+                  .qk_norm_eps = 1e-6,
+                  .qkv_bias = true,
+                  .separate_projections = norm_first},
+        .num_layers = 2,
+        .final_norm = norm_first};
+    attn::TransformerEncoder<double> encoder(options, random);
+    attn::TransformerDecoder<double> decoder(options, random);
+    const auto src = normal<double, 3>(random, {2, 5, 8}),
+               memory = normal<double, 3>(random, {2, 4, 8});
+    const attn::GradientCheckOptions some{.samples = 12, .dropout = attn::Random{6}};
+    EXPECT_LT(attn::gradient_check([&](const auto& x) { return encoder(x, attn::Causal{}); },
+                                   encoder.parameters(), some, src)
+                  .relative(),
+              bound);
+    EXPECT_LT(attn::gradient_check(
+                  [&](const auto& x, const auto& m) { return decoder(x, m, attn::Causal{}); },
+                  decoder.parameters(), some, src, memory)
+                  .relative(),
+              bound);
+  }
+}
+
 TEST(Gradients, OfStacksForEveryActivation) {
   attn::Random random{10};
   for (const auto activation :

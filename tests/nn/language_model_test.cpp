@@ -1,5 +1,5 @@
-// What language models compute is compared with transformers in train/language_model_cases_test.cpp;
-// here are caches, batches, generation and errors.
+// What language models compute is compared with transformers in
+// train/language_model_cases_test.cpp; here are caches, batches, generation and errors.
 #include <gtest/gtest.h>
 #include <attn/attn.hpp>
 

@@ -110,6 +110,92 @@ TYPED_TEST(Decoding, StepByStepGivesTheBitsOfTheWhole) {
   }
 }
 
+/// As in Llama and its successors: what the layers of language models are tested with in
+/// train/language_model_cases_test.cpp.
+attn::TransformerLayerOptions modern(bool norm_first) {
+  return {.d_model = 12,
+          .nhead = 3,
+          .dim_feedforward = 10,
+          .dropout = 0.1,
+          .activation = attn::Activation::swiglu,
+          .norm_first = norm_first,
+          .bias = false,
+          .num_kv_heads = 1,
+          .norm = attn::NormType::rms_norm,
+          .rotary = attn::RotaryOptions{.base = 100, .rotary_dim = 2},
+          .qk_norm_eps = 1e-6,
+          .qkv_bias = true,
+          .separate_projections = norm_first};
+}
+
+TYPED_TEST(Decoding, WithRotaryPositionsGivesTheBitsOfTheWhole) {
+  using T = TypeParam;
+  attn::Random random{25};
+  const attn::Causal right{attn::Align::lower_right};
+  for (const bool norm_first : {false, true}) {
+    const attn::TransformerStackOptions options{
+        .layer = modern(norm_first), .num_layers = 2, .final_norm = norm_first};
+    attn::TransformerEncoder<T> encoder(options);
+    attn::TransformerDecoder<T> decoder(options);
+    randomize(encoder, random);
+    randomize(decoder, random);
+    const auto tgt = normal<T, 3>(random, {2, 9, 12}), memory = normal<T, 3>(random, {2, 5, 12});
+    const Tensor<T, 3> encoded = encoder(tgt, attn::Causal{});
+    const Tensor<T, 3> decoded = decoder(tgt, memory, attn::Causal{});
+    attn::EncoderCache<T> encoder_cache = encoder.cache(2, 9);
+    attn::DecoderCache<T> decoder_cache = decoder.cache(memory, 9);
+    for (const auto& [begin, end] : {std::pair<Index, Index>{0, 1}, {1, 4}, {4, 5}, {5, 9}}) {
+      const Tensor<T, 3> next = tgt.slice(1, begin, end).copy();
+      EXPECT_TRUE(
+          same_bits(encoder.step(next, encoder_cache, right), encoded.slice(1, begin, end).copy()));
+      EXPECT_TRUE(
+          same_bits(decoder.step(next, decoder_cache, right), decoded.slice(1, begin, end).copy()));
+    }
+  }
+}
+
+TYPED_TEST(Decoding, DoesNotRotateTheAttentionToAMemory) {
+  using T = TypeParam;
+  attn::Random random{26};
+  attn::TransformerLayerOptions options = modern(true);
+  attn::TransformerDecoder<T> rotated({.layer = options, .num_layers = 2});
+  randomize(rotated, random);
+  options.rotary.reset();
+  attn::TransformerDecoder<T> plain({.layer = options, .num_layers = 2});
+  plain.load_state_dict(rotated.state_dict());
+  const auto tgt = normal<T, 3>(random, {2, 3, 12}), memory = normal<T, 3>(random, {2, 5, 12});
+  const Tensor<T, 3> first = tgt.slice(1, 0, 1).copy();  // position 0 is rotated by 0
+  EXPECT_EQ(rotated(first, memory, attn::Causal{}), plain(first, memory, attn::Causal{}));
+  EXPECT_NE(rotated(tgt, memory, attn::Causal{}), plain(tgt, memory, attn::Causal{}));
+}
+
+TEST(TransformerEncoder, AStepThatThrowsLeavesItsCacheAsItWas) {
+  attn::Random random{5};
+  const attn::TransformerEncoder<float> encoder({.layer = modern(true), .num_layers = 2}, random);
+  const attn::Causal rule{attn::Align::lower_right};
+  const auto x = normal<float, 3>(random, {2, 3, 12});
+  const Tensor<float, 3> first = x.slice(1, 0, 2).copy(), last = x.slice(1, 2, 3).copy();
+  auto cache = encoder.cache(2, 3);
+  encoder.step(first, cache, rule);
+  const auto throws = [&](auto&& call) {
+    EXPECT_THROW(call(), attn::ShapeError);
+    for (const auto& layer : cache.layers) EXPECT_EQ(layer.length(), 2);
+  };
+  throws([&] { encoder.step(last, cache, attn::Causal{}); });
+  throws([&] {
+    encoder.step(last, cache, attn::Causal{attn::Align::lower_right} & attn::Padding{{9, 9}});
+  });
+  throws([&] { encoder.step(first, cache, rule); });
+  throws([&] { encoder.step(normal<float, 3>(random, {1, 1, 12}), cache, rule); });
+  Tensor<float, 3> y({2, 1, 11}), overlapping = last;
+  throws([&] { encoder.step_into(y, last, cache, rule); });
+  throws([&] { encoder.step_into(overlapping, overlapping, cache, rule); });
+  EXPECT_EQ(encoder.step(last, cache, rule), encoder(x, attn::Causal{}).slice(1, 2, 3).copy());
+  attn::EncoderCache<float> empty;
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { encoder.step(first, empty, rule); }),
+            "TransformerEncoder: the cache has 0 layers and must have those of the encoder, 2");
+}
+
 TYPED_TEST(Decoding, OfABeamGivesTheBitsOfEachSequenceAlone) {
   using T = TypeParam;
   attn::Random random{24};

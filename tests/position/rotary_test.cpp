@@ -253,10 +253,8 @@ TEST(RotaryErrors, NameWhatIsWrong) {
   EXPECT_EQ(option({.head_dim = 7}), "Rotary: head_dim = 7 must be even and at least 2");
   EXPECT_EQ(option({.head_dim = 0}), "Rotary: head_dim = 0 must be even and at least 2");
   EXPECT_EQ(option({.head_dim = -4}), "Rotary: head_dim = -4 must be even and at least 2");
-  EXPECT_EQ(option({.head_dim = 4, .base = 0}),
-            "Rotary: base = 0 must be positive and finite");
-  EXPECT_EQ(option({.head_dim = 4, .base = -3}),
-            "Rotary: base = -3 must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = 0}), "Rotary: base = 0 must be positive and finite");
+  EXPECT_EQ(option({.head_dim = 4, .base = -3}), "Rotary: base = -3 must be positive and finite");
   EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::infinity()}),
             "Rotary: base = inf must be positive and finite");
   EXPECT_EQ(option({.head_dim = 4, .base = std::numeric_limits<double>::quiet_NaN()}),

@@ -57,8 +57,7 @@ inline Rows feed_forward(const Rows& x, const attn::FeedForward<double>& layer) 
 }
 
 template <class Sublayer>
-Rows residual(const Rows& x, const attn::Norm<double>& norm, bool norm_first,
-              Sublayer&& sublayer) {
+Rows residual(const Rows& x, const attn::Norm<double>& norm, bool norm_first, Sublayer&& sublayer) {
   Rows y = norm_first ? sublayer(layer_norm(x, norm)) : sublayer(x);
   for (Index i = 0; i < x.size(); ++i) y.data()[i] += x.data()[i];
   return norm_first ? y : layer_norm(y, norm);

@@ -106,8 +106,8 @@ inline NameMap gguf_names(ParameterNames names) {
 }
 
 /// A GGUF file's tensors with the rows and columns that Hugging Face's have: GGUF puts the two
-/// elements of a rotated pair of Llama's queries and keys beside each other, and has the matrices of
-/// GPT-2's layers transposed.
+/// elements of a rotated pair of Llama's queries and keys beside each other, and has the matrices
+/// of GPT-2's layers transposed.
 class GgufAsHuggingFace {
  public:
   GgufAsHuggingFace(const Gguf& file, const LanguageModelOptions& options)

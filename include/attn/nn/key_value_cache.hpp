@@ -21,8 +21,8 @@ struct KeyValueCacheOptions {
 /// sequences that grow up to `capacity` positions, together or, after `join`, each by itself.
 ///
 /// With a `window` it has memory for that many positions and some more, and forgets the first ones
-/// when it is full: in whole tiles of the kernel, so that the sums over the others keep their order,
-/// bitwise. Then no more than `most_at_once` positions can be appended at once.
+/// when it is full: in whole tiles of the kernel, so that the sums over the others keep their
+/// order, bitwise. Then no more than `most_at_once` positions can be appended at once.
 template <class T>
 class KeyValueCache {
  public:

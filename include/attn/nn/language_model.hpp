@@ -11,8 +11,8 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A decoder-only transformer   [Radford18 §3.1]: tokens (B, L) to the logits (B, L, V) of the token
-/// that follows each of them.
+/// A decoder-only transformer   [Radford18 §3.1]: tokens (B, L) to the logits (B, L, V) of the
+/// token that follows each of them.
 ///
 ///   LanguageModel<float> model(llama({.vocabulary = 49152, .d_model = 576, …}), random);
 ///   model(tokens)                             the logits of all positions
@@ -76,9 +76,9 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     for (auto& sequence : made.tokens) sequence.reserve(static_cast<std::size_t>(capacity));
     return made;
   }
-  /// The logits (B, n, V) after each of the next n tokens (B, n) of every sequence, at the cost of n
-  /// positions: bitwise identical to those that a call for all tokens gives for them. If it throws,
-  /// the cache is as it was.
+  /// The logits (B, n, V) after each of the next n tokens (B, n) of every sequence, at the cost of
+  /// n positions: bitwise identical to those that a call for all tokens gives for them. If it
+  /// throws, the cache is as it was.
   Tensor<T, 3> step(const Tensor<Index, 2>& tokens, LanguageModelCache<T>& cache) const {
     return logits(*this, hidden(tokens, cache));
   }

@@ -22,8 +22,8 @@ struct LanguageModelCache {
     for (const auto& sequence : tokens) longest = std::max(longest, std::ssize(sequence));
     return longest;
   }
-  /// Removes the tokens from `length` on. Errors: ShapeError unless each sequence has that many and,
-  /// in a cache that keeps a window, still has what attention from there on may need.
+  /// Removes the tokens from `length` on. Errors: ShapeError unless each sequence has that many
+  /// and, in a cache that keeps a window, still has what attention from there on may need.
   void truncate(Index length) {
     layers.truncate(length);
     for (auto& sequence : tokens) sequence.resize(static_cast<std::size_t>(length));

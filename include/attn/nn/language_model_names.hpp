@@ -65,8 +65,8 @@ void transpose_into(std::span<const T> from, Index rows, std::span<T> to) {
 }
 
 /// A source with the entries of a language model's parameters, whatever variant of Hugging Face's
-/// names the file has: with or without the model's prefix; with buffers that are no parameters; with
-/// an output layer that is the table of embeddings. Transposed matrices are transposed back.
+/// names the file has: with or without the model's prefix; with buffers that are no parameters;
+/// with an output layer that is the table of embeddings. Transposed matrices are transposed back.
 template <class T, class Source>
 class LanguageModelSource {
  public:

@@ -30,8 +30,8 @@ struct LanguageModelSizes {
   Index dim_feedforward, num_layers, max_length;
 };
 
-/// Llama   [Touvron23 §2.2]: RMSNorm before each sublayer, rotary positions, grouped-query attention,
-/// SwiGLU, no biases. The output layer is tied, as in the small models.
+/// Llama   [Touvron23 §2.2]: RMSNorm before each sublayer, rotary positions, grouped-query
+/// attention, SwiGLU, no biases. The output layer is tied, as in the small models.
 inline LanguageModelOptions llama(const LanguageModelSizes& sizes) {
   return {.vocabulary = sizes.vocabulary,
           .max_length = sizes.max_length,

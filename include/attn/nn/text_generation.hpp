@@ -50,7 +50,7 @@ class GrowingText {
     tokens_ = prompt;
   }
 
-  bool has_room() const { return tokens_.size() < longest_; }
+  bool can_grow() const { return tokens_.size() < longest_; }
   /// Adds the token that the logits after the last one choose.
   template <class T>
   Index add(std::span<const T> logits) {
@@ -59,7 +59,7 @@ class GrowingText {
   }
   bool has_ended() const {
     const auto& end = sampling_->end;
-    return !has_room() || std::find(end.begin(), end.end(), tokens_.back()) != end.end();
+    return !can_grow() || std::find(end.begin(), end.end(), tokens_.back()) != end.end();
   }
   Index last() const { return tokens_.back(); }
   std::vector<Index> text() const {
@@ -94,7 +94,7 @@ std::vector<Index> generate_text(const Model& model, const std::vector<Index>& p
   expect_option(cache.batch() == 1, "generate", "the number of sequences of the cache",
                 cache.batch(), "1");
   GrowingText text(prompt, sampling, longest);
-  if (!text.has_room()) return {};
+  if (!text.can_grow()) return {};
   const Workspace workspace;
   const Index common = keep_common_prefix(cache, prompt);
   auto logits = model.last_logits(
@@ -124,7 +124,7 @@ auto begin_texts(const Model& model, const std::vector<std::vector<Index>>& prom
   auto logits = decltype(model.last_logits({}, caches[0]))::for_overwrite(
       {std::ssize(prompts), model.options.vocabulary});
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    if (!texts[i].has_room()) continue;
+    if (!texts[i].can_grow()) continue;
     caches.push_back(model.cache(1, longest));
     const auto first = model.last_logits(one_sequence(prompts[i]), caches.back());
     copy(first[0], logits.view()[std::ssize(numbers)]);

@@ -121,8 +121,8 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
       made.layers.push_back(layer.self_attn.cache(batch, capacity, window));
     return made;
   }
-  /// The next positions, (B, n, D), at the cost of n positions: bitwise identical to what a call for
-  /// all positions at once gives for them. A rule about distances must be aligned lower_right:
+  /// The next positions, (B, n, D), at the cost of n positions: bitwise identical to what a call
+  /// for all positions at once gives for them. A rule about distances must be aligned lower_right:
   /// `step(x, cache, Causal{Align::lower_right})`. If it throws, the cache is as it was.
   /// Errors: ShapeError too if the cache is full, or that of another encoder.
   template <Rule R>

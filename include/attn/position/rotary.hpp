@@ -141,8 +141,8 @@ struct RotatePackedHeads {
 /// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
 /// distant positions are as exact as near ones. A model that was trained with angles in float saw
 /// angles that differ by up to m/10⁷. The result for a row depends on its position alone.
-/// Errors: OptionError if head_dim or rotary_dim is odd or below 2, or a base or factor not positive
-/// and finite; ShapeError if the last axis is not head_dim.
+/// Errors: OptionError if head_dim or rotary_dim is odd or below 2, or a base or factor not
+/// positive and finite; ShapeError if the last axis is not head_dim.
 class Rotary {
  public:
   RotaryOptions options;

@@ -22,8 +22,8 @@ struct LinearScaling {
 };
 /// The scaling of Llama 3.1 and later, by the wavelength λ_i = 2π / θ_i. With the context C =
 /// original_max_length of training: θ_i where λ_i < C / high_freq_factor, θ_i / factor where λ_i >
-/// C / low_freq_factor, and between them, with s = (C / λ_i − low_freq_factor) / (high_freq_factor −
-/// low_freq_factor), the mean (1 − s) θ_i / factor + s θ_i   [Grattafiori24 §3.4.2]
+/// C / low_freq_factor, and between them, with s = (C / λ_i − low_freq_factor) / (high_freq_factor
+/// − low_freq_factor), the mean (1 − s) θ_i / factor + s θ_i   [Grattafiori24 §3.4.2]
 struct Llama3Scaling {
   double factor = 8, low_freq_factor = 1, high_freq_factor = 4;
   double original_max_length = 8192;
