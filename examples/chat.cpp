@@ -4,8 +4,8 @@
 //   (--help lists all options)
 //
 // MODEL is a GGUF file, or a folder of Hugging Face with config.json, tokenizer.json and the
-// weights as safetensors. With --prompt there is one answer; otherwise each line of the input is a turn
-// of the conversation. Ctrl-C ends an answer, the end of the input ends the program.
+// weights as safetensors. With --prompt there is one answer; otherwise each line of the input is a
+// turn of the conversation. Ctrl-C ends an answer, the end of the input ends the program.
 //
 // Exit status: 0, or 2 for input that cannot be used, with one sentence on standard error.
 
