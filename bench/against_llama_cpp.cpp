@@ -1,0 +1,49 @@
+// A language model as a few C functions, for against_llama_cpp.py. Handles are freed by the
+// process's end.
+#include <attn/attn.hpp>
+#include <attn/io/language_model.hpp>
+#include <cstdio>
+
+namespace {
+
+using attn::Index;
+
+struct Loaded {
+  attn::LanguageModel<float> model;
+  attn::LanguageModelCache<float> cache;
+  attn::Tensor<float, 2> logits{};
+
+  explicit Loaded(const char* path)
+      : model(attn::load_language_model<float>(path)), cache(model.cache(1, 0)) {}
+};
+
+}  // namespace
+
+extern "C" {
+
+void attn_set_threads(Index n) { attn::set_num_threads(n); }
+
+/// Null, with the reason on standard error, if the model cannot be loaded.
+void* attn_load(const char* path) {
+  try {
+    return new Loaded(path);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return nullptr;
+  }
+}
+/// An empty context of so many tokens.
+void attn_begin(void* handle, Index context) {
+  auto* const loaded = static_cast<Loaded*>(handle);
+  loaded->cache = loaded->model.cache(1, context);
+}
+/// The logits after the next tokens, which the handle keeps until the next call.
+const float* attn_next(void* handle, const Index* tokens, Index count) {
+  auto* const loaded = static_cast<Loaded*>(handle);
+  const attn::Workspace workspace;
+  attn::Tensor<Index, 2> next({1, count});
+  std::copy_n(tokens, count, next.data());
+  loaded->logits = loaded->model.last_logits(next, loaded->cache);
+  return loaded->logits.data();
+}
+}
