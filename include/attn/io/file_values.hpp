@@ -12,6 +12,26 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
+/// Refuses a value that T cannot hold: the one at this index among values of this type in a file.
+/// Errors: FileError, a sentence that begins with `where`.
+template <class T, class Stored>
+[[noreturn]] void refuse_value(Stored value, std::string_view type, std::size_t index,
+                               const std::string& where) {
+  std::string text;
+  if constexpr (std::is_integral_v<Stored>) {
+    text = std::to_string(value);
+  } else {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.17g", static_cast<double>(value));
+    text = digits;
+  }
+  const char* kind = std::is_floating_point_v<T> ? "F" : std::is_signed_v<T> ? "I" : "U";
+  const std::string wanted =
+      std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
+  throw FileError((where + " has the ").append(type) + " " + text + " at index " +
+                  std::to_string(index) + ", which " + wanted + " cannot hold");
+}
+
 /// Values of one type that lie side by side in a file.
 struct FileValues {
   const MappedFile& file;
@@ -66,28 +86,9 @@ struct FileValues {
       for (std::size_t i = 0; i < to.size(); ++i) {
         const Stored value = load_value<Stored>(from + i * sizeof(Stored));
         const std::optional<T> converted = convert<T>(value);
-        if (!converted) fail<T>(value, index + i, where);
+        if (!converted) refuse_value<T>(value, to_string(dtype), index + i, where);
         to[i] = *converted;
       }
-    }
-  }
-
-  template <class T, class Stored>
-  [[noreturn]] void fail(Stored value, std::size_t index, const std::string& where) const {
-    const char* kind = std::is_floating_point_v<T> ? "F" : std::is_signed_v<T> ? "I" : "U";
-    const std::string type =
-        std::is_same_v<T, bool> ? "BOOL" : kind + std::to_string(sizeof(T) * 8);
-    throw FileError(where + " has the " + to_string(dtype) + " " + text_of(value) + " at index " +
-                    std::to_string(index) + ", which " + type + " cannot hold");
-  }
-  template <class Stored>
-  static std::string text_of(Stored value) {
-    if constexpr (std::is_integral_v<Stored>) {
-      return std::to_string(value);
-    } else {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.17g", static_cast<double>(value));
-      return text;
     }
   }
 };
