@@ -44,9 +44,9 @@ inline TokenizerDescription load_tokenizer_gguf(const std::filesystem::path& pat
 ///
 /// Supported are byte-level BPE with the pre-tokenizers of GPT-2, SmolLM, Llama 3 and Qwen2, and
 /// WordPiece. The token that ends a sequence is `tokenizer.ggml.eos_token_id` of a GGUF file, and
-/// else `eos_token` of a tokenizer_config.json beside the tokenizer.json. Without it, the first of
-/// <|im_end|>, <|eot_id|>, <|end_of_text|>, <|endoftext|> and </s> that is a special token is taken;
-/// if none is, `has_end()` is false.
+/// else `eos_token` of a tokenizer_config.json beside the tokenizer.json. Without it, the end is
+/// that of these which is a special token, the first if several are: <|im_end|>, <|eot_id|>,
+/// <|end_of_text|>, <|endoftext|>, </s>. If none is, `has_end()` is false.
 ///
 /// Errors: FileError, one sentence, if the file cannot be read or has anything that would not be
 /// followed: nothing is ignored silently.

@@ -32,8 +32,8 @@ inline TokenizerDescription uncased_bert(std::vector<std::string> pieces,
 
 }  // namespace detail
 
-/// The tokenizer of an uncased BERT whose pieces a vocab.txt lists, one in each line. Where there is
-/// a tokenizer.json, which also says how the model's text is normalized, use `load_tokenizer`.
+/// The tokenizer of an uncased BERT whose pieces a vocab.txt lists, one in each line. A
+/// tokenizer.json also says how the model's text is normalized: `load_tokenizer` reads it.
 /// Errors: FileError if the file cannot be read, or lacks a piece that the tokenizer needs.
 inline Tokenizer load_word_piece(const std::filesystem::path& path) {
   const std::string where = "load_word_piece: \"" + path.string() + "\"";

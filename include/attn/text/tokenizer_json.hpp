@@ -133,6 +133,7 @@ inline std::optional<Index> read_named_token(const JsonNode& config, const std::
                                              const std::vector<std::string>& tokens) {
   const auto member = config.find(key);
   if (!member) return std::nullopt;
+  if (!member->is_text() && !member->is_object()) member->fail_at_value("a string or an object");
   const JsonNode name = member->is_text() ? *member : (*member)["content"];
   const auto at = std::find(tokens.begin(), tokens.end(), name.text());
   if (at == tokens.end())
