@@ -193,15 +193,15 @@ TEST(Tokenizer, IsUsedByThreadsAtTheSameTime) {
   EXPECT_THAT(wrong, testing::Each(0));
 }
 
-TEST(Tokenizer, TakesAMegabyteOfOneLetter) {
+TEST(Tokenizer, TakesALongTextOfOneLetter) {
   const attn::Tokenizer tokenizer = small_tokenizer("gpt2");
   const std::size_t few = tokenizer.encode(std::string(1 << 12, 'a')).size();
-  const std::string text(1 << 20, 'a');
+  const std::string text(1 << 18, 'a');
   const auto ids = tokenizer.encode(text);
-  EXPECT_EQ(ids.size(), few << 8);
+  EXPECT_EQ(ids.size(), few << 6);
   EXPECT_EQ(tokenizer.decode(ids), text);
-  const std::string others[] = {std::string(1 << 20, ' '), std::string(1 << 20, '\n'),
-                                std::string(1 << 20, '<'), std::string(1 << 20, '\'')};
-  for (const std::string& other : others)
+  for (const char letter : {' ', '\n', '<', '\''}) {
+    const std::string other(1 << 16, letter);
     EXPECT_EQ(tokenizer.decode(tokenizer.encode(other)), other);
+  }
 }
