@@ -51,3 +51,21 @@ macro(attn_find_plot)
     endif()
   endif()
 endmacro()
+
+# utf8proc has no package file in Debian: its header and library are looked for by themselves. attn::text also needs what attn::io
+# needs.
+macro(attn_find_text)
+  attn_find_io()
+  if(NOT attn_missing AND NOT TARGET utf8proc::utf8proc)
+    find_path(ATTN_UTF8PROC_INCLUDE_DIR utf8proc.h DOC "Where utf8proc.h lies")
+    find_library(ATTN_UTF8PROC_LIBRARY NAMES utf8proc DOC "The library utf8proc")
+    mark_as_advanced(ATTN_UTF8PROC_INCLUDE_DIR ATTN_UTF8PROC_LIBRARY)
+    if(ATTN_UTF8PROC_INCLUDE_DIR AND ATTN_UTF8PROC_LIBRARY)
+      add_library(utf8proc::utf8proc UNKNOWN IMPORTED)
+      set_target_properties(utf8proc::utf8proc PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${ATTN_UTF8PROC_INCLUDE_DIR}"
+                                                          IMPORTED_LOCATION "${ATTN_UTF8PROC_LIBRARY}")
+    else()
+      set(attn_missing "utf8proc was not found; attn::text needs it (Debian, Ubuntu: libutf8proc-dev), or set ATTN_UTF8PROC_INCLUDE_DIR and ATTN_UTF8PROC_LIBRARY")
+    endif()
+  endif()
+endmacro()

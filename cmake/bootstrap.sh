@@ -59,6 +59,7 @@ look() {
   package_file GTest GTestConfig.cmake || need "libgtest-dev libgmock-dev"
   package_file benchmark benchmarkConfig.cmake || need libbenchmark-dev
   is_there include/stb/stb_truetype.h include/stb_truetype.h || need libstb-dev
+  is_there include/utf8proc.h || need libutf8proc-dev
   is_there share/fonts/truetype/dejavu/DejaVuSans.ttf share/fonts/*/DejaVuSans.ttf share/fonts/*/*/DejaVuSans.ttf || need fonts-dejavu-core
   missing=${missing# }
 }

@@ -12,6 +12,7 @@
 
 #include <attn/files/utf8.hpp>
 #include <attn/plot.hpp>
+#include <attn/text/load_word_piece.hpp>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -20,7 +21,6 @@
 
 #include "bert.hpp"
 #include "program.hpp"
-#include "word_piece.hpp"
 
 namespace fs = std::filesystem;
 
@@ -119,9 +119,9 @@ attn::plot::Figure similarity_map(const std::vector<std::string>& sentences,
 }
 
 attn::plot::Figure attention_figure(const Bert& bert, const std::vector<attn::Index>& ids,
-                                    const WordPiece& tokenizer, const Head& at) {
+                                    const attn::Tokenizer& tokenizer, const Head& at) {
   std::vector<std::string> pieces;
-  for (const attn::Index id : ids) pieces.push_back(tokenizer.piece(id));
+  for (const attn::Index id : ids) pieces.push_back(tokenizer.token(id));
   const attn::Tensor<float, 4> weights = bert.weights(TokenBatch({ids}), at.layer);
   const std::string title = "What each token attends to: layer " + std::to_string(at.layer) +
                             ", head " + std::to_string(at.head);
@@ -152,11 +152,12 @@ int main(int argc, char** argv) {
     const BertOptions options;
     const std::optional<Head> head =
         *wants_attention ? std::optional(head_of(attention, options)) : std::nullopt;
-    const WordPiece tokenizer = load_word_piece(file_of(folder, "vocab.txt"));
+    const attn::Tokenizer tokenizer = attn::load_word_piece(file_of(folder, "vocab.txt"));
     const Bert bert = load_bert(file_of(folder, "model.safetensors"), options);
 
     std::vector<std::vector<attn::Index>> ids;
-    for (const std::string& sentence : sentences) ids.push_back(tokenizer(sentence));
+    for (const std::string& sentence : sentences)
+      ids.push_back(tokenizer.encode(sentence, {.max_length = 256}));
     const TokenBatch tokens(ids);
     const attn::Tensor<float, 2> embeddings = bert.sentences(tokens);
     const attn::Tensor<float, 2> cosines =

@@ -1,6 +1,7 @@
-// A program that reads weights and draws a picture.
+// A program that reads weights, draws a picture and splits a text into tokens.
 #include <attn/io/safetensors.hpp>
 #include <attn/plot/image.hpp>
+#include <attn/text/tokenizer.hpp>
 
 #include <cstdio>
 
@@ -14,5 +15,8 @@ int main() {
   }
   const std::size_t bytes = attn::plot::Image(40, 30).png().size();
   std::printf("a picture of %zu bytes\n", bytes);
-  return bytes > 50 ? 0 : 1;
+  const attn::Tokenizer tokenizer(
+      {.tokens = {"a", "b", "ab"}, .model = attn::BytePairs{{{"a", "b"}}}});
+  std::printf("token %d\n", int(tokenizer.encode("ab").at(0)));
+  return bytes > 50 && tokenizer.decode({2}) == "ab" ? 0 : 1;
 }

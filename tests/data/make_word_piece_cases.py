@@ -4,7 +4,7 @@ usage: python3 make_word_piece_cases.py        (needs tokenizers; writes beside 
 
 "cases": text and its pieces, with spaces between them, of a small vocabulary made for this. "planes": for each plane of Unicode the
 FNV-1a hash of the words of "a", a code point and "b", for every code point, in UTF-8 with a space after each word and a line feed after
-each code point.
+each code point. Left out are "newer", ranges of code points of which Unicode has changed since the version that tokenizers has for BERT.
 """
 import json
 import pathlib
@@ -17,7 +17,9 @@ except ImportError as error:
     sys.exit(f"make_word_piece_cases.py: needs the Python package tokenizers ({error})")
 
 here = pathlib.Path(__file__).parent
-normalise = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True).normalize_str
+sys.path.append(str(here.parent))
+from against_tokenizers import BERT, LATER_CAPITALS  # noqa: E402
+normalize = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=True, lowercase=True).normalize_str
 split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
 
 
@@ -53,7 +55,7 @@ texts = [
 ]
 
 # Every letter of the texts, as a beginning and as what follows, but some; and longer pieces.
-known = sorted(set("".join(map(normalise, texts))) - set(" °™①𝒮𐐨🇩語"))
+known = sorted(set("".join(map(normalize, texts))) - set(" °™①𝒮𐐨🇩語"))
 words = "the cat sat on mat un hello world cafe naive uber pizza straße ελλας σοφος привет שלום سلام こんにちは attention is all you need unused".split()
 pieces = "##aff ##able ##ing ##s ##ed ##ding ##ization ##\u1161\u11a8 ##नि unu".split()
 special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -71,14 +73,19 @@ def fnv1a(text, hash):
     return hash
 
 
+newer = BERT | LATER_CAPITALS
+ranges = [[c, c] for c in sorted(newer) if c - 1 not in newer]
+for pair in ranges:
+    while pair[1] + 1 in newer:
+        pair[1] += 1
 planes = []
 for plane in range(17):
     hash = 0xCBF29CE484222325
     for c in range(plane << 16, (plane + 1) << 16):
-        if not 0xD800 <= c < 0xE000:
-            hash = fnv1a("".join(word + " " for word, _ in split(normalise(f"a{chr(c)}b"))) + "\n", hash)
+        if not 0xD800 <= c < 0xE000 and c not in newer:
+            hash = fnv1a("".join(word + " " for word, _ in split(normalize(f"a{chr(c)}b"))) + "\n", hash)
     planes.append(f"{hash:016x}")
 
 lines = ",\n".join("  " + json.dumps(case) for case in cases)
-(here / "word_piece_cases.json").write_text(f'{{"cases": [\n{lines}\n],\n"planes": {json.dumps(planes)}}}\n')
+(here / "word_piece_cases.json").write_text(f'{{"cases": [\n{lines}\n],\n"newer": {json.dumps(ranges)},\n"planes": {json.dumps(planes)}}}\n')
 print(f"{len(vocabulary)} pieces, {len(cases)} texts, {sum(c['pieces'].count('[UNK]') for c in cases)} unknown words")

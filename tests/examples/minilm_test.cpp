@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 
+#include <attn/text/load_word_piece.hpp>
 #include <cstdlib>
 
 #include "examples/bert.hpp"
-#include "examples/word_piece.hpp"
 #include "support/expect_error.hpp"
 
 // Against Hugging Face's BertModel in PyTorch, float64: tests/data/make_minilm_cases.py.
@@ -90,7 +90,8 @@ TEST(MiniLM, IsPyTorchsForEverySentence) {
   if (folder == nullptr || *folder == '\0')
     GTEST_SKIP() << "ATTN_MINILM_FOLDER does not name a folder with all-MiniLM-L6-v2's "
                     "model.safetensors and vocab.txt";
-  const WordPiece tokenizer = load_word_piece(std::filesystem::path(folder) / "vocab.txt");
+  const attn::Tokenizer tokenizer =
+      attn::load_word_piece(std::filesystem::path(folder) / "vocab.txt");
   const Bert bert = load_bert(std::filesystem::path(folder) / "model.safetensors");
   const attn::SafeTensors file =
       attn::load_safetensors(ATTN_TESTS_DATA "/minilm_cases.safetensors");
@@ -100,7 +101,7 @@ TEST(MiniLM, IsPyTorchsForEverySentence) {
 
   std::vector<std::vector<Index>> tokens;
   for (const auto& [number, sentence] : file.metadata()) {
-    tokens.push_back(tokenizer(sentence));
+    tokens.push_back(tokenizer.encode(sentence, {.max_length = 256}));
     EXPECT_EQ(tokens.back(), expected[tokens.size() - 1]) << sentence;
   }
   const auto reference = file.get<double, 2>("embeddings");

@@ -4,7 +4,7 @@
 # Functions are found at namespace scope, where clang-format puts them in column 0, and calls by `name(`.
 set -eu
 cd "$1/attn"
-order="core parallel=simd=files gemm autograd math rules position attention nn train io=plot"
+order="core parallel=simd=files gemm autograd math rules position attention nn train io=plot text"
 
 # shellcheck disable=SC2046 # no file name has a space
 set -- $(find . -mindepth 2 -name '*.hpp' | sed 's,^\./,,' | LC_ALL=C sort)

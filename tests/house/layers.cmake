@@ -19,14 +19,17 @@ set(train_may ${nn_may} nn)
 set(io_may core files)
 set(io/checkpoint_may core files train)
 set(io/language_model_may core files nn)
+set(text_may core files io)
 set(plot_may core files)
 set(attn.hpp_may ${nn_may} nn version.hpp)
 set(train.hpp_may ${train_may} train)
 set(plot.hpp_may core plot)
+set(text.hpp_may core text)
 set(version.hpp_may "")
 
 # Headers of other libraries belong to one folder each. Those of the system (a plain name, or name.h) and Eigen/Core belong to all.
 set(io_libraries "^nlohmann/")
+set(text_libraries "^(nlohmann/|utf8proc[.]h$)")
 set(plot_libraries "^(stb/)?stb_")
 set(longest 300)
 

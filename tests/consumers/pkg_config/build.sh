@@ -8,5 +8,5 @@ test "$(pkg-config --modversion attn)" = "$(pkg-config --modversion attn-plot)"
 "$1" -std=c++20 "$3/attention.cpp" $(pkg-config --cflags --libs attn) -o attention
 ./attention
 # shellcheck disable=SC2046
-"$1" -std=c++20 "$3/components.cpp" $(pkg-config --cflags --libs attn-io attn-plot) -o components
+"$1" -std=c++20 "$3/components.cpp" $(pkg-config --cflags --libs attn-io attn-plot attn-text) -o components
 ./components
