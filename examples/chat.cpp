@@ -165,6 +165,7 @@ int main(int argc, char** argv) {
     if (options.context < 2)
       throw std::invalid_argument("--context = " + std::to_string(options.context) +
                                   " must be at least 2");
+    options.sampling.check(std::numeric_limits<Index>::max());
     if (!attn::is_utf8(options.prompt) || !attn::is_utf8(options.system))
       throw std::invalid_argument("--prompt and --system must be text in UTF-8");
     const bool one_answer = app.count("--prompt") > 0, is_terminal = isatty(STDIN_FILENO) != 0;

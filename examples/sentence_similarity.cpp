@@ -13,13 +13,13 @@
 #include <attn/files/utf8.hpp>
 #include <attn/plot.hpp>
 #include <attn/text/load_word_piece.hpp>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <optional>
 
 #include "bert.hpp"
+#include "layer_and_head.hpp"
 #include "program.hpp"
 
 namespace fs = std::filesystem;
@@ -64,26 +64,6 @@ fs::path file_of(const std::string& folder, const char* name) {
   return fs::path(folder) / name;
 }
 
-struct Head {
-  std::size_t layer;
-  attn::Index head;
-};
-
-/// Parses "LAYER,HEAD".
-Head head_of(const std::string& text, const BertOptions& model) {
-  attn::Index layer = -1, head = -1;
-  const char* const end = text.data() + text.size();
-  const char* const comma = std::from_chars(text.data(), end, layer).ptr;
-  const bool read = *comma == ',' && std::from_chars(comma + 1, end, head).ptr == end;
-  if (!read || layer < 0 || layer >= model.num_hidden_layers || head < 0 ||
-      head >= model.num_attention_heads)
-    throw std::invalid_argument(
-        "--attention = \"" + text + "\" must be LAYER,HEAD, a layer from 0 to " +
-        std::to_string(model.num_hidden_layers - 1) + " and a head from 0 to " +
-        std::to_string(model.num_attention_heads - 1));
-  return {static_cast<std::size_t>(layer), head};
-}
-
 /// Prints the number of tokens and the first elements of the embedding of each sentence, then the
 /// cosine similarity of each pair.
 void print(const std::vector<std::string>& sentences, const TokenBatch& tokens,
@@ -119,7 +99,7 @@ attn::plot::Figure similarity_map(const std::vector<std::string>& sentences,
 }
 
 attn::plot::Figure attention_figure(const Bert& bert, const std::vector<attn::Index>& ids,
-                                    const attn::Tokenizer& tokenizer, const Head& at) {
+                                    const attn::Tokenizer& tokenizer, const LayerAndHead& at) {
   std::vector<std::string> pieces;
   for (const attn::Index id : ids) pieces.push_back(tokenizer.token(id));
   const attn::Tensor<float, 4> weights = bert.weights(TokenBatch({ids}), at.layer);
@@ -150,8 +130,10 @@ int main(int argc, char** argv) {
   return run_program("sentence_similarity", app, argc, argv, [&] {
     const std::vector<std::string> sentences = sentences_of(app.remaining());
     const BertOptions options;
-    const std::optional<Head> head =
-        *wants_attention ? std::optional(head_of(attention, options)) : std::nullopt;
+    const std::optional<LayerAndHead> head =
+        *wants_attention ? std::optional(layer_and_head(attention, options.num_hidden_layers,
+                                                        options.num_attention_heads))
+                         : std::nullopt;
     const attn::Tokenizer tokenizer = attn::load_word_piece(file_of(folder, "vocab.txt"));
     const Bert bert = load_bert(file_of(folder, "model.safetensors"), options);
 

@@ -103,7 +103,7 @@ class JsonNode {
     return value_->get<double>();
   }
   bool is_text() const { return value_->is_string(); }
-  bool is_null() const { return value_->is_null(); }
+  bool is_object() const { return value_->is_object(); }
 
   std::vector<JsonNode> elements() const {
     if (!value_->is_array()) fail_at_value("an array");
