@@ -22,13 +22,15 @@ if [ -z "$model" ]; then
 fi
 
 refuses_to '--attention = "30,0" must be LAYER,HEAD, a layer from 0 to 29 and a head from 0 to 8' "$model" --attention 30,0
-refuses_to 'the conversation has * tokens; it must have fewer than the context, 20' "$model" --context 20 --prompt "What is the capital of France?"
+refuses_to 'the conversation has * tokens; it must have fewer than the context, 10' "$model" --context 10 --prompt "What is the capital of France?"
 
 said=$("$program" "$model" --prompt "What is the capital of France?" 2>speed) || fail "a prompt: status $?"
 case $said in *Paris*) ;; *) fail "the capital of France: $said" ;; esac
 grep -q '^\[[0-9]* tokens, [0-9.]* a second\]$' speed || fail "no speed: $(cat speed)"
-printf 'My name is Ada.\n\nWhat is my name?\n' | "$program" "$model" --attention 5,3 --output a.png >said 2>speed || fail "a conversation: status $?"
-tail -n 1 said | grep -q Ada || fail "the second answer does not know the first turn: $(cat said)"
+printf 'I have a red cat.\n\nWhich color has it?\n' | "$program" "$model" --max-tokens 24 --attention 5,3 --output a.png >said 2>speed ||
+  fail "a conversation: status $?"
+alone=$(echo 'Which color has it?' | "$program" "$model" --max-tokens 24 2>>speed) || fail "one line: status $?"
+[ "$(tail -n 1 said)" != "$(printf '%s\n' "$alone" | tail -n 1)" ] || fail "the second answer does not depend on the first turn: $alone"
 is_png a.png
 one=$("$program" "$model" --prompt "Tell me a story." --temperature 1 --seed 5 --max-tokens 20 2>speed)
 two=$("$program" "$model" --prompt "Tell me a story." --temperature 1 --seed 5 --max-tokens 20 2>speed)
