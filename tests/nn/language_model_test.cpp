@@ -282,6 +282,19 @@ TEST(LanguageModelConversation, ComputesNoPositionTwice) {
   EXPECT_EQ(Counting::queries, 1 * heads_and_layers);
 }
 
+TEST(LanguageModelConversation, BeginsAnewWhereAWindowHasForgotten) {
+  const LanguageModel<float> model = made(with_window(20));
+  attn::Random random{3};
+  const Tensor<Index, 2> tokens = drawn(random, 1, 850);
+  auto cache = model.cache(1, 900);
+  model.last_logits(tokens, cache);
+  ASSERT_GT(cache.layers.layers[0].first(0), 100);
+  const vector<Index> prompt = row(tokens, 0, 0, 90);  // its end has been forgotten
+  const vector<Index> expected = model.generate(prompt, {.max_new_tokens = 5});
+  EXPECT_EQ(model.generate(prompt, {.max_new_tokens = 5}, cache), expected);
+  EXPECT_EQ(cache.length(), 94);
+}
+
 TEST(LanguageModelGeneration, EndsWhereItMust) {
   const LanguageModel<float> model = made(llama(sizes));
   const vector<Index> prompt{1, 2, 3};

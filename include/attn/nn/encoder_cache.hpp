@@ -13,6 +13,11 @@ struct EncoderCache {
 
   /// The positions of the longest sequence.
   Index length() const { return layers.empty() ? 0 : layers.front().length(); }
+  /// Whether `truncate` can remove the positions from `length` on.
+  bool can_truncate(Index length) const {
+    return std::all_of(layers.begin(), layers.end(),
+                       [&](const auto& layer) { return layer.can_truncate(length); });
+  }
   /// Removes the positions from `length` on, see KeyValueCache.
   void truncate(Index length) {
     for (auto& layer : layers) layer.truncate(length);

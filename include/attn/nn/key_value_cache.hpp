@@ -10,6 +10,18 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
+namespace detail {
+
+/// Whether a selection of sequences leaves all where they are.
+inline bool selects_each(const std::vector<Index>& from, Index batch) {
+  if (std::ssize(from) != batch) return false;
+  for (std::size_t b = 0; b < from.size(); ++b)
+    if (from[b] != static_cast<Index>(b)) return false;
+  return true;
+}
+
+}  // namespace detail
+
 /// The width of the projected keys and values of a layer, and how many of the last positions
 /// attention under its rule may need: by default all.
 struct KeyValueCacheOptions {
@@ -31,9 +43,15 @@ class KeyValueCache {
   KeyValueCache(Index batch, Index capacity, const KeyValueCacheOptions& options)
       : capacity_(capacity),
         window_(options.window),
-        keys_({batch, rows(capacity, options), options.key_width}),
-        values_({batch, rows(capacity, options), options.value_width}),
+        keys_(Tensor<T, 3>::for_overwrite({batch, rows(capacity, options), options.key_width})),
+        values_(Tensor<T, 3>::for_overwrite({batch, rows(capacity, options), options.value_width})),
         sequences_(static_cast<std::size_t>(batch)) {}
+  /// Copies what the sequences have, not the memory that is left.
+  KeyValueCache(const KeyValueCache& other) : KeyValueCache(other, other.parts()) {}
+  KeyValueCache& operator=(const KeyValueCache& other) { return *this = KeyValueCache(other); }
+  KeyValueCache(KeyValueCache&&) = default;
+  KeyValueCache& operator=(KeyValueCache&&) = default;
+  ~KeyValueCache() = default;
 
   Index batch() const { return keys_.shape()[0]; }
   Index capacity() const { return capacity_; }
@@ -82,6 +100,12 @@ class KeyValueCache {
   TensorView<const T, 3> keys(Index b) const { return kept(keys_, b); }
   TensorView<const T, 3> values(Index b) const { return kept(values_, b); }
 
+  /// Whether `truncate` can remove the positions from `length` on.
+  bool can_truncate(Index length) const {
+    return std::all_of(sequences_.begin(), sequences_.end(), [&](const Sequence& s) {
+      return length >= 0 && length <= s.end && keeps_enough(s, length);
+    });
+  }
   /// Removes the positions from `length` on. Errors: ShapeError unless each sequence has that many,
   /// and has not forgotten what attention from there on may need.
   void truncate(Index length) {
@@ -90,7 +114,7 @@ class KeyValueCache {
         throw ShapeError("KeyValueCache: length " + std::to_string(length) +
                          " must be at least 0 and at most the present length, " +
                          std::to_string(s.end));
-      if (length > 0 && s.begin > std::max<Index>(0, length - window_.value_or(0)))
+      if (!keeps_enough(s, length))
         throw ShapeError("KeyValueCache: length " + std::to_string(length) +
                          " must be 0 or at least " + std::to_string(s.begin + window_.value_or(0)) +
                          ", for the positions before " + std::to_string(s.begin) + " are not kept");
@@ -105,13 +129,10 @@ class KeyValueCache {
 
   /// Replaces sequence b by sequence `from[b]`, for every b.
   void select(const std::vector<Index>& from) {
-    bool unchanged = static_cast<Index>(from.size()) == batch();
-    for (std::size_t b = 0; b < from.size(); ++b)
-      unchanged = unchanged && from[b] == static_cast<Index>(b);
-    if (unchanged) return;
-    std::vector<Part> parts;
-    for (const Index b : from) parts.push_back({this, b});
-    *this = KeyValueCache(*this, parts);
+    if (detail::selects_each(from, batch())) return;
+    std::vector<Part> selected;
+    for (const Index b : from) selected.push_back({this, b});
+    *this = KeyValueCache(*this, selected);
   }
   /// The sequences of some caches of one layer, as one cache. Errors: ShapeError if there is none,
   /// or they differ in their widths, capacity or window.
@@ -152,6 +173,16 @@ class KeyValueCache {
     }
   }
 
+  /// Whether a sequence has what attention from position `length` on may need.
+  bool keeps_enough(const Sequence& s, Index length) const {
+    return length == 0 || s.begin <= std::max<Index>(0, length - window_.value_or(0));
+  }
+  /// All sequences.
+  std::vector<Part> parts() const {
+    std::vector<Part> all;
+    for (Index b = 0; b < batch(); ++b) all.push_back({this, b});
+    return all;
+  }
   bool is_like(const KeyValueCache& other) const {
     return capacity_ == other.capacity_ && window_ == other.window_ &&
            keys_.shape()[2] == other.keys_.shape()[2] &&

@@ -30,6 +30,7 @@ struct LanguageModelCache {
   }
   /// Replaces sequence b by sequence `from[b]`, for every b.
   void select(const std::vector<Index>& from) {
+    if (detail::selects_each(from, batch())) return;
     layers.select(from);
     std::vector<std::vector<Index>> selected;
     for (const Index b : from) selected.push_back(tokens[static_cast<std::size_t>(b)]);

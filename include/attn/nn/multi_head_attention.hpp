@@ -69,11 +69,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     if (options.qk_norm_eps)
       for (auto* norm : {&q_norm, &k_norm})
         norm->emplace(RMSNormOptions{.normalized_shape = E, .eps = options.qk_norm_eps});
-    if (options.rotary) {
-      RotaryOptions turned = *options.rotary;
-      turned.head_dim = E;
-      rotary.emplace(turned);
-    }
+    if (options.rotary) rotary.emplace(options.rotary->with_head_dim(E));
   }
   MultiHeadAttention(const MultiHeadAttentionOptions& the_options, Random& random,
                      const Functor& functor = Functor())
@@ -89,8 +85,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<V> v(value);
     self.expect(q.shape(), k.shape(), v.shape());
     const Index offset = self.query_offset(q.shape()[2], k.shape()[2]);
-    const auto queries = self.turned(query_heads(self, q.get()), self.options.H(), offset);
-    const auto keys = self.turned(key_heads(self, k.get()), self.options.G(), 0);
+    const auto queries = self.rotated(query_heads(self, q.get()), self.options.H(), offset);
+    const auto keys = self.rotated(key_heads(self, k.get()), self.options.G(), 0);
     const auto values = project_value(self, v.get());
     return q.finish(self.out_proj(self.attend_packed(queries, keys, values, rule, {})));
   }
@@ -103,8 +99,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<V> v(value);
     expect(q.shape(), k.shape(), v.shape());
     const Index offset = query_offset(q.shape()[2], k.shape()[2]);
-    const Tensor<T, 3> queries = turned(query_heads(*this, q.get()), options.H(), offset);
-    const Tensor<T, 3> keys = turned(key_heads(*this, k.get()), options.G(), 0);
+    const Tensor<T, 3> queries = rotated(query_heads(*this, q.get()), options.H(), offset);
+    const Tensor<T, 3> keys = rotated(key_heads(*this, k.get()), options.G(), 0);
     const Tensor<T, 3> values = project_value(*this, v.get());
     auto both = attention.with_weights(detail::split_heads(queries.view(), options.H()),
                                        detail::split_heads(keys.view(), options.G()),
@@ -123,7 +119,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return {batch, capacity, {options.key_rows().size(), options.value_rows().size(), window}};
   }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
-    cache.append(turned(key_heads(*this, key), options.G(), cache, 0).view(),
+    cache.append(rotated(key_heads(*this, key), options.G(), cache, 0).view(),
                  project_value(*this, value).view());
   }
   /// Sequences of different lengths are asked for one by one, each as if it were alone: the rule
@@ -132,7 +128,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
     const Index L = query.shape()[1];
-    const Tensor<T, 3> queries = turned(query_heads(*this, query), options.H(), cache, -L);
+    const Tensor<T, 3> queries = rotated(query_heads(*this, query), options.H(), cache, -L);
     if (cache.is_even()) {
       const auto at = cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets;
       return out_proj(attend_packed(queries, cache.keys(), cache.values(), rule, at));
@@ -221,14 +217,14 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   }
   /// Rotated for positions from `offset` on.
   template <class X>
-  X turned(X&& x, Index heads, Index offset) const {
+  X rotated(X&& x, Index heads, Index offset) const {
     return rotary ? rotary->packed(std::move(x), heads, offset) : std::move(x);
   }
   /// Each sequence from `offset` after its end in the cache.
-  Tensor<T, 3> turned(Tensor<T, 3>&& x, Index heads, const KeyValueCache<T>& cache,
-                      Index offset) const {
+  Tensor<T, 3> rotated(Tensor<T, 3>&& x, Index heads, const KeyValueCache<T>& cache,
+                       Index offset) const {
     if (!rotary || cache.batch() != x.shape()[0]) return std::move(x);
-    if (cache.is_even()) return turned(std::move(x), heads, cache.length() + offset);
+    if (cache.is_even()) return rotated(std::move(x), heads, cache.length() + offset);
     for (Index b = 0; b < cache.batch(); ++b) {
       const auto part = detail::split_heads(x.view().slice(0, b, b + 1), heads);
       rotary->rotation(cache.length(b) + offset).rotate(TensorView<const T, 4>(part), part);

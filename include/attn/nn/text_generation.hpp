@@ -74,15 +74,16 @@ class GrowingText {
 };
 
 /// Truncates the cache of one sequence to the beginning that it has in common with the prompt, of
-/// which at least the last token is left to compute. Returns its length.
+/// which at least the last token is left to compute. If a cache that keeps a window has forgotten
+/// what comes before, it is emptied. Returns its length.
 template <class T>
 Index keep_common_prefix(LanguageModelCache<T>& cache, const std::vector<Index>& prompt) {
   const auto& cached = cache.tokens.front();
   const auto end = prompt.end() - 1;
   const auto differs = std::mismatch(prompt.begin(), end, cached.begin(), cached.end()).first;
   const Index common = differs - prompt.begin();
-  if (common < cache.length()) cache.truncate(common);
-  return common;
+  if (common < cache.length()) cache.truncate(cache.layers.can_truncate(common) ? common : 0);
+  return cache.length();
 }
 
 /// Continues the prompt in a cache of one sequence.

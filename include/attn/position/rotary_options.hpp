@@ -44,6 +44,12 @@ struct RotaryOptions {
   RotaryScaling scaling = {};
 
   Index rotated() const { return rotary_dim.value_or(head_dim); }
+  /// These options for heads of a dimension.
+  RotaryOptions with_head_dim(Index dim) const {
+    RotaryOptions options = *this;
+    options.head_dim = dim;
+    return options;
+  }
 };
 
 namespace detail {
