@@ -3,10 +3,12 @@
 #include <atomic>
 #include <attn/core/option.hpp>
 #include <attn/parallel/thread_pool.hpp>
+#include <attn/parallel/waitable.hpp>
 #include <concepts>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 // Outside of ATTN_ABI on purpose: a program has one executor, whatever instruction sets its parts
@@ -25,8 +27,13 @@ struct Executor {
 class Mutex {
  public:
   void lock() {
-    while (locked_.test_and_set(std::memory_order_acquire))
-      locked_.wait(true, std::memory_order_relaxed);
+    while (locked_.test_and_set(std::memory_order_acquire)) {
+      if constexpr (detail::atomics_can_wait) {
+        locked_.wait(true, std::memory_order_relaxed);
+      } else {
+        std::this_thread::yield();  // it is held while a pointer is copied
+      }
+    }
   }
   void unlock() {
     locked_.clear(std::memory_order_release);

@@ -5,6 +5,7 @@
 #include <attn/core/config.hpp>
 #include <attn/parallel/machine.hpp>
 #include <attn/parallel/task.hpp>
+#include <attn/parallel/waitable.hpp>
 #include <cstdint>
 #include <system_error>
 #include <thread>
@@ -60,9 +61,9 @@ class ThreadPool {
   static constexpr int spins = 1000;
 
   /// Returns the first value for which `waiting` is false.
-  template <class Value, class Waiting>
-  static Value wait_while(Waiting waiting, const std::atomic<Value>& value) {
-    Value seen = value.load(std::memory_order_acquire);
+  template <class Waiting, class Atomic>
+  static typename Atomic::value_type wait_while(Waiting waiting, const Atomic& value) {
+    auto seen = value.load(std::memory_order_acquire);
     for (int i = 0; i < spins && waiting(seen); ++i) {
       pause();
       seen = value.load(std::memory_order_acquire);
@@ -115,9 +116,9 @@ class ThreadPool {
   Index count_ = 0;
   alignas(64) std::atomic<Index> next_{0};
   /// The number of workers inside, plus `closed` unless there is a loop to work on.
-  alignas(64) std::atomic<int> gate_{closed};
+  alignas(64) Waitable<int> gate_{closed};
   /// Counts the loops; workers sleep on it.
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
+  alignas(64) Waitable<std::uint32_t> epoch_{0};
   std::atomic<bool> stop_{false};
 };
 
