@@ -223,6 +223,52 @@ TYPED_TEST(Semantics, EmptyShapes) {
   EXPECT_EQ(attend(nothing.q, nothing.k, nothing.v).shape(), (attn::Shape<4>{0, 2, 3, 6}));
 }
 
+/// A query of each head by itself, with the key head that it reads.
+template <class T, class R>
+Tensor<T, 4> head_by_head(const Tensor<T, 4>& q, const Tensor<T, 4>& k, const Tensor<T, 4>& v,
+                          const R& rule) {
+  Tensor<T, 4> o({q.shape()[0], q.shape()[1], 1, v.shape()[3]});
+  for (Index h = 0; h < q.shape()[1]; ++h) {
+    const Index g = h * k.shape()[1] / q.shape()[1];
+    const auto one = attn::ScaledDotProductAttention{}.with_weights(
+        q.slice(1, h, h + 1), k.slice(1, g, g + 1), v.slice(1, g, g + 1), rule);
+    copy(one.output.view(), o.slice(1, h, h + 1));
+  }
+  return o;
+}
+
+TYPED_TEST(Semantics, OneQueryOfEachHeadOfAGroupIsAsIfAlone) {
+  using T = TypeParam;
+  const attn::Align right = attn::Align::lower_right;
+  for (const auto& [H, G, S] :
+       {std::array<Index, 3>{6, 2, 700}, {9, 3, 65}, {5, 1, 193}, {4, 4, 30}}) {
+    const auto q = normal<T, 4>(this->random, {2, H, 1, 24}),
+               k = normal<T, 4>(this->random, {2, G, S, 24}),
+               v = normal<T, 4>(this->random, {2, G, S, 20});
+    const auto expect_same = [&](const auto& rule) {
+      EXPECT_TRUE(
+          same_bits(attn::ScaledDotProductAttention{}(q, k, v, rule), head_by_head(q, k, v, rule)));
+    };
+    expect_same(attn::NoMask{});
+    expect_same(attn::Causal{right});
+    expect_same(attn::SlidingWindow{.left = 50, .right = 0, .align = right} & attn::Softcap{3});
+    expect_same(attn::Padding{{S / 2, S}});
+  }
+}
+
+TYPED_TEST(Semantics, ARuleThatReadsTheHeadIsAskedForEachHead) {
+  using T = TypeParam;
+  const auto q = normal<T, 4>(this->random, {1, 6, 1, 8}),
+             k = normal<T, 4>(this->random, {1, 2, 40, 8}),
+             v = normal<T, 4>(this->random, {1, 2, 40, 8});
+  const attn::Alibi alibi{attn::Alibi::slopes(6), attn::Align::lower_right};
+  const auto both = attn::ScaledDotProductAttention{}.with_weights(q, k, v, alibi);
+  EXPECT_TRUE(same_bits(attn::ScaledDotProductAttention{}(q, k, v, alibi), both.output));
+  EXPECT_TRUE(same_bits(
+      attn::ScaledDotProductAttention{}(q, k, v, attn::Causal{attn::Align::lower_right} & alibi),
+      both.output));
+}
+
 TYPED_TEST(Semantics, GroupedQueryAttentionReadsKeyHeadHTimesGOverH) {
   using T = TypeParam;
   auto [q, k, v] = this->operands(2, 6, 3, 5, 4, 4, 2);

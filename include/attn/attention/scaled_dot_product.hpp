@@ -192,6 +192,9 @@ class ScaledDotProductAttention {
   void run(const Call<T, Keys, Values>& call, const R& rule, const std::optional<Offsets>& offsets,
            const AttentionOutputs<T>& outputs) const {
     const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
+    if constexpr (SameForHeads<R>)
+      if (call.has_groups(outputs))
+        return call.by_groups().forward(kernel, bound, call.by_groups(outputs));
     call.forward(kernel, bound, outputs);
   }
 

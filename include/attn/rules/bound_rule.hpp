@@ -28,7 +28,8 @@ class BoundRule {
     }
     const bool at_the_end = align == Align::lower_right;
     query_ = part.query + (at_the_end ? all.keys - all.queries : 0);
-    query_stride_ = static_cast<int>(part.query_stride);
+    // One query, whatever it is counted as: see AttentionCall::by_groups.
+    query_stride_ = call.queries == 1 ? 0 : static_cast<int>(part.query_stride);
     key_ = part.key;
   }
   BoundRule(const R&&, const ScoreShape&, std::optional<Align>,

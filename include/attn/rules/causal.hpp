@@ -9,6 +9,7 @@ inline namespace ATTN_ABI {
 /// leftward information flow"]. Where L ≠ S the alignment must be named:
 /// `Causal{Align::lower_right}`.
 struct Causal {
+  static constexpr bool same_for_heads = true;
   std::optional<Align> align = std::nullopt;
 
   auto allows(const auto& at) const { return at.key <= at.query; }

@@ -11,6 +11,7 @@ inline namespace ATTN_ABI {
 /// probability to a masked key.
 template <Rule... R>
 struct Combined {
+  static constexpr bool same_for_heads = (SameForHeads<R> && ...);
   std::tuple<R...> rules;
 
   bool allows(Position at) const {

@@ -13,6 +13,7 @@ inline namespace ATTN_ABI {
 /// than S.
 class Padding {
  public:
+  static constexpr bool same_for_heads = true;
   explicit Padding(std::vector<Index> lengths)
       : lengths_(std::make_shared<const std::vector<Index>>(std::move(lengths))) {}
 

@@ -22,6 +22,9 @@ inline namespace ATTN_ABI {
 ///       anything is computed
 ///   std::optional<Align> align
 ///       a member that names the rule's alignment; with L ≠ S somebody must then name one
+///   static constexpr bool same_for_heads = true
+///       says that the rule never reads the head of a position: query heads that share keys may then
+///       be computed together, which makes decoding with grouped-query attention faster
 ///
 /// Speed: written with `const auto& at` (and `auto` for the result of `allows`) instead of
 /// `Position`, the same formula is evaluated for a vector of queries at once: T is then
@@ -57,6 +60,9 @@ concept HasParameters = requires(const R& rule, Position at) {
   { rule.parameter_slope(at) } -> std::convertible_to<double>;
   rule.gradient();
 };
+/// Whether a rule says that it is the same for all heads.
+template <class R>
+concept SameForHeads = requires { requires R::same_for_heads; };
 template <class R>
 concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
 

@@ -11,6 +11,7 @@ inline namespace ATTN_ABI {
 /// be named.
 /// Errors: OptionError if a side is negative.
 struct SlidingWindow {
+  static constexpr bool same_for_heads = true;
   static constexpr Index unlimited = std::numeric_limits<Index>::max();
   Index left = unlimited, right = unlimited;
   std::optional<Align> align = std::nullopt;

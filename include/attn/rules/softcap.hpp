@@ -9,6 +9,7 @@ inline namespace ATTN_ABI {
 /// Scores saturate smoothly at ±cap: cap · tanh(s / cap) [Gemma24 §2].
 /// Errors: OptionError if cap is not positive and finite.
 struct Softcap {
+  static constexpr bool same_for_heads = true;
   double cap;
 
   void check(const ScoreShape&) const {
