@@ -87,7 +87,7 @@ TEST(GgufFuzzed, ChangedBytesDoNoHarm) {
   const std::string whole = valid();
   std::mt19937 random(7);  // NOLINT: the same files each time
   int opened = 0;
-  for (int i = 0; i < 8000; ++i) {
+  for (int i = 0; i < 5000; ++i) {
     std::string changed = whole;
     for (auto n = random() % 4 + 1; n > 0; --n) {
       const std::size_t at = random() % (changed.size() - 200);
@@ -102,7 +102,7 @@ TEST(GgufFuzzed, ChangedBytesDoNoHarm) {
     opened += reads(folder / "m", changed);
   }
   EXPECT_GT(opened, 200);
-  EXPECT_LT(opened, 7000);
+  EXPECT_LT(opened, 4500);
 }
 
 }  // namespace

@@ -1,4 +1,3 @@
-#include <gmock/gmock.h>
 #include <attn/core/nested.hpp>
 #include <attn/io/gguf.hpp>
 #include <attn/io/name_map.hpp>
@@ -148,7 +147,7 @@ TEST(Gguf, SaysWhichValueIsLost) {
   odd[3] = 3;
   const attn::Gguf file = one(folder, 8, {64}, block + odd);
   const std::string where = "Gguf: \"a\" of \"" + (folder / "0").string() + "\" has the Q8_0 ";
-  EXPECT_EQ(sentence_of<attn::FileError>([&] { file.values<Index>("a"); }),
+  EXPECT_EQ(sentence_of<attn::FileError>([&] { file.values<std::int64_t>("a"); }),
             where + "1.5 at index 33, which I64 cannot hold");
   EXPECT_EQ(sentence_of<attn::FileError>([&] { file.check<std::int32_t>("a"); }),
             where + "1.5 at index 33, which I32 cannot hold");

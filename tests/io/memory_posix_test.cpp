@@ -3,10 +3,13 @@
 
 #include <sys/wait.h>
 
+#include <attn/io/gguf.hpp>
 #include <attn/io/npy.hpp>
 #include <attn/io/safetensors.hpp>
 #include <attn/nn/linear.hpp>
 #include <random>
+
+#include "gguf_builder.hpp"
 
 namespace {
 
@@ -109,6 +112,18 @@ TEST(Memory, ValuesAreConvertedWithoutACopyOfTheFile) {
       return tensor(0) == 0 && tensor(count - 1) == 1;
     });
   }
+}
+
+TEST(Memory, QuantizedBlocksAreReadWithoutACopyOfTheFile) {
+  const TemporaryFolder folder;
+  constexpr Index count = 32'000'000, size = count / 32 * 34;
+  std::string header = gguf::File{.tensors = {gguf::tensor("a", {count}, 8, 0)}}.bytes();
+  header.resize((header.size() + 31) / 32 * 32);
+  put_zeros(folder / "a", header, size - 34, std::string("\0\x3C", 2) + std::string(32, '\1'));
+  expect_growth(4 * count, size, [&] {
+    const auto tensor = attn::load_gguf(folder / "a").get<float, 1>("a");
+    return tensor(0) == 0 && tensor(count - 1) == 1;
+  });
 }
 
 TEST(Memory, SmallTensorsInAnyOrderLeaveNothingBehind) {

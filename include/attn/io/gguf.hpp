@@ -20,10 +20,12 @@ inline namespace ATTN_ABI {
 /// such as IQ2_XS: such a tensor has a name, a `dtype_name` and a shape, but is refused where its
 /// values are asked for. A shape is in row-major order, as in PyTorch; the file has it reversed.
 ///
-/// Metadata are read as a type that can hold them: `file.metadata<Index>("llama.block_count")` as
-/// any integer type, `double` also where the file has an integer, `bool`, `std::string`, and
-/// `std::vector` of these. A `std::string_view`, or a vector of them, lies in the file and lives as
-/// long as it or a copy of it.
+/// Metadata are read by `file.metadata<T>(key)`. T is an integer type, where the file has an
+/// integer that it can hold; float or double, where it has a number; bool; std::string; or, for an
+/// array, a std::vector of these. A std::string_view, or a vector of them, is not copied from the
+/// file and lives as long as the file or a copy of it. Strings are given as they are in the file,
+/// which may not be UTF-8.
+///
 /// Errors: FileError if there is no tensor or key of that name, its type is another or cannot be
 /// read, or a value is lost by conversion; ShapeError if the number of axes is another.
 class Gguf {
@@ -60,7 +62,7 @@ class Gguf {
   /// `file.get<float, 2>("output.weight")`, converted to T.
   template <class T, int N>
   Tensor<T, N> get(const std::string& name) const {
-    const detail::GgufValues values = values_of(name);
+    const detail::GgufTensorValues values = values_of(name);
     const std::vector<Index>& stored = shape(name);
     if (stored.size() != static_cast<std::size_t>(N))
       throw ShapeError(where(name) + " must have the number of axes that is asked for, " +
@@ -76,7 +78,7 @@ class Gguf {
   template <class T>
     requires(!std::is_same_v<T, bool>)
   std::vector<T> values(const std::string& name) const {
-    const detail::GgufValues values = values_of(name);
+    const detail::GgufTensorValues values = values_of(name);
     std::vector<T> result(static_cast<std::size_t>(checked_size(shape(name), sizeof(T))));
     values.read(std::span<T>(result), where(name));
     return result;
@@ -86,7 +88,7 @@ class Gguf {
   /// the one that is lost.
   template <class T>
   void read(const std::string& name, std::span<T> to) const {
-    const detail::GgufValues values = values_of(name);
+    const detail::GgufTensorValues values = values_of(name);
     if (static_cast<Index>(to.size()) != checked_size(shape(name)))
       throw ShapeError(where(name) + " must be read into as many values as its shape " +
                        to_string(shape(name)) + " has, not " + std::to_string(to.size()));
@@ -121,7 +123,7 @@ class Gguf {
   std::string where(const std::string& name) const {
     return "Gguf: " + in_quotes(name) + " of \"" + content_->path + "\"";
   }
-  detail::GgufValues values_of(const std::string& name) const {
+  detail::GgufTensorValues values_of(const std::string& name) const {
     const detail::GgufTensor& tensor = find(name);
     if (tensor.type && detail::is_readable_gguf_type(*tensor.type))
       return {content_->file, content_->bytes_of(tensor), *tensor.type};

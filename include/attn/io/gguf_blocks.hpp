@@ -8,10 +8,12 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 // Blocks of quantized values, as ggml lays them out in a file. Each format has a scale d, and some
-// a minimum m, for all values of a block. Numerics: d and m are half precision (11 bits) and an
-// integer q has at most 8 bits, so that a product is exact in float and nothing but a sum is
-// rounded: the values are bitwise those of ggml, whether or not the compiler fuses d q + m.
-// The names are the ones that files use.
+// a minimum m, for all values of a block, in half precision, little-endian. The names are the ones
+// that files use.
+//
+// Numerics: d and m have 11 bits and an integer q_i at most 8, so that their product is exact in
+// float and nothing but a sum is rounded: the values are bitwise those of ggml, whether or not the
+// compiler fuses d q_i + m.
 // NOLINTBEGIN(readability-identifier-naming)
 
 /// The half-precision value in two bytes.
@@ -19,11 +21,15 @@ inline float half_at(const std::byte* from) {
   const auto bits = static_cast<std::uint16_t>(from_little_endian({from, 2}));
   return static_cast<float>(std::bit_cast<Eigen::half>(bits));
 }
-/// The four bits of a byte that hold the values of the first half of a block, and of the second.
+/// The low and the high four bits of a byte.
 inline int low_bits(std::byte byte) { return std::to_integer<int>(byte & std::byte{15}); }
 inline int high_bits(std::byte byte) { return std::to_integer<int>(byte >> 4); }
+/// Bit i, as the fifth bit of an integer.
+inline int fifth_bit(std::uint32_t bits, std::size_t i) {
+  return static_cast<int>(bits >> i & 1) << 4;
+}
 
-/// x_i = d q_i, with q_i of 8 bits: d, q_0 … q_31.
+/// x_i = d q_i, with q_i of 8 bits. Bytes 0–1: d; 2–33: q_i.
 struct Q8_0 {
   static constexpr std::size_t count = 32, size = 2 + count;
 
@@ -35,7 +41,8 @@ struct Q8_0 {
   }
 };
 
-/// x_i = d (q_i − 8), with q_i of 4 bits: d, and 16 bytes with q_i and q_{i+16}.
+/// x_i = d (q_i − 8), with q_i of 4 bits. Bytes 0–1: d; 2–17: q_i in byte i mod 16, in the low bits
+/// for i < 16 and the high bits for the others.
 struct Q4_0 {
   static constexpr std::size_t count = 32, half = count / 2, size = 2 + half;
 
@@ -49,7 +56,7 @@ struct Q4_0 {
   }
 };
 
-/// x_i = d q_i + m, with q_i of 4 bits: d, m, and 16 bytes with q_i and q_{i+16}.
+/// x_i = d q_i + m, with q_i of 4 bits. Bytes 0–1: d; 2–3: m; 4–19: q_i, as in Q4_0.
 struct Q4_1 {
   static constexpr std::size_t count = 32, half = count / 2, size = 4 + half;
 
@@ -63,13 +70,8 @@ struct Q4_1 {
   }
 };
 
-/// The fifth bit of a q_i, by its place in q_i: bit i of four bytes.
-inline int fifth_bit(std::uint32_t bits, std::size_t i) {
-  return static_cast<int>(bits >> i & 1) << 4;
-}
-
-/// x_i = d (q_i − 16), with q_i of 5 bits: d, 32 bits with the fifth of each, and 16 bytes with the
-/// others of q_i and q_{i+16}.
+/// x_i = d (q_i − 16), with q_i of 5 bits. Bytes 0–1: d; 2–5: the fifth bit of q_i in bit i; 6–21:
+/// the others, as in Q4_0.
 struct Q5_0 {
   static constexpr std::size_t count = 32, half = count / 2, size = 6 + half;
 
@@ -84,8 +86,8 @@ struct Q5_0 {
   }
 };
 
-/// x_i = d q_i + m, with q_i of 5 bits: d, m, 32 bits with the fifth of each, and 16 bytes with the
-/// others of q_i and q_{i+16}.
+/// x_i = d q_i + m, with q_i of 5 bits. Bytes 0–1: d; 2–3: m; 4–7: the fifth bit of q_i in bit i;
+/// 8–23: the others, as in Q4_0.
 struct Q5_1 {
   static constexpr std::size_t count = 32, half = count / 2, size = 8 + half;
 

@@ -9,7 +9,7 @@ namespace detail {
 
 /// What a GGUF file says of itself before its data. Names and values are views into the file.
 struct GgufHeader {
-  std::map<std::string_view, GgufValue> metadata;
+  GgufKeyValues metadata;
   GgufTensors tensors;
   std::span<const std::byte> data;
 };
@@ -20,7 +20,7 @@ inline void read_gguf_version(GgufReader& reader) {
   const auto begin = reader.rest().first(std::min(reader.rest().size(), magic.size()));
   if (std::string_view(reinterpret_cast<const char*>(begin.data()), begin.size()) != magic)
     reader.fail("the file must begin with GGUF, which it does not");
-  reader.bytes(magic.size(), "the begin");
+  reader.bytes(magic.size(), "the beginning");
   const auto version = reader.integer<std::uint32_t>("the version");
   if (version >= 1 << 24 && version % (1 << 24) == 0)
     reader.fail("the file is big-endian, of version " + std::to_string(version >> 24) +
@@ -39,9 +39,8 @@ inline std::uint64_t read_gguf_count(GgufReader& reader, const char* part, std::
   return count;
 }
 
-inline std::map<std::string_view, GgufValue> read_gguf_metadata(GgufReader& reader,
-                                                                std::uint64_t count) {
-  std::map<std::string_view, GgufValue> metadata;
+inline GgufKeyValues read_gguf_metadata(GgufReader& reader, std::uint64_t count) {
+  GgufKeyValues metadata;
   for (std::uint64_t i = 0; i < count; ++i) {
     reader.set_subject("metadata " + std::to_string(i));
     const std::string_view key = read_gguf_name(reader, "the key");
@@ -53,8 +52,7 @@ inline std::map<std::string_view, GgufValue> read_gguf_metadata(GgufReader& read
 }
 
 /// The alignment of the tensors' data: 32, or "general.alignment".
-inline std::uint64_t gguf_alignment(const GgufReader& reader,
-                                    const std::map<std::string_view, GgufValue>& metadata) {
+inline std::uint64_t gguf_alignment(const GgufReader& reader, const GgufKeyValues& metadata) {
   const auto at = metadata.find("general.alignment");
   if (at == metadata.end()) return 32;
   const GgufValue& value = at->second;
@@ -72,8 +70,11 @@ inline std::uint64_t gguf_alignment(const GgufReader& reader,
 inline GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::string& where) {
   GgufReader reader(bytes, where);
   read_gguf_version(reader);
-  const auto tensor_count = read_gguf_count(reader, "the number of tensors", 24);
-  const auto metadata_count = read_gguf_count(reader, "the number of keys", 13);
+  // Without names and values that may be empty: a length, a number of dimensions, a type and an
+  // offset; a length, a type and a byte.
+  constexpr std::size_t least_tensor = 8 + 4 + 4 + 8, least_key_value = 8 + 4 + 1;
+  const auto tensor_count = read_gguf_count(reader, "the number of tensors", least_tensor);
+  const auto metadata_count = read_gguf_count(reader, "the number of keys", least_key_value);
   GgufHeader header;
   header.metadata = read_gguf_metadata(reader, metadata_count);
   const std::uint64_t alignment = gguf_alignment(reader, header.metadata);

@@ -7,8 +7,10 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 // Blocks of 256 values with scales of two levels: a part of 16 or 32 values has an integer scale s,
-// and some an integer minimum t, which d and the half-precision value `dmin` of the block multiply.
-// Numerics: d s q is exact in float (at most 11 + 7 + 5 bits) and so is dmin t, as in
+// and some formats an integer minimum t, which the block's d and dmin multiply. Quotients are
+// rounded down.
+//
+// Numerics: d s q_i is exact in float (at most 11 + 7 + 5 bits) and so is dmin t; see
 // gguf_blocks.hpp.
 // NOLINTBEGIN(readability-identifier-naming)
 
@@ -17,51 +19,55 @@ inline int bits_at(std::byte byte, std::size_t shift, int width) {
   return (std::to_integer<int>(byte) >> shift) & ((1 << width) - 1);
 }
 
-/// x_i = d s q_i − dmin t, with q_i, s and t of 2, 4 and 4 bits: 16 bytes with s and t of the 16
-/// parts, 64 bytes with the q of values 32 apart, d, dmin.
+/// x_i = d s q_i − dmin t, with q_i of 2 bits, and s and t of 4 for the part i/16.
+/// Bytes 0–15: s in the low and t in the high bits; 16–79: q_i in byte 32 (i/128) + i mod 32, from
+/// bit 2 (i/32 mod 4) on; 80–81: d; 82–83: dmin.
 struct Q2_K {
   static constexpr std::size_t count = 256, size = 84;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte *scales = &block[0], *q = &block[16];
+    const std::byte* scales = &block[0];
     const float d = half_at(&block[80]), dmin = half_at(&block[82]);
     for (std::size_t part = 0; part < 16; ++part) {
       const float scale = d * static_cast<float>(low_bits(scales[part]));
       const float minimum = dmin * static_cast<float>(high_bits(scales[part]));
-      for (std::size_t i = 16 * part; i < 16 * part + 16; ++i) {
-        const int value = bits_at(q[i / 128 * 32 + i % 32], i / 32 % 4 * 2, 2);
-        x[i] = scale * static_cast<float>(value) - minimum;
+      const std::byte* q = &block[16 + part / 8 * 32 + part % 2 * 16];
+      for (std::size_t i = 0; i < 16; ++i) {
+        const int value = bits_at(q[i], part / 2 % 4 * 2, 2);
+        x[16 * part + i] = scale * static_cast<float>(value) - minimum;
       }
     }
   }
 };
 
-/// x_i = d (s − 32) (q_i − 4), with q_i of 3 bits and s of 6: 32 bytes with the third bit of values
-/// 32 apart, 64 bytes with their other two, 8 bytes with four bits of the 16 parts' scales and 4
-/// with their other two, d.
+/// x_i = d (s − 32) (q_i − 4), with q_i of 3 bits, and s of 6 for the part p = i/16.
+/// Bytes 0–31: the third bit of q_i, bit i/32 of byte i mod 32; 32–95: the others in byte
+/// 32 (i/128) + i mod 32, from bit 2 (i/32 mod 4) on; 96–103: four bits of s in byte p mod 8, from
+/// bit 4 (p/8) on; 104–107: the other two in byte p mod 4, from bit 2 (p/4) on; 108–109: d.
 struct Q3_K {
   static constexpr std::size_t count = 256, size = 110;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte *third = &block[0], *q = &block[32], *scales = &block[96];
+    const std::byte* scales = &block[96];
     const float d = half_at(&block[108]);
     for (std::size_t part = 0; part < 16; ++part) {
       const int s = bits_at(scales[part % 8], part / 8 * 4, 4) |
                     bits_at(scales[8 + part % 4], part / 4 * 2, 2) << 4;
       const float scale = d * static_cast<float>(s - 32);
-      for (std::size_t i = 16 * part; i < 16 * part + 16; ++i) {
-        const int value = bits_at(q[i / 128 * 32 + i % 32], i / 32 % 4 * 2, 2) |
-                          bits_at(third[i % 32], i / 32, 1) << 2;
-        x[i] = scale * static_cast<float>(value - 4);
+      const std::byte* third = &block[part % 2 * 16];
+      const std::byte* q = &block[32 + part / 8 * 32 + part % 2 * 16];
+      for (std::size_t i = 0; i < 16; ++i) {
+        const int value = bits_at(q[i], part / 2 % 4 * 2, 2) | bits_at(third[i], part / 2, 1) << 2;
+        x[16 * part + i] = scale * static_cast<float>(value - 4);
       }
     }
   }
 };
 
-/// The scale s and the minimum t of a part, 6 bits each, from the 12 bytes that Q4_K and Q5_K have
-/// for 8 of them: s_0 … s_3 and t_0 … t_3 in the low six bits of 8 bytes, four bits of s_4 … s_7
-/// and of t_4 … t_7 in the last 4, and their other two bits above those of s_0 … s_3 and
-/// t_0 … t_3.
+/// The scale s_p and the minimum t_p of a part of Q4_K and Q5_K, 6 bits each, in 12 bytes.
+/// Bytes 0–3: s_p in the low six bits, for p < 4; 4–7: t_p likewise; 8–11: for the others, four
+/// bits of s_p in the low and of t_p in the high bits of byte p + 4; the other two of s_p and of t_p
+/// in the high bits of bytes p − 4 and p.
 struct ScaleAndMinimum {
   int s, t;
 
@@ -77,8 +83,9 @@ struct ScaleAndMinimum {
   }
 };
 
-/// x_i = d s q_i − dmin t, with q_i of 4 bits: d, dmin, 12 bytes with s and t of the 8 parts, and
-/// 32 bytes for each two parts with the q of both.
+/// x_i = d s q_i − dmin t, with q_i of 4 bits, and s and t of 6 for the part i/32.
+/// Bytes 0–1: d; 2–3: dmin; 4–15: s and t, see ScaleAndMinimum; 16–143: q_i in byte
+/// 32 (i/64) + i mod 32, in the low bits of even parts and the high bits of odd ones.
 struct Q4_K {
   static constexpr std::size_t count = 256, size = 144;
 
@@ -95,8 +102,9 @@ struct Q4_K {
   }
 };
 
-/// x_i = d s q_i − dmin t, with q_i of 5 bits: d, dmin, 12 bytes with s and t of the 8 parts, 32
-/// bytes with the fifth bit of values 32 apart, and 32 bytes for each two parts with the others.
+/// x_i = d s q_i − dmin t, with q_i of 5 bits, and s and t of 6 for the part i/32.
+/// Bytes 0–1: d; 2–3: dmin; 4–15: s and t, see ScaleAndMinimum; 16–47: the fifth bit of q_i, bit
+/// i/32 of byte i mod 32; 48–175: the others, as in Q4_K.
 struct Q5_K {
   static constexpr std::size_t count = 256, size = 176;
 
@@ -116,20 +124,24 @@ struct Q5_K {
   }
 };
 
-/// x_i = d s (q_i − 32), with q_i of 6 bits and s of 8, signed: 128 bytes with four bits of values
-/// 64 apart, 64 bytes with the other two of values 32 apart, s of the 16 parts, d.
+/// x_i = d s (q_i − 32), with q_i of 6 bits, and s of 8, with a sign, for the part i/16.
+/// Bytes 0–127: four bits of q_i in byte 64 (i/128) + i mod 64, from bit 4 (i/64 mod 2) on;
+/// 128–191: the other two in byte 32 (i/128) + i mod 32, from bit 2 (i/32 mod 4) on; 192–207: s;
+/// 208–209: d.
 struct Q6_K {
   static constexpr std::size_t count = 256, size = 210;
 
   static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte *low = &block[0], *high = &block[128], *scales = &block[192];
+    const std::byte* scales = &block[192];
     const float d = half_at(&block[208]);
     for (std::size_t part = 0; part < 16; ++part) {
       const float scale = d * static_cast<float>(static_cast<std::int8_t>(scales[part]));
-      for (std::size_t i = 16 * part; i < 16 * part + 16; ++i) {
-        const int value = bits_at(low[i / 128 * 64 + i % 64], i / 64 % 2 * 4, 4) |
-                          bits_at(high[i / 128 * 32 + i % 32], i / 32 % 4 * 2, 2) << 4;
-        x[i] = scale * static_cast<float>(value - 32);
+      const std::byte* low = &block[part / 8 * 64 + part % 4 * 16];
+      const std::byte* high = &block[128 + part / 8 * 32 + part % 2 * 16];
+      for (std::size_t i = 0; i < 16; ++i) {
+        const int value =
+            bits_at(low[i], part / 4 % 2 * 4, 4) | bits_at(high[i], part / 2 % 4 * 2, 2) << 4;
+        x[16 * part + i] = scale * static_cast<float>(value - 32);
       }
     }
   }

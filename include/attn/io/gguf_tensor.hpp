@@ -15,7 +15,7 @@ struct GgufTensor {
   std::uint32_t type_number;
   const GgufType* type;      ///< null where the number is unknown
   std::vector<Index> shape;  ///< in row-major order: the file has the length of a row first
-  std::uint64_t offset;      ///< of the first byte, from the begin of the data
+  std::uint64_t offset;      ///< of the first byte, from the beginning of the data
   std::size_t size;          ///< of the bytes; where the type is unknown, at least so many
 
   std::string type_name() const {

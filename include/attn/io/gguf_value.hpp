@@ -2,6 +2,7 @@
 
 #include <attn/io/dtype.hpp>
 #include <attn/io/gguf_reader.hpp>
+#include <map>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -20,6 +21,8 @@ struct GgufValue {
     return is_array ? name + "[" + std::to_string(count) + "]" : name;
   }
 };
+
+using GgufKeyValues = std::map<std::string_view, GgufValue>;
 
 /// What the format's numbers of types stand for; 8 is a string and 9 an array.
 inline constexpr std::array<std::optional<Dtype>, 13> gguf_value_dtypes{

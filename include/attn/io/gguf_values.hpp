@@ -8,7 +8,7 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 /// The values of a tensor of a GGUF file, in a type that `is_readable_gguf_type`.
-struct GgufValues {
+struct GgufTensorValues {
   const MappedFile& file;
   std::span<const std::byte> bytes;  ///< of all the values
   const GgufType& type;
