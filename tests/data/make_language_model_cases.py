@@ -8,11 +8,8 @@ NAME/loss           the mean cross-entropy of tokens 1 … L − 1 after those b
 NAME/gradients/…    of the loss
 NAME/greedy         a prompt of 6 tokens of the first sequence, continued by 20 that are chosen greedily
 
-transformers computes RMSNorm and the angles of rotary positions in float32, whatever the model's type; here they are in float64.
-
 usage: python3 make_language_model_cases.py        (needs torch, transformers and safetensors; writes beside this script)
 """
-import math
 import pathlib
 import sys
 
@@ -21,6 +18,8 @@ try:
     from safetensors.torch import save_file
     from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config,
                               Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+
+    from exact_models import make_exact
 except ImportError as error:
     sys.exit(f"make_language_model_cases.py: needs the Python packages torch, transformers and safetensors ({error})")
 
@@ -43,45 +42,12 @@ models = {
 }
 
 
-
-def exact_frequencies(config, rounded):
-    """The frequencies of transformers, `rounded` to float32, in float64."""
-    scaling = getattr(config, "rope_scaling", None) or dict(rope_type="default")
-    theta = config.rope_theta ** (-torch.arange(0, 2 * len(rounded), 2) / (2 * len(rounded)))
-    if scaling["rope_type"] == "linear":
-        theta = theta / scaling["factor"]
-    elif scaling["rope_type"] == "llama3":
-        turns = scaling["original_max_position_embeddings"] * theta / (2 * math.pi)  # in the context of training
-        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
-        smooth = ((turns - low) / (high - low)).clamp(0, 1)
-        theta = (1 - smooth) * theta / scaling["factor"] + smooth * theta
-    assert torch.allclose(theta, rounded.double(), rtol=1e-6, atol=0)
-    return theta
-
-
-def make_exact(model):
-    for module in model.modules():
-        if type(module).__name__.endswith("RMSNorm"):
-            module.forward = lambda x, m=module: m.weight * (x * torch.rsqrt((x * x).mean(-1, keepdim=True) + m.variance_epsilon))
-        if type(module).__name__.endswith("RotaryEmbedding"):
-            theta = exact_frequencies(model.config, module.inv_freq)
-
-            def angles(x, position_ids, theta=theta):
-                angle = position_ids[:, :, None].double() * theta
-                both = torch.cat([angle, angle], -1)
-                return both.cos(), both.sin()
-
-            module.forward = angles
-
-
 entries = {}
 for name, model in models.items():
     model = model.double()
     for parameter in model.parameters():  # larger than at the beginning of training, so that logits differ
         noise = torch.randn_like(parameter) * (0.3 if parameter.dim() > 1 else 0.1) + (1.0 if parameter.dim() == 1 else 0.0)
         parameter.data = noise.float().double()
-    model.set_attn_implementation("sdpa")
-    model.eval()
     make_exact(model)
     tokens = torch.randint(0, 40, (2, 13))
     logits = model(tokens).logits

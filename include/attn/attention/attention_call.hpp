@@ -125,8 +125,8 @@ struct AttentionCall {
     });
   }
 
-  /// Whether the query heads that share keys can be computed as the queries of one head: if each has
-  /// one query, and nothing else depends on the head.
+  /// Whether the query heads that share keys can be computed as the queries of one head: if each
+  /// has one query, and nothing else depends on the head.
   bool has_groups(const AttentionOutputs<T>& outputs) const {
     return queries() == 1 && key_heads() < heads() && !inputs.dropout && !outputs.weights &&
            !outputs.log_sum_exp;

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <attn/io/gguf.hpp>
-#include <attn/io/name_map.hpp>
-#include <attn/nn/language_model_names.hpp>
+#include <attn/nn/language_model_options.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -11,42 +10,90 @@ namespace detail {
 /// The metadata of a model in a GGUF file, `llama.block_count` for example.
 class GgufModel {
  public:
-  explicit GgufModel(const Gguf& file)
-      : file_(file), architecture_(file.metadata<std::string>("general.architecture")) {}
+  /// `where` begins each error that is not the file's own, and must outlive the model.
+  GgufModel(const Gguf& file, const std::string& where)
+      : file_(file),
+        where_(where),
+        architecture_(file.metadata<std::string>("general.architecture")) {}
 
+  const Gguf& file() const { return file_; }
   const std::string& architecture() const { return architecture_; }
+  bool contains(const std::string& key) const {
+    return file_.contains_metadata(architecture_ + "." + key);
+  }
   template <class V>
   V get(const std::string& key) const {
     return file_.metadata<V>(architecture_ + "." + key);
   }
   template <class V>
   V get(const std::string& key, V otherwise) const {
-    return file_.contains_metadata(architecture_ + "." + key) ? get<V>(key) : otherwise;
+    return contains(key) ? get<V>(key) : otherwise;
+  }
+
+  /// Refuses the value of a key: `what` is wrong with it.
+  [[noreturn]] void fail(const std::string& key, const std::string& what) const {
+    throw FileError(where_ + ": " + architecture_ + "." + key + " " + what);
+  }
+  /// Refuses a value that would change the results and is not supported.
+  template <class V>
+  void expect(const std::string& key, V only, const std::string& text) const {
+    if (get<V>(key, only) != only) fail(key, "must be " + text);
   }
 
  private:
   const Gguf& file_;
+  const std::string& where_;
   std::string architecture_;
 };
 
-/// How rotary positions are scaled: by the metadata, or by a tensor of divisors.
-inline RotaryScaling gguf_rotary_scaling(const Gguf& file, const GgufModel& model) {
-  if (file.contains("rope_freqs.weight"))
-    return FrequencyDivisors{file.values<double>("rope_freqs.weight")};
-  const std::string kind = model.get<std::string>("rope.scaling.type", "none");
-  if (kind == "none") return {};
-  if (kind == "linear") return LinearScaling{model.get<double>("rope.scaling.factor")};
-  throw FileError("load_language_model: rope.scaling.type must be none or linear, not " +
-                  in_quotes(kind));
+/// How rotary positions are scaled: by the metadata, by a tensor of divisors, or by both. As in
+/// llama.cpp, the scaling is linear where there is a factor alone, which older files call
+/// rope.scale_linear.
+inline RotaryScaling gguf_rotary_scaling(const GgufModel& model) {
+  const std::string kind = model.get<std::string>("rope.scaling.type", "linear");
+  if (kind != "none" && kind != "linear")
+    model.fail("rope.scaling.type", "must be none or linear, not " + in_quotes(kind));
+  double factor = 1;
+  if (kind == "linear" && model.contains("rope.scaling.type"))
+    factor = model.get<double>("rope.scaling.factor");
+  else if (kind == "linear")
+    factor = model.get("rope.scaling.factor", model.get("rope.scale_linear", 1.0));
+  if (!model.file().contains("rope_freqs.weight"))
+    return factor == 1 ? RotaryScaling{} : LinearScaling{factor};
+  std::vector<double> divisors = model.file().values<double>("rope_freqs.weight");
+  for (double& divisor : divisors) divisor *= factor;
+  return FrequencyDivisors{std::move(divisors)};
 }
 
-/// The options of a model. Errors: FileError for another architecture, and for what is missing.
-inline LanguageModelOptions gguf_options(const Gguf& file, const std::string& path) {
-  const GgufModel model(file);
+/// What Llama, Qwen2 and Qwen3 have beside their sizes.
+inline void read_gguf_llama(const GgufModel& model, LanguageModelOptions& options) {
+  TransformerLayerOptions& layer = options.layer;
+  layer.layer_norm_eps = model.get<double>("attention.layer_norm_rms_epsilon");
+  layer.qkv_bias = model.architecture() == "qwen2";
+  if (model.architecture() == "qwen3") layer.qk_norm_eps = layer.layer_norm_eps;
+  if (model.contains("attention.key_length")) layer.d_k = model.get<Index>("attention.key_length");
+  if (model.contains("attention.value_length"))
+    layer.d_v = model.get<Index>("attention.value_length");
+  layer.rotary->base = model.get<double>("rope.freq_base", 10000);
+  layer.rotary->scaling = gguf_rotary_scaling(model);
+  const Index E = layer.d_k.value_or(layer.d_model / std::max<Index>(1, layer.nhead));
+  const Index rotated = model.get<Index>("rope.dimension_count", E);
+  if (rotated != E) layer.rotary->rotary_dim = rotated;
+  if (rotated != E && model.architecture() == "llama")
+    model.fail("rope.dimension_count", "must be the head dimension, " + std::to_string(E) +
+                                           ", not " + std::to_string(rotated));
+  model.expect<Index>("expert_count", 0, "0: a mixture of experts is not supported");
+}
+
+/// The options of a model. Errors: FileError for another architecture, for what is missing, and for
+/// what would change the results and is not supported.
+inline LanguageModelOptions gguf_options(const Gguf& file, const std::string& where) {
+  const GgufModel model(file, where);
   const std::string& name = model.architecture();
   if (name != "llama" && name != "qwen2" && name != "qwen3" && name != "gpt2")
-    throw FileError("load_language_model: \"" + path + "\" has the architecture " +
-                    in_quotes(name) + "; it must be llama, qwen2, qwen3 or gpt2");
+    throw FileError(where + ": general.architecture must be llama, qwen2, qwen3 or gpt2, not " +
+                    in_quotes(name));
+  if (file.names().empty()) throw FileError(where + ": the file must have tensors, but has none");
   const std::vector<Index>& embedding = file.shape("token_embd.weight");
   const Index heads = model.get<Index>("attention.head_count");
   const LanguageModelSizes sizes{.vocabulary = embedding.empty() ? 0 : embedding.front(),
@@ -58,112 +105,12 @@ inline LanguageModelOptions gguf_options(const Gguf& file, const std::string& pa
                                  .max_length = model.get<Index>("context_length")};
   LanguageModelOptions options = name == "gpt2" ? gpt2(sizes) : llama(sizes);
   options.tie_embeddings = !file.contains("output.weight");
-  if (name == "gpt2") {
+  model.expect<bool>("attention.causal", true, "true");
+  if (name == "gpt2")
     options.layer.layer_norm_eps = model.get<double>("attention.layer_norm_epsilon");
-    return options;
-  }
-  options.layer.layer_norm_eps = model.get<double>("attention.layer_norm_rms_epsilon");
-  options.layer.qkv_bias = name == "qwen2";
-  if (name == "qwen3") options.layer.qk_norm_eps = options.layer.layer_norm_eps;
-  const Index E = sizes.d_model / std::max<Index>(1, heads);
-  options.layer.d_k = model.get<Index>("attention.key_length", E);
-  options.layer.d_v = model.get<Index>("attention.value_length", E);
-  RotaryOptions& rotary = *options.layer.rotary;
-  rotary.base = model.get<double>("rope.freq_base", 10000);
-  rotary.rotary_dim = model.get<Index>("rope.dimension_count", *options.layer.d_k);
-  rotary.scaling = gguf_rotary_scaling(file, model);
+  else read_gguf_llama(model, options);
   return options;
 }
-
-/// The names of a GGUF file's tensors, and Hugging Face's.
-inline NameMap gguf_names(ParameterNames names) {
-  if (names == ParameterNames::gpt2)
-    return NameMap({{"transformer.wte.{}", {"token_embd.{}"}},
-                    {"transformer.wpe.{}", {"position_embd.{}"}},
-                    {"transformer.h.{}.ln_1.{}", {"blk.{}.attn_norm.{}"}},
-                    {"transformer.h.{}.attn.c_attn.{}", {"blk.{}.attn_qkv.{}"}},
-                    {"transformer.h.{}.attn.c_proj.{}", {"blk.{}.attn_output.{}"}},
-                    {"transformer.h.{}.ln_2.{}", {"blk.{}.ffn_norm.{}"}},
-                    {"transformer.h.{}.mlp.c_fc.{}", {"blk.{}.ffn_up.{}"}},
-                    {"transformer.h.{}.mlp.c_proj.{}", {"blk.{}.ffn_down.{}"}},
-                    {"transformer.ln_f.{}", {"output_norm.{}"}},
-                    {"lm_head.{}", {"output.{}"}}});
-  return NameMap({{"model.embed_tokens.{}", {"token_embd.{}"}},
-                  {"model.layers.{}.input_layernorm.{}", {"blk.{}.attn_norm.{}"}},
-                  {"model.layers.{}.self_attn.q_proj.{}", {"blk.{}.attn_q.{}"}},
-                  {"model.layers.{}.self_attn.k_proj.{}", {"blk.{}.attn_k.{}"}},
-                  {"model.layers.{}.self_attn.v_proj.{}", {"blk.{}.attn_v.{}"}},
-                  {"model.layers.{}.self_attn.o_proj.{}", {"blk.{}.attn_output.{}"}},
-                  {"model.layers.{}.self_attn.q_norm.{}", {"blk.{}.attn_q_norm.{}"}},
-                  {"model.layers.{}.self_attn.k_norm.{}", {"blk.{}.attn_k_norm.{}"}},
-                  {"model.layers.{}.post_attention_layernorm.{}", {"blk.{}.ffn_norm.{}"}},
-                  {"model.layers.{}.mlp.gate_proj.{}", {"blk.{}.ffn_gate.{}"}},
-                  {"model.layers.{}.mlp.up_proj.{}", {"blk.{}.ffn_up.{}"}},
-                  {"model.layers.{}.mlp.down_proj.{}", {"blk.{}.ffn_down.{}"}},
-                  {"model.norm.{}", {"output_norm.{}"}},
-                  {"lm_head.{}", {"output.{}"}}},
-                 {"rope_freqs.{}"});
-}
-
-/// A GGUF file's tensors with the rows and columns that Hugging Face's have: GGUF puts the two
-/// elements of a rotated pair of Llama's queries and keys beside each other, and has the matrices
-/// of GPT-2's layers transposed.
-class GgufAsHuggingFace {
- public:
-  GgufAsHuggingFace(const Gguf& file, const LanguageModelOptions& options)
-      : file_(file),
-        heads_(options.layer.nhead),
-        key_heads_(options.layer.num_kv_heads.value_or(heads_)),
-        architecture_(file.metadata<std::string>("general.architecture")) {}
-
-  std::vector<std::string> names() const { return file_.names(); }
-  std::vector<Index> shape(const std::string& name) const {
-    std::vector<Index> shape = file_.shape(name);
-    if (is_transposed(name)) std::reverse(shape.begin(), shape.end());
-    return shape;
-  }
-  template <class T>
-  void read(const std::string& name, std::span<T> to) const {
-    file_.read(name, to);
-    if (is_transposed(name)) {
-      const std::vector<T> stored(to.begin(), to.end());
-      transpose_into<T>(stored, file_.shape(name).front(), to);
-    } else if (architecture_ == "llama") {
-      if (is_part(name, ".attn_q.")) separate_pairs(to, name, heads_);
-      if (is_part(name, ".attn_k.")) separate_pairs(to, name, key_heads_);
-    }
-  }
-  template <class T>
-  void check(const std::string& name) const {
-    file_.check<T>(name);
-  }
-
- private:
-  static bool is_part(const std::string& name, const char* part) {
-    return name.find(part) != name.npos;
-  }
-  bool is_transposed(const std::string& name) const {
-    if (architecture_ != "gpt2" || file_.shape(name).size() != 2) return false;
-    return is_part(name, ".attn_qkv.") || is_part(name, ".attn_output.") ||
-           is_part(name, ".ffn_up.") || is_part(name, ".ffn_down.");
-  }
-  /// Rows 2i and 2i + 1 of each head become rows i and E/2 + i.
-  template <class T>
-  void separate_pairs(std::span<T> rows, const std::string& name, Index heads) const {
-    const std::vector<T> stored(rows.begin(), rows.end());
-    const Index count = file_.shape(name).front(), E = count / heads;
-    const Index width = std::ssize(rows) / std::max<Index>(1, count);
-    for (Index h = 0; h < heads; ++h)
-      for (Index i = 0; i < E; ++i) {
-        const Index from = h * E + i, to = h * E + i % 2 * (E / 2) + i / 2;
-        std::copy_n(stored.begin() + from * width, width, rows.begin() + to * width);
-      }
-  }
-
-  Gguf file_;
-  Index heads_, key_heads_;
-  std::string architecture_;
-};
 
 }  // namespace detail
 }  // namespace ATTN_ABI

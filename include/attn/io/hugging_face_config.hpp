@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/files/mapped_file.hpp>
 #include <attn/io/json_node.hpp>
 #include <attn/nn/language_model_options.hpp>
 
@@ -17,17 +16,26 @@ inline RotaryScaling rotary_scaling(const JsonNode& node) {
     return Llama3Scaling{node["factor"].number(), node["low_freq_factor"].number(),
                          node["high_freq_factor"].number(),
                          node["original_max_position_embeddings"].number()};
-  kind->fail("must be default, linear or llama3, not " + in_quotes(kind->text()));
+  kind->fail_at_value("default, linear or llama3");
 }
 
-/// Refuses a member that has another value than the one that is supported.
+// Members that must have the one value that is supported, where they are there.
 inline void expect_text(const JsonNode& config, const std::string& key, const std::string& only) {
-  if (const auto node = config.find(key); node && node->text() != only)
-    node->fail("must be " + only + ", not " + in_quotes(node->text()));
+  if (const auto node = config.find(key); node && node->text() != only) node->fail_at_value(only);
 }
 inline void expect_flag(const JsonNode& config, const std::string& key, bool only) {
   if (const auto node = config.find(key); node && node->flag() != only)
-    node->fail(std::string("must be ") + (only ? "true" : "false"));
+    node->fail_at_value(only ? "true" : "false");
+}
+
+/// Refuses what would change the results of Llama, Mistral, Qwen2 and Qwen3.
+inline void expect_plain_llama(const JsonNode& config) {
+  expect_text(config, "hidden_act", "silu");
+  expect_flag(config, "mlp_bias", false);
+  expect_flag(config, "attention_bias", false);
+  expect_flag(config, "use_sliding_window", false);
+  if (config.number("partial_rotary_factor", 1) != 1)
+    config["partial_rotary_factor"].fail_at_value("1");
 }
 
 /// Llama, Mistral, Qwen2 and Qwen3.
@@ -51,21 +59,17 @@ inline LanguageModelOptions llama_config(const JsonNode& config, const std::stri
       rotary.base = node->number("rope_theta", rotary.base);
       rotary.scaling = rotary_scaling(*node);
     }
-  expect_text(config, "hidden_act", "silu");
-  expect_flag(config, "mlp_bias", false);
-  expect_flag(config, "attention_bias", false);
+  expect_plain_llama(config);
   if (type == "qwen2") options.layer.qkv_bias = true;
   if (type == "qwen3") options.layer.qk_norm_eps = options.layer.layer_norm_eps;
-  if (type == "mistral") {
-    if (const auto window = config.find("sliding_window")) options.sliding_window = window->index();
-  } else {
-    expect_flag(config, "use_sliding_window", false);
-  }
+  // Without the member, a window would be Mistral's default.
+  if (type == "mistral" && !config["sliding_window"].is_null())
+    options.sliding_window = config["sliding_window"].index();
   return options;
 }
 
 inline LanguageModelOptions gpt2_config(const JsonNode& config) {
-  const Index D = config["n_embd"].index();
+  const Index D = std::min(config["n_embd"].index(), std::numeric_limits<Index>::max() / 4);
   LanguageModelOptions options = gpt2({.vocabulary = config["vocab_size"].index(),
                                        .d_model = D,
                                        .nhead = config["n_head"].index(),
@@ -81,20 +85,24 @@ inline LanguageModelOptions gpt2_config(const JsonNode& config) {
   return options;
 }
 
-/// The options of a model, from Hugging Face's config.json. Errors: FileError, one sentence, for a
-/// model of another type, and for what would change its results and is not supported.
-inline LanguageModelOptions read_config(const std::filesystem::path& path) {
+/// The options of a model, from config.json in a folder of Hugging Face. Errors: FileError, one
+/// sentence, for a model of another type, and for what would change its results and is not
+/// supported.
+inline LanguageModelOptions read_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "config.json";
+  if (!std::filesystem::exists(path))
+    throw FileError("load_language_model: the folder \"" + folder.string() +
+                    "\" must have a file config.json");
   const std::string where = "load_language_model: \"" + path.string() + "\"";
-  const MappedFile file(path, "load_language_model");
-  const auto bytes = file.bytes();
-  const nlohmann::json json =
-      parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, where);
+  const nlohmann::json json = read_json(path, "load_language_model");
   const JsonNode config(json, "", where);
-  const std::string type = config["model_type"].text();
+  if (const auto quantized = config.find("quantization_config"))
+    quantized->fail("is not supported");
+  const std::string& type = config["model_type"].text();
   if (type == "gpt2") return gpt2_config(config);
   for (const char* known : {"llama", "mistral", "qwen2", "qwen3"})
     if (type == known) return llama_config(config, type);
-  config["model_type"].fail("must be llama, mistral, qwen2, qwen3 or gpt2, not " + in_quotes(type));
+  config["model_type"].fail_at_value("llama, mistral, qwen2, qwen3 or gpt2");
 }
 
 }  // namespace detail

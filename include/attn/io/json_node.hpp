@@ -2,6 +2,7 @@
 
 #include <attn/core/config.hpp>
 #include <attn/core/error.hpp>
+#include <attn/files/mapped_file.hpp>
 #include <attn/io/names.hpp>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -45,6 +46,14 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& where
   } catch (const nlohmann::json::exception&) {  // a number that no type holds
     throw FileError(where + " has a number that is too large");
   }
+}
+
+/// Parses a file. Errors: FileError, a sentence that begins with the function and the path.
+inline nlohmann::json read_json(const std::filesystem::path& path, const std::string& function) {
+  const MappedFile file(path, function);
+  const auto bytes = file.bytes();
+  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                    function + ": \"" + path.string() + "\"");
 }
 
 /// A value of a JSON file together with its place, which an error names: model.merges[3].

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/io/gguf_language_model.hpp>
+#include <attn/io/gguf_weights.hpp>
 #include <attn/io/hugging_face_config.hpp>
 #include <attn/io/sharded_safetensors.hpp>
 #include <attn/nn/language_model.hpp>
@@ -10,15 +11,13 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// A source that tells which fraction of its elements has been read.
+/// A source for one model, which reports the fraction of its elements that has been read. It has no
+/// `check`: where a value cannot be read there is no model, so that all values are read once.
 template <class Source>
 class ReportingSource {
  public:
-  ReportingSource(const Source& source, const std::function<void(double)>& on_progress)
-      : source_(source), on_progress_(on_progress) {
-    for (const std::string& name : source.names())
-      all_ += static_cast<double>(checked_size(source.shape(name)));
-  }
+  ReportingSource(const Source& source, double count, const std::function<void(double)>& report)
+      : source_(source), count_(count), report_(report) {}
 
   std::vector<std::string> names() const { return source_.names(); }
   std::vector<Index> shape(const std::string& name) const { return source_.shape(name); }
@@ -26,50 +25,79 @@ class ReportingSource {
   void read(const std::string& name, std::span<T> to) const {
     source_.read(name, to);
     read_ += static_cast<double>(to.size());
-    if (on_progress_) on_progress_(std::min(1.0, read_ / all_));
-  }
-  template <class T>
-  void check(const std::string& name) const {
-    source_.template check<T>(name);
+    if (report_) report_(read_ / count_);
   }
 
  private:
   const Source& source_;
-  const std::function<void(double)>& on_progress_;
-  double all_ = 0;
+  double count_;
+  const std::function<void(double)>& report_;
   mutable double read_ = 0;
 };
+
+/// Refuses sizes for which the weights have by far too few elements, before memory is allocated for
+/// them. (Where they have a few too few, loading names the tensors.)
+template <class Source>
+void expect_elements(const Source& weights, const LanguageModelOptions& o) {
+  double count = 0;
+  for (const std::string& name : weights.names())
+    count += static_cast<double>(checked_size(weights.shape(name)));
+  const auto real = [](Index size) { return static_cast<double>(size); };
+  const Index E = o.layer.d_model / std::max<Index>(1, o.layer.nhead);
+  const double heads = real(o.layer.nhead) + real(o.layer.num_kv_heads.value_or(o.layer.nhead));
+  const double attention = heads * (real(o.layer.d_k.value_or(E)) + real(o.layer.d_v.value_or(E)));
+  const double layers = real(o.num_layers) * (attention + 2 * real(o.layer.dim_feedforward));
+  const double rows = real(o.vocabulary) + (o.learned_positions ? real(o.max_length) : 0);
+  const double needed = std::max(1.0, real(o.layer.d_model)) * (rows + layers);
+  expect_option(needed <= 4 * count, "LanguageModel", "the number of elements of its parameters",
+                needed, "about that of the weights, " + std::to_string(std::llround(count)));
+}
+
+/// The model of these options with these weights. Errors: FileError, a sentence that begins with
+/// `where`, also for options that do not fit each other or the weights.
+template <class T, class Source>
+LanguageModel<T> read_language_model(const LanguageModelOptions& options, const Source& weights,
+                                     const std::string& where,
+                                     const std::function<void(double)>& on_progress) {
+  try {
+    expect_elements(weights, options);
+    LanguageModel<T> model(options);
+    double count = 0;
+    for (const auto& p : model.parameters()) count += static_cast<double>(p.value.size());
+    model.load_state_dict(ReportingSource(weights, count, on_progress));
+    return model;
+  } catch (const OptionError& error) {
+    throw FileError(where + ": " + error.what());
+  } catch (const ShapeError& error) {
+    throw FileError(where + ": " + error.what());
+  }
+}
 
 }  // namespace detail
 
 /// A published model: its architecture, its sizes and its weights, converted to T. `path` is a GGUF
 /// file of the architecture llama, qwen2, qwen3 or gpt2, or a folder of Hugging Face with
 /// config.json (llama, mistral, qwen2, qwen3, gpt2) and the weights as safetensors, in one file or
-/// several. `on_progress` is called with the fraction of the weights that has been read, 0 to 1.
+/// several. `on_progress` is called with the fraction of the weights that has been read, up to 1.
 ///
 ///   const LanguageModel<float> model = load_language_model<float>("SmolLM2-135M-Instruct.gguf");
 ///
-/// Errors: FileError, one sentence, for a file that cannot be read, another architecture, and what
-/// would change the results and is not supported; those of LanguageModel and its load_state_dict.
+/// Errors: FileError, one sentence, for a file that cannot be read, another architecture, sizes and
+/// weights that do not fit each other, and what would change the results and is not supported.
 template <class T>
 LanguageModel<T> load_language_model(const std::filesystem::path& path,
                                      const std::function<void(double)>& on_progress = {}) {
-  if (std::filesystem::is_directory(path)) {
-    const std::filesystem::path config = path / "config.json";
-    if (!std::filesystem::is_regular_file(config))
-      throw FileError("load_language_model: the folder \"" + path.string() +
-                      "\" must have a file config.json");
-    LanguageModel<T> model(detail::read_config(config));
+  const std::string where = "load_language_model: \"" + path.string() + "\"";
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    const LanguageModelOptions options = detail::read_config(path);
     const ShardedSafeTensors weights = load_safetensors_folder(path);
-    model.load_state_dict(detail::ReportingSource(weights, on_progress));
-    return model;
+    return detail::read_language_model<T>(options, weights, where, on_progress);
   }
   const Gguf file = load_gguf(path);
-  LanguageModel<T> model(detail::gguf_options(file, path.string()));
-  const detail::GgufAsHuggingFace weights(file, model.options);
-  const auto named = detail::gguf_names(model.options.names)(weights);
-  model.load_state_dict(detail::ReportingSource(named, on_progress));
-  return model;
+  const LanguageModelOptions options = detail::gguf_options(file, where);
+  const detail::GgufAsHuggingFace stored(file, options);
+  const auto weights = detail::gguf_names(options.names)(stored);
+  return detail::read_language_model<T>(options, weights, where, on_progress);
 }
 
 }  // namespace ATTN_ABI

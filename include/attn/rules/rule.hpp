@@ -23,8 +23,8 @@ inline namespace ATTN_ABI {
 ///   std::optional<Align> align
 ///       a member that names the rule's alignment; with L ≠ S somebody must then name one
 ///   static constexpr bool same_for_heads = true
-///       says that the rule never reads the head of a position: query heads that share keys may then
-///       be computed together, which makes decoding with grouped-query attention faster
+///       says that the rule never reads the head of a position: query heads that share keys may
+///       then be computed together, which makes decoding with grouped-query attention faster
 ///
 /// Speed: written with `const auto& at` (and `auto` for the result of `allows`) instead of
 /// `Position`, the same formula is evaluated for a vector of queries at once: T is then

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <attn/io/gguf.hpp>
+#include <attn/io/name_map.hpp>
+#include <attn/nn/language_model_names.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// The names of a GGUF file's tensors, and Hugging Face's.
+inline NameMap gguf_names(ParameterNames names) {
+  if (names == ParameterNames::gpt2)
+    return NameMap({{"transformer.wte.{}", {"token_embd.{}"}},
+                    {"transformer.wpe.{}", {"position_embd.{}"}},
+                    {"transformer.h.{}.ln_1.{}", {"blk.{}.attn_norm.{}"}},
+                    {"transformer.h.{}.attn.c_attn.{}", {"blk.{}.attn_qkv.{}"}},
+                    {"transformer.h.{}.attn.c_proj.{}", {"blk.{}.attn_output.{}"}},
+                    {"transformer.h.{}.ln_2.{}", {"blk.{}.ffn_norm.{}"}},
+                    {"transformer.h.{}.mlp.c_fc.{}", {"blk.{}.ffn_up.{}"}},
+                    {"transformer.h.{}.mlp.c_proj.{}", {"blk.{}.ffn_down.{}"}},
+                    {"transformer.ln_f.{}", {"output_norm.{}"}},
+                    {"lm_head.{}", {"output.{}"}}});
+  return NameMap({{"model.embed_tokens.{}", {"token_embd.{}"}},
+                  {"model.layers.{}.input_layernorm.{}", {"blk.{}.attn_norm.{}"}},
+                  {"model.layers.{}.self_attn.q_proj.{}", {"blk.{}.attn_q.{}"}},
+                  {"model.layers.{}.self_attn.k_proj.{}", {"blk.{}.attn_k.{}"}},
+                  {"model.layers.{}.self_attn.v_proj.{}", {"blk.{}.attn_v.{}"}},
+                  {"model.layers.{}.self_attn.o_proj.{}", {"blk.{}.attn_output.{}"}},
+                  {"model.layers.{}.self_attn.q_norm.{}", {"blk.{}.attn_q_norm.{}"}},
+                  {"model.layers.{}.self_attn.k_norm.{}", {"blk.{}.attn_k_norm.{}"}},
+                  {"model.layers.{}.post_attention_layernorm.{}", {"blk.{}.ffn_norm.{}"}},
+                  {"model.layers.{}.mlp.gate_proj.{}", {"blk.{}.ffn_gate.{}"}},
+                  {"model.layers.{}.mlp.up_proj.{}", {"blk.{}.ffn_up.{}"}},
+                  {"model.layers.{}.mlp.down_proj.{}", {"blk.{}.ffn_down.{}"}},
+                  {"model.norm.{}", {"output_norm.{}"}},
+                  {"lm_head.{}", {"output.{}"}}},
+                 {"rope_freqs.{}"});
+}
+
+/// A GGUF file's tensors with the rows and columns that Hugging Face's have: GGUF has the two
+/// elements of a rotated pair of Llama's queries and keys beside each other, and the matrices of
+/// GPT-2's layers transposed.
+class GgufAsHuggingFace {
+ public:
+  GgufAsHuggingFace(const Gguf& file, const LanguageModelOptions& options)
+      : file_(file),
+        heads_(options.layer.nhead),
+        key_heads_(options.layer.num_kv_heads.value_or(heads_)),
+        architecture_(file.metadata<std::string>("general.architecture")) {}
+
+  std::vector<std::string> names() const { return file_.names(); }
+  std::vector<Index> shape(const std::string& name) const {
+    std::vector<Index> shape = file_.shape(name);
+    if (is_transposed(name)) std::reverse(shape.begin(), shape.end());
+    return shape;
+  }
+  template <class T>
+  void read(const std::string& name, std::span<T> to) const {
+    file_.read(name, to);
+    if (is_transposed(name)) {
+      const std::vector<T> stored(to.begin(), to.end());
+      transpose_into<T>(stored, file_.shape(name).front(), to);
+    } else if (architecture_ == "llama") {
+      if (is_part(name, ".attn_q.")) separate_pairs(to, file_.shape(name).front(), heads_);
+      if (is_part(name, ".attn_k.")) separate_pairs(to, file_.shape(name).front(), key_heads_);
+    }
+  }
+
+ private:
+  static bool is_part(const std::string& name, const char* part) {
+    return name.find(part) != name.npos;
+  }
+  bool is_transposed(const std::string& name) const {
+    if (architecture_ != "gpt2" || file_.shape(name).size() != 2) return false;
+    return is_part(name, ".attn_qkv.") || is_part(name, ".attn_output.") ||
+           is_part(name, ".ffn_up.") || is_part(name, ".ffn_down.");
+  }
+  /// Of a matrix with this many rows: rows 2i and 2i + 1 of each head become rows i and E/2 + i.
+  template <class T>
+  static void separate_pairs(std::span<T> matrix, Index rows, Index heads) {
+    const Index E = rows / heads, columns = std::ssize(matrix) / rows;
+    std::vector<T> stored(static_cast<std::size_t>(E * columns));
+    for (Index h = 0; h < heads; ++h) {
+      const auto head = matrix.begin() + h * E * columns;
+      std::copy_n(head, E * columns, stored.begin());
+      for (Index i = 0; i < E; ++i) {
+        const Index to = i % 2 * (E / 2) + i / 2;
+        std::copy_n(stored.begin() + i * columns, columns, head + to * columns);
+      }
+    }
+  }
+
+  Gguf file_;
+  Index heads_, key_heads_;
+  std::string architecture_;
+};
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,92 @@
+#include <gmock/gmock.h>
+
+#include <attn/io/language_model.hpp>
+#include <filesystem>
+
+#include "support/plain_attention.hpp"
+
+// Against what Hugging Face's transformers computes in float64: see
+// tests/data/make_language_model_folders.py.
+
+namespace {
+
+using attn::Index, attn::Tensor, std::string, std::vector;
+namespace fs = std::filesystem;
+
+const fs::path models = fs::path(ATTN_TESTS_DATA) / "language_models";
+
+/// Every model: the name of a folder, or of a GGUF file.
+vector<string> names() {
+  vector<string> result;
+  for (const auto& file : fs::directory_iterator(models / "expected"))
+    result.push_back(file.path().stem().string());
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+class PublishedModel : public testing::TestWithParam<string> {
+ protected:
+  attn::SafeTensors expected =
+      attn::load_safetensors(models / "expected" / (GetParam() + ".safetensors"));
+  Tensor<Index, 2> tokens = expected.get<Index, 2>("tokens");
+  Tensor<double, 3> logits = expected.get<double, 3>("logits");
+};
+
+TEST_P(PublishedModel, HasTheLogitsOfTransformers) {
+  const auto model = attn::load_language_model<double>(models / GetParam());
+  EXPECT_LT(largest_gap(model(tokens), logits), 1e-9);
+}
+
+TEST_P(PublishedModel, IsReadAsFloat) {
+  const auto model = attn::load_language_model<float>(models / GetParam());
+  EXPECT_LT(largest_gap(model(tokens), logits), 1e-4);
+}
+
+TEST_P(PublishedModel, ReportsWhatItHasReadUpToOne) {
+  vector<double> reports;
+  const auto model = attn::load_language_model<float>(
+      models / GetParam(), [&](double fraction) { reports.push_back(fraction); });
+  EXPECT_EQ(std::ssize(reports), std::ssize(model.parameters()));
+  EXPECT_TRUE(std::is_sorted(reports.begin(), reports.end()));
+  EXPECT_GT(reports.front(), 0);
+  EXPECT_EQ(reports.back(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, PublishedModel, testing::ValuesIn(names()), [](const auto& one) {
+  string name = one.param;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+});
+
+TEST(LoadLanguageModel, KnowsEveryKindOfFile) {
+  EXPECT_THAT(names(),
+              testing::IsSupersetOf({"llama", "llama.gguf", "llama_3", "llama_3.gguf", "llama_3_5",
+                                     "llama_linear", "llama_linear.gguf", "llama_q8_0.gguf",
+                                     "llama_sharded", "mistral", "mistral_5", "qwen2", "qwen2.gguf",
+                                     "qwen2_5", "qwen3", "qwen3.gguf", "gpt2", "gpt2.gguf"}));
+}
+
+TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
+  for (const char* name : {"llama", "qwen2", "qwen3", "gpt2"}) {
+    const auto folder = attn::load_language_model<double>(models / name);
+    const auto file = attn::load_language_model<double>(models / (string(name) + ".gguf"));
+    const auto one = folder.parameters(), other = file.parameters();
+    ASSERT_EQ(one.size(), other.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      EXPECT_EQ(one[i].name, other[i].name);
+      EXPECT_TRUE(std::ranges::equal(one[i].value, other[i].value)) << name << ": " << one[i].name;
+    }
+  }
+}
+
+TEST(LoadLanguageModel, IsSavedUnderTheNamesOfTheFolder) {
+  for (const char* name : {"llama", "gpt2"}) {
+    const auto state = attn::load_language_model<float>(models / name).state_dict();
+    const attn::SafeTensors stored = attn::load_safetensors(models / name / "model.safetensors");
+    EXPECT_THAT(state.names(), testing::UnorderedElementsAreArray(stored.names()));
+    for (const string& tensor : stored.names())
+      EXPECT_THAT(state.values(tensor), testing::ElementsAreArray(stored.values<float>(tensor)));
+  }
+}
+
+}  // namespace
