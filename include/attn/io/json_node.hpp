@@ -113,6 +113,7 @@ class JsonNode {
   }
   bool is_text() const { return value_->is_string(); }
   bool is_object() const { return value_->is_object(); }
+  bool is_null() const { return value_->is_null(); }
 
   std::vector<JsonNode> elements() const {
     if (!value_->is_array()) fail_at_value("an array");
