@@ -60,7 +60,7 @@ namespace detail {
 class TokenSampler {
  public:
   explicit TokenSampler(const SamplingOptions& options)
-      : options_(&options), random_(options.seed) {}
+      : options_(&options), random_{options.seed} {}
 
   /// The token after `tokens`, by the logits of each. Errors: OptionError if no token is possible.
   template <class T>
