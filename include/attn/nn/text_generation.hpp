@@ -120,10 +120,10 @@ template <class Model>
 auto begin_texts(const Model& model, const std::vector<std::vector<Index>>& prompts,
                  const std::vector<GrowingText>& texts, Index longest) {
   using Cache = decltype(model.cache(1, 1));
+  using Logits = decltype(model.last_logits({}, std::declval<Cache&>()));
   std::vector<Cache> caches;
   std::vector<Index> numbers;
-  auto logits = decltype(model.last_logits({}, caches[0]))::for_overwrite(
-      {std::ssize(prompts), model.options.vocabulary});
+  auto logits = Logits::for_overwrite({std::ssize(prompts), model.options.vocabulary});
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     if (!texts[i].can_grow()) continue;
     caches.push_back(model.cache(1, longest));
@@ -131,8 +131,9 @@ auto begin_texts(const Model& model, const std::vector<std::vector<Index>>& prom
     copy(first[0], logits.view()[std::ssize(numbers)]);
     numbers.push_back(static_cast<Index>(i));
   }
-  return GrowingTexts{caches.empty() ? model.cache(0, 0) : Cache::join(caches), std::move(logits),
-                      std::move(numbers)};
+  return GrowingTexts<typename Logits::Scalar>{
+      caches.empty() ? model.cache(0, 0) : Cache::join(caches), std::move(logits),
+      std::move(numbers)};
 }
 
 /// Continues several prompts, those that have not ended together.
