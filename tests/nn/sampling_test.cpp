@@ -23,7 +23,8 @@ vector<double> plain(vector<double> logits, const vector<Index>& tokens, const S
   };
   vector<std::size_t> order(V);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return p[a] > p[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](auto a, auto b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
   if (o.top_k > 0)
     for (std::size_t i = std::size_t(o.top_k); i < V; ++i) p[order[i]] = 0;
   normalize();
