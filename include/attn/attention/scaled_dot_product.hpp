@@ -192,10 +192,9 @@ class ScaledDotProductAttention {
   void run(const Call<T, Keys, Values>& call, const R& rule, const std::optional<Offsets>& offsets,
            const AttentionOutputs<T>& outputs) const {
     const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
-    if constexpr (SameForHeads<R>)
-      if (call.has_groups(outputs))
-        return call.by_groups().forward(kernel, bound, call.by_groups(outputs));
-    call.forward(kernel, bound, outputs);
+    const bool by_groups = SameForHeads<R> && call.has_groups(outputs);
+    const Call<T, Keys, Values> computed = by_groups ? call.by_groups() : call;
+    computed.forward(kernel, bound, by_groups ? call.by_groups(outputs) : outputs);
   }
 
   /// 1/√E; where E = 0 every score is an empty sum, and 1 keeps it 0.
