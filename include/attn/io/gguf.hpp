@@ -6,6 +6,7 @@
 #include <attn/io/gguf_metadata.hpp>
 #include <attn/io/gguf_values.hpp>
 #include <attn/io/pickle.hpp>
+#include <attn/io/tensor_file.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -28,7 +29,7 @@ inline namespace ATTN_ABI {
 ///
 /// Errors: FileError if there is no tensor or key of that name, its type is another or cannot be
 /// read, or a value is lost by conversion; ShapeError if the number of axes is another.
-class Gguf {
+class Gguf : public TensorFile<Gguf> {
  public:
   /// The keys of the metadata, sorted.
   std::vector<std::string> metadata_keys() const { return keys(content_->header.metadata); }
@@ -59,48 +60,8 @@ class Gguf {
     throw FileError(where(name) + " has the " + tensor.type_name() + ", whose size is not known");
   }
 
-  /// `file.get<float, 2>("output.weight")`, converted to T.
-  template <class T, int N>
-  Tensor<T, N> get(const std::string& name) const {
-    const detail::GgufTensorValues values = values_of(name);
-    const std::vector<Index>& stored = shape(name);
-    if (stored.size() != static_cast<std::size_t>(N))
-      throw ShapeError(where(name) + " must have the number of axes that is asked for, " +
-                       std::to_string(N) + ", but has the shape " + to_string(stored));
-    Shape<N> shape;
-    std::copy(stored.begin(), stored.end(), shape.begin());
-    auto result = Tensor<T, N>::for_overwrite(shape);
-    values.read(std::span<T>(result.data(), static_cast<std::size_t>(result.size())), where(name));
-    return result;
-  }
-
-  /// All values in row-major order, whatever the shape: also of a scalar, which has no axes.
-  template <class T>
-    requires(!std::is_same_v<T, bool>)
-  std::vector<T> values(const std::string& name) const {
-    const detail::GgufTensorValues values = values_of(name);
-    std::vector<T> result(static_cast<std::size_t>(checked_size(shape(name), sizeof(T))));
-    values.read(std::span<T>(result), where(name));
-    return result;
-  }
-
-  /// Fills a span of as many values as the shape has. Where it throws, the span holds values before
-  /// the one that is lost.
-  template <class T>
-  void read(const std::string& name, std::span<T> to) const {
-    const detail::GgufTensorValues values = values_of(name);
-    if (static_cast<Index>(to.size()) != checked_size(shape(name)))
-      throw ShapeError(where(name) + " must be read into as many values as its shape " +
-                       to_string(shape(name)) + " has, not " + std::to_string(to.size()));
-    values.read(to, where(name));
-  }
-  /// Throws where reading the whole tensor as T would.
-  template <class T>
-  void check(const std::string& name) const {
-    values_of(name).template check<T>(where(name));
-  }
-
  private:
+  friend TensorFile<Gguf>;
   friend Gguf load_gguf(const std::filesystem::path& path);
 
   struct Content {

@@ -4,6 +4,7 @@
 #include <attn/io/pickle.hpp>
 #include <attn/io/safetensors_header.hpp>
 #include <attn/io/safetensors_writer.hpp>
+#include <attn/io/tensor_file.hpp>
 #include <map>
 #include <memory>
 
@@ -18,7 +19,7 @@ inline namespace ATTN_ABI {
 /// a shape, but is refused where its values or its `dtype` are asked for.
 /// Errors: FileError if there is no entry of that name, its type cannot be read or a value is lost
 /// by conversion; ShapeError if the number of axes is another.
-class SafeTensors {
+class SafeTensors : public TensorFile<SafeTensors> {
  public:
   const std::map<std::string, std::string>& metadata() const { return content_->header.metadata; }
   /// The tensors' names, sorted.
@@ -38,48 +39,8 @@ class SafeTensors {
                     ", which is not supported; these are: " + detail::supported_dtypes());
   }
 
-  /// `file.get<float, 2>("weight")`, converted to T.
-  template <class T, int N>
-  Tensor<T, N> get(const std::string& name) const {
-    const detail::FileValues values = values_of(name);
-    const std::vector<Index>& stored = shape(name);
-    if (stored.size() != static_cast<std::size_t>(N))
-      throw ShapeError(where(name) + " must have the number of axes that is asked for, " +
-                       std::to_string(N) + ", but has the shape " + to_string(stored));
-    Shape<N> shape;
-    std::copy(stored.begin(), stored.end(), shape.begin());
-    auto result = Tensor<T, N>::for_overwrite(shape);
-    values.read(std::span<T>(result.data(), static_cast<std::size_t>(result.size())), where(name));
-    return result;
-  }
-
-  /// All values in row-major order, whatever the shape: also of a scalar, which has no axes.
-  template <class T>
-    requires(!std::is_same_v<T, bool>)
-  std::vector<T> values(const std::string& name) const {
-    const detail::FileValues values = values_of(name);
-    std::vector<T> result(static_cast<std::size_t>(checked_size(shape(name), sizeof(T))));
-    values.read(std::span<T>(result), where(name));
-    return result;
-  }
-
-  /// Fills a span of as many values as the shape has. Where it throws, the span holds the values
-  /// before the one that is lost.
-  template <class T>
-  void read(const std::string& name, std::span<T> to) const {
-    const detail::FileValues values = values_of(name);
-    if (static_cast<Index>(to.size()) != checked_size(shape(name)))
-      throw ShapeError(where(name) + " must be read into as many values as its shape " +
-                       to_string(shape(name)) + " has, not " + std::to_string(to.size()));
-    values.read(to, where(name));
-  }
-  /// Throws where reading the whole entry as T would.
-  template <class T>
-  void check(const std::string& name) const {
-    values_of(name).template check<T>(where(name));
-  }
-
  private:
+  friend TensorFile<SafeTensors>;
   friend SafeTensors load_safetensors(const std::filesystem::path& path);
 
   struct Content {
