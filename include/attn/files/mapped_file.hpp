@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace attn {
@@ -23,6 +24,10 @@ inline SharedBytes mapped_bytes(std::FILE* file) {
   const std::span<const std::byte> bytes = map_file(file);
   if (bytes.empty()) return {};
   return {{bytes.data(), [bytes](const std::byte*) { unmap_file(bytes); }}, bytes.size()};
+}
+
+inline std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 /// The rest of a file, read into memory; no data, with the reason in errno, where that fails.

@@ -121,7 +121,7 @@ inline Gguf load_gguf(const std::filesystem::path& path) {
   const std::string where = "load_gguf: \"" + path.string() + "\"";
   MappedFile file(path, "load_gguf");
   const std::span<const std::byte> bytes = file.bytes();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = detail::text_of(bytes);
   detail::refuse_pickle(text, path, where);
   if (!text.starts_with("GGUF") && text.size() > 8 && text[8] == '{')
     throw FileError(where + ": the file is a safetensors file, which load_safetensors opens");

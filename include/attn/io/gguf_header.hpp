@@ -18,8 +18,7 @@ struct GgufHeader {
 inline void read_gguf_version(GgufReader& reader) {
   constexpr std::string_view magic = "GGUF";
   const auto begin = reader.rest().first(std::min(reader.rest().size(), magic.size()));
-  if (std::string_view(reinterpret_cast<const char*>(begin.data()), begin.size()) != magic)
-    reader.fail("the file must begin with GGUF, which it does not");
+  if (text_of(begin) != magic) reader.fail("the file must begin with GGUF, which it does not");
   reader.bytes(magic.size(), "the beginning");
   const auto version = reader.integer<std::uint32_t>("the version");
   if (version >= 1 << 24 && version % (1 << 24) == 0)

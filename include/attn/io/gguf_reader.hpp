@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/core/error.hpp>
+#include <attn/files/mapped_file.hpp>
 #include <attn/io/byte_order.hpp>
 #include <string>
 #include <string_view>
@@ -44,7 +45,7 @@ class GgufReader {
       fail(text_of(part) + " has the length " + std::to_string(length) + ", but " +
            std::to_string(rest().size()) + " bytes follow");
     const auto text = bytes(static_cast<std::size_t>(length), part);
-    return {reinterpret_cast<const char*>(text.data()), text.size()};
+    return detail::text_of(text);
   }
 
   [[noreturn]] void fail(const std::string& what) const { throw FileError(where_ + ": " + what); }

@@ -51,9 +51,7 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& where
 /// Parses a file. Errors: FileError, a sentence that begins with the function and the path.
 inline nlohmann::json read_json(const std::filesystem::path& path, const std::string& function) {
   const MappedFile file(path, function);
-  const auto bytes = file.bytes();
-  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                    function + ": \"" + path.string() + "\"");
+  return parse_json(text_of(file.bytes()), function + ": \"" + path.string() + "\"");
 }
 
 /// A value of a JSON file together with its place, which an error names: model.merges[3].

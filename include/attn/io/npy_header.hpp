@@ -2,6 +2,7 @@
 
 #include <array>
 #include <attn/core/shape.hpp>
+#include <attn/files/mapped_file.hpp>
 #include <attn/io/byte_order.hpp>
 #include <attn/io/dtype.hpp>
 #include <attn/io/names.hpp>
@@ -160,7 +161,7 @@ inline std::pair<NpyHeader, std::span<const std::byte>> split_npy(std::span<cons
       fail("the file has " + std::to_string(bytes.size()) + " bytes and must have at least " +
            std::to_string(size));
   };
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = text_of(bytes);
   if (text.starts_with("PK\3\4"))
     fail(
         "the file is a zip of arrays, as numpy.savez writes; save one array by itself with "

@@ -88,7 +88,7 @@ inline SafeTensors load_safetensors(const std::filesystem::path& path) {
   const std::string where = "load_safetensors: \"" + path.string() + "\"";
   MappedFile file(path, "load_safetensors");
   const std::span<const std::byte> bytes = file.bytes();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string_view text = detail::text_of(bytes);
   detail::refuse_pickle(text, path, where);
   constexpr std::size_t prefix = sizeof(std::uint64_t);
   if (bytes.size() < prefix)

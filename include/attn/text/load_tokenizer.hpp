@@ -57,7 +57,8 @@ inline Tokenizer load_tokenizer(const std::filesystem::path& path) {
     if (!std::filesystem::is_regular_file(file))
       throw FileError("load_tokenizer: \"" + path.string() + "\" has no file tokenizer.json");
   }
-  const bool is_gguf = detail::text_of(MappedFile(file, "load_tokenizer")).starts_with("GGUF");
+  const bool is_gguf =
+      detail::text_of(MappedFile(file, "load_tokenizer").bytes()).starts_with("GGUF");
   const std::string where = "load_tokenizer: \"" + file.string() + "\"";
   return Tokenizer(is_gguf ? detail::load_tokenizer_gguf(file) : detail::load_tokenizer_json(file),
                    where);

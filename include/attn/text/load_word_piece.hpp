@@ -38,7 +38,7 @@ inline TokenizerDescription uncased_bert(std::vector<std::string> pieces,
 inline Tokenizer load_word_piece(const std::filesystem::path& path) {
   const std::string where = "load_word_piece: \"" + path.string() + "\"";
   const MappedFile file(path, "load_word_piece");
-  std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  std::string_view text = detail::text_of(file.bytes());
   std::vector<std::string> pieces;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

@@ -151,22 +151,16 @@ inline std::optional<Index> usual_end(const TokenizerDescription& description) {
   return std::nullopt;
 }
 
-inline std::string_view text_of(const MappedFile& file) {
-  const std::span<const std::byte> bytes = file.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 /// A tokenizer.json, and the tokenizer_config.json beside it, which says how a sequence begins and
 /// ends. Where there is none, or it does not say, a usual name tells the end.
 inline TokenizerDescription load_tokenizer_json(const std::filesystem::path& path) {
   const std::string where = "load_tokenizer: \"" + path.string() + "\"";
   TokenizerDescription description =
-      tokenizer_of_json(text_of(MappedFile(path, "load_tokenizer")), where);
+      tokenizer_of_json(text_of(MappedFile(path, "load_tokenizer").bytes()), where);
   const std::filesystem::path beside = path.parent_path() / "tokenizer_config.json";
   if (std::filesystem::is_regular_file(beside)) {
     const std::string config_where = "load_tokenizer: \"" + beside.string() + "\"";
-    const nlohmann::json json =
-        parse_json(text_of(MappedFile(beside, "load_tokenizer")), config_where);
+    const nlohmann::json json = read_json(beside, "load_tokenizer");
     const JsonNode config(json, "", config_where);
     description.begin = read_named_token(config, "bos_token", description.tokens);
     description.end = read_named_token(config, "eos_token", description.tokens);
