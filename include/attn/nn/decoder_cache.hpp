@@ -1,8 +1,6 @@
 #pragma once
 
-#include <algorithm>
 #include <attn/nn/key_value_cache.hpp>
-#include <span>
 #include <vector>
 
 namespace attn {
@@ -14,23 +12,6 @@ template <class T>
 struct DecoderLayerCache {
   KeyValueCache<T> self, memory;
 };
-
-namespace detail {
-
-/// The result of `step`, which appends positions to the caches of layers. If it throws, the caches
-/// are as they were.
-template <class T, class Step>
-auto append_or_restore(std::span<DecoderLayerCache<T>> layers, Step&& step) {
-  const Index length = layers.empty() ? 0 : layers.front().self.length();
-  try {
-    return step();
-  } catch (...) {
-    for (auto& layer : layers) layer.self.truncate(std::min(length, layer.self.length()));
-    throw;
-  }
-}
-
-}  // namespace detail
 
 /// What a decoder keeps between decoding steps.
 template <class T>

@@ -36,19 +36,6 @@ struct EncoderCache {
     }
     return joined;
   }
-
-  /// The result of `step`, which appends positions to all layers. If it throws, the caches are as
-  /// they were.
-  template <class Step>
-  auto append_or_restore(Step&& step) {
-    const Index before = length();
-    try {
-      return step();
-    } catch (...) {
-      for (auto& layer : layers) layer.remove_last(layer.length() - before);
-      throw;
-    }
-  }
 };
 
 }  // namespace ATTN_ABI

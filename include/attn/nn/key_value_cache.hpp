@@ -4,6 +4,7 @@
 #include <attn/attention/tiled.hpp>
 #include <attn/core/option.hpp>
 #include <attn/core/tensor.hpp>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -230,5 +231,22 @@ class KeyValueCache {
   std::vector<Sequence> sequences_;
 };
 
+namespace detail {
+
+/// The result of `step`, which appends positions to the cache `growing` of each layer: a member, or
+/// std::identity. If it throws, the caches are as they were.
+template <class Layers, class Growing, class Step>
+auto append_or_restore(Layers&& layers, Growing growing, Step&& step) {
+  const auto length = [&](auto& layer) { return std::invoke(growing, layer).length(); };
+  const Index before = layers.empty() ? 0 : length(layers.front());
+  try {
+    return step();
+  } catch (...) {
+    for (auto& layer : layers) std::invoke(growing, layer).remove_last(length(layer) - before);
+    throw;
+  }
+}
+
+}  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -4,6 +4,7 @@
 #include <attn/nn/multi_head_attention.hpp>
 #include <attn/nn/residual.hpp>
 #include <attn/nn/stack.hpp>
+#include <span>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -104,7 +105,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       return multihead_attn.attend(queries, cache.memory, memory_rule, memory_offsets)
           .reshape({BB, L, D});
     };
-    return detail::append_or_restore(std::span(&cache, 1), [&] {
+    return detail::append_or_restore(std::span(&cache, 1), &DecoderLayerCache<T>::self, [&] {
       return sublayers(*this, tgt, attend_to_self, attend_to_memory);
     });
   }
@@ -188,7 +189,7 @@ class TransformerDecoder : public Module<TransformerDecoder<T, Kernel>, T>,
       throw ShapeError("TransformerDecoder: the cache has " + std::to_string(cache.layers.size()) +
                        " layers and must have those of the decoder, " +
                        std::to_string(this->layers.size()));
-    return detail::append_or_restore(std::span(cache.layers), [&] {
+    return detail::append_or_restore(cache.layers, &DecoderLayerCache<T>::self, [&] {
       auto layer_cache = cache.layers.begin();
       return this->pass(*this, tgt, [&](const auto& layer, const auto& x) {
         return layer.step(x, *layer_cache++, tgt_rule, memory_rule, memory_offsets);

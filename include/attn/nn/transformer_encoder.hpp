@@ -131,7 +131,7 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
       throw ShapeError("TransformerEncoder: the cache has " + std::to_string(cache.layers.size()) +
                        " layers and must have those of the encoder, " +
                        std::to_string(this->layers.size()));
-    return cache.append_or_restore([&] {
+    return detail::append_or_restore(cache.layers, std::identity{}, [&] {
       auto layer_cache = cache.layers.begin();
       return this->pass(*this, src, [&](const auto& layer, const auto& x) {
         return layer.step(x, *layer_cache++, rule);
