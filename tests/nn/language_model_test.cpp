@@ -38,9 +38,7 @@ template <class Kernel = attn::Tiled>
 LanguageModel<float, Kernel> made(const attn::LanguageModelOptions& options) {
   attn::Random random{5};
   LanguageModel<float, Kernel> model(options, random);
-  for (const auto& p : model.parameters())
-    if (p.shape.size() == 2)
-      random.normal(attn::TensorView<float, 2>(p.edit().data(), {p.shape[0], p.shape[1]}), 0, 0.4);
+  for_each_matrix(model.parameters(), [&](const auto& matrix) { random.normal(matrix, 0, 0.4); });
   return model;
 }
 

@@ -59,8 +59,7 @@ class GgufAsHuggingFace {
   void read(const std::string& name, std::span<T> to) const {
     file_.read(name, to);
     if (is_transposed(name)) {
-      const std::vector<T> stored(to.begin(), to.end());
-      transpose_into<T>(stored, file_.shape(name).front(), to);
+      transpose_in_place(to, file_.shape(name).front());
     } else if (architecture_ == "llama") {
       if (is_part(name, ".attn_q.")) separate_pairs(to, file_.shape(name).front(), heads_);
       if (is_part(name, ".attn_k.")) separate_pairs(to, file_.shape(name).front(), key_heads_);

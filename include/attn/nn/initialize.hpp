@@ -15,13 +15,16 @@ void xavier_uniform(const TensorView<T, 2>& weight, Random& random) {
   const double bound = std::sqrt(6.0 / static_cast<double>(fans));
   random.uniform(weight, -bound, bound);
 }
-/// The same for every matrix among a model's parameters, as PyTorch's `Transformer` initializes
-/// them.
+/// f(matrix) for every matrix among a model's parameters, to be changed.
+template <class T, class F>
+void for_each_matrix(const std::vector<NamedParameter<T>>& parameters, F&& f) {
+  for (const auto& p : parameters)
+    if (p.shape.size() == 2) f(TensorView<T, 2>(p.edit().data(), {p.shape[0], p.shape[1]}));
+}
+/// xavier_uniform of every matrix, as PyTorch's `Transformer` initializes them.
 template <class T>
 void xavier_uniform_matrices(const std::vector<NamedParameter<T>>& parameters, Random& random) {
-  for (const auto& p : parameters)
-    if (p.shape.size() == 2)
-      xavier_uniform(TensorView<T, 2>(p.edit().data(), {p.shape[0], p.shape[1]}), random);
+  for_each_matrix(parameters, [&](const auto& matrix) { xavier_uniform(matrix, random); });
 }
 
 /// U(−1/√fan_in, 1/√fan_in), as PyTorch's `Linear` initializes its weight and its bias.

@@ -131,9 +131,8 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
 
   void initialize(Random& random) {
     const double residual = 0.02 / std::sqrt(2.0 * static_cast<double>(options.num_layers));
-    for (const auto& p : this->parameters())
-      if (p.shape.size() == 2)
-        random.normal(TensorView<T, 2>(p.edit().data(), {p.shape[0], p.shape[1]}), 0, 0.02);
+    for_each_matrix(this->parameters(),
+                    [&](const auto& matrix) { random.normal(matrix, 0, 0.02); });
     for (auto& layer : encoder.layers) {
       random.normal(layer.self_attn.out_proj.weight.edit(), 0, residual);
       random.normal(layer.feed_forward.linear2.weight.edit(), 0, residual);
@@ -144,8 +143,8 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     StateDict<T> state;
     for (const auto& p : this->parameters()) {
       if (detail::is_transposed(options.names, p.name)) {
-        std::vector<T> transposed(p.value.size());
-        detail::transpose_into<T>(p.value, p.shape[0], transposed);
+        std::vector<T> transposed(p.value.begin(), p.value.end());
+        detail::transpose_in_place(std::span<T>(transposed), p.shape[0]);
         state.set(p.name, {p.shape[1], p.shape[0]}, transposed);
       } else {
         state.set(p.name, p.shape, p.value);

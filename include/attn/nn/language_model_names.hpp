@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <attn/core/state_source.hpp>
+#include <attn/gemm/transpose.hpp>
 #include <attn/nn/language_model_options.hpp>
 #include <string>
 #include <utility>
@@ -55,13 +55,12 @@ inline bool is_transposed(ParameterNames names, const std::string& name) {
   return false;
 }
 
-/// to (columns, rows) = from (rows, columns)ᵀ
+/// A contiguous matrix of this many rows becomes its transpose.
 template <class T>
-void transpose_into(std::span<const T> from, Index rows, std::span<T> to) {
-  const Index columns = rows > 0 ? std::ssize(from) / rows : 0;
-  for (Index r = 0; r < rows; ++r)
-    for (Index c = 0; c < columns; ++c)
-      to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
+void transpose_in_place(std::span<T> matrix, Index rows) {
+  const Index size = std::ssize(matrix);
+  const Buffer<T> transposed = parallel_transpose(matrix.data(), rows, rows > 0 ? size / rows : 0);
+  std::copy_n(transposed.data(), size, matrix.data());
 }
 
 /// A source with the entries of a language model's parameters, whatever variant of Hugging Face's
@@ -95,10 +94,8 @@ class LanguageModelSource {
     return shape;
   }
   void read(const std::string& name, std::span<T> to) const {
-    if (!is_transposed(kind_, name)) return source_->read(full(name), to);
-    std::vector<T> values(to.size());
-    source_->read(full(name), std::span<T>(values));
-    transpose_into<T>(values, source_->shape(full(name)).front(), to);
+    source_->read(full(name), to);
+    if (is_transposed(kind_, name)) transpose_in_place(to, source_->shape(full(name)).front());
   }
   template <class U>
   void check(const std::string& name) const

@@ -30,24 +30,34 @@ struct LanguageModelSizes {
   Index dim_feedforward, num_layers, max_length;
 };
 
-/// Llama   [Touvron23 §2.2]: RMSNorm before each sublayer, rotary positions, grouped-query
-/// attention, SwiGLU, no biases. The output layer is tied, as in the small models.
-inline LanguageModelOptions llama(const LanguageModelSizes& sizes) {
+namespace detail {
+
+/// What Llama and GPT-2 have in common.
+inline LanguageModelOptions decoder_only(const LanguageModelSizes& sizes) {
   return {.vocabulary = sizes.vocabulary,
           .max_length = sizes.max_length,
           .layer = {.d_model = sizes.d_model,
                     .nhead = sizes.nhead,
                     .dim_feedforward = sizes.dim_feedforward,
                     .dropout = 0,
-                    .activation = Activation::swiglu,
                     .layer_norm_eps = 1e-5,
                     .norm_first = true,
-                    .bias = false,
-                    .num_kv_heads = sizes.num_kv_heads,
-                    .norm = NormType::rms_norm,
-                    .rotary = RotaryOptions{},
-                    .separate_projections = true},
+                    .num_kv_heads = sizes.num_kv_heads},
           .num_layers = sizes.num_layers};
+}
+
+}  // namespace detail
+
+/// Llama   [Touvron23 §2.2]: RMSNorm before each sublayer, rotary positions, grouped-query
+/// attention, SwiGLU, no biases. The output layer is tied, as in the small models.
+inline LanguageModelOptions llama(const LanguageModelSizes& sizes) {
+  LanguageModelOptions options = detail::decoder_only(sizes);
+  options.layer.norm = NormType::rms_norm;
+  options.layer.rotary = RotaryOptions{};
+  options.layer.activation = Activation::swiglu;
+  options.layer.bias = false;
+  options.layer.separate_projections = true;
+  return options;
 }
 
 /// Qwen2   [Yang24 §2.2.1]: Llama with biases of q, k and v, and frequencies for longer contexts.
@@ -62,19 +72,11 @@ inline LanguageModelOptions qwen2(const LanguageModelSizes& sizes) {
 /// GPT-2   [Radford19 §2.3]: LayerNorm before each sublayer, learned positions, GELU (by tanh),
 /// biases.
 inline LanguageModelOptions gpt2(const LanguageModelSizes& sizes) {
-  return {.vocabulary = sizes.vocabulary,
-          .max_length = sizes.max_length,
-          .layer = {.d_model = sizes.d_model,
-                    .nhead = sizes.nhead,
-                    .dim_feedforward = sizes.dim_feedforward,
-                    .dropout = 0,
-                    .activation = Activation::gelu_tanh,
-                    .layer_norm_eps = 1e-5,
-                    .norm_first = true,
-                    .num_kv_heads = sizes.num_kv_heads},
-          .num_layers = sizes.num_layers,
-          .learned_positions = true,
-          .names = ParameterNames::gpt2};
+  LanguageModelOptions options = detail::decoder_only(sizes);
+  options.layer.activation = Activation::gelu_tanh;
+  options.learned_positions = true;
+  options.names = ParameterNames::gpt2;
+  return options;
 }
 
 }  // namespace ATTN_ABI

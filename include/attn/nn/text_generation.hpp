@@ -145,8 +145,9 @@ std::vector<std::vector<Index>> generate_texts(const Model& model,
   std::vector<GrowingText> texts;
   Index longest = 0;
   for (const auto& prompt : prompts) {
-    texts.emplace_back(prompt, sampling, longest_text(model, prompt, sampling));
-    longest = std::max(longest, longest_text(model, prompt, sampling));
+    const Index own = longest_text(model, prompt, sampling);
+    texts.emplace_back(prompt, sampling, own);
+    longest = std::max(longest, own);
   }
   const Workspace workspace;
   auto [cache, logits, growing] = begin_texts(model, prompts, texts, longest);
