@@ -2,6 +2,7 @@
 #include <attn/attn.hpp>
 #include <attn/train/gradient_check.hpp>
 
+#include "support/modern_layer.hpp"
 #include "support/tensors.hpp"
 
 // Every layer against finite differences in double, and in float against double.
@@ -83,40 +84,34 @@ TEST(Gradients, OfMultiHeadAttention) {
             bound);
 }
 
+/// Checks the gradients of an encoder and a decoder with dropout. The rules are those of the
+/// encoder, and of the decoder's attention to its memory; its other rule is Causal{}.
+template <class R, class RM>
+void check_stacks(const attn::TransformerStackOptions& options, attn::Random& random, const R& rule,
+                  const RM& memory_rule) {
+  attn::TransformerEncoder<double> encoder(options, random);
+  attn::TransformerDecoder<double> decoder(options, random);
+  const Index D = options.layer.d_model;
+  const auto src = normal<double, 3>(random, {2, 5, D}),
+             memory = normal<double, 3>(random, {2, 4, D});
+  const attn::GradientCheckOptions some{.samples = 12, .dropout = attn::Random{6}};
+  EXPECT_LT(attn::gradient_check([&](const auto& x) { return encoder(x, rule); },
+                                 encoder.parameters(), some, src)
+                .relative(),
+            bound);
+  EXPECT_LT(
+      attn::gradient_check(
+          [&](const auto& x, const auto& m) { return decoder(x, m, attn::Causal{}, memory_rule); },
+          decoder.parameters(), some, src, memory)
+          .relative(),
+      bound);
+}
+
 TEST(Gradients, OfStacksWithRotaryPositionsAndNormsOfQueriesAndKeys) {
   attn::Random random{12};
-  for (const bool norm_first : {false, true}) {
-    const attn::TransformerStackOptions options{
-        .layer = {.d_model = 8,
-                  .nhead = 2,
-                  .dim_feedforward = 6,
-                  .dropout = 0.1,
-                  .activation = attn::Activation::swiglu,
-                  .norm_first = norm_first,
-                  .bias = false,
-                  .num_kv_heads = 1,
-                  .norm = attn::NormType::rms_norm,
-                  .rotary = attn::RotaryOptions{.base = 10, .rotary_dim = 2},
-                  .qk_norm_eps = 1e-6,
-                  .qkv_bias = true,
-                  .separate_projections = norm_first},
-        .num_layers = 2,
-        .final_norm = norm_first};
-    attn::TransformerEncoder<double> encoder(options, random);
-    attn::TransformerDecoder<double> decoder(options, random);
-    const auto src = normal<double, 3>(random, {2, 5, 8}),
-               memory = normal<double, 3>(random, {2, 4, 8});
-    const attn::GradientCheckOptions some{.samples = 12, .dropout = attn::Random{6}};
-    EXPECT_LT(attn::gradient_check([&](const auto& x) { return encoder(x, attn::Causal{}); },
-                                   encoder.parameters(), some, src)
-                  .relative(),
-              bound);
-    EXPECT_LT(attn::gradient_check(
-                  [&](const auto& x, const auto& m) { return decoder(x, m, attn::Causal{}); },
-                  decoder.parameters(), some, src, memory)
-                  .relative(),
-              bound);
-  }
+  for (const bool norm_first : {false, true})
+    check_stacks({.layer = modern_layer(norm_first), .num_layers = 2, .final_norm = norm_first},
+                 random, attn::Causal{}, attn::NoMask{});
 }
 
 TEST(Gradients, OfStacksForEveryActivation) {
@@ -124,35 +119,16 @@ TEST(Gradients, OfStacksForEveryActivation) {
   for (const auto activation :
        {attn::Activation::relu, attn::Activation::gelu, attn::Activation::gelu_tanh,
         attn::Activation::silu, attn::Activation::swiglu})
-    for (const bool norm_first : {false, true}) {
-      const attn::TransformerStackOptions options{.layer = {.d_model = 8,
-                                                            .nhead = 2,
-                                                            .dim_feedforward = 12,
-                                                            .dropout = 0.1,
-                                                            .activation = activation,
-                                                            .norm_first = norm_first},
-                                                  .num_layers = 2,
-                                                  .final_norm = norm_first};
-      attn::TransformerEncoder<double> encoder(options, random);
-      attn::TransformerDecoder<double> decoder(options, random);
-      const auto src = normal<double, 3>(random, {2, 5, 8}),
-                 memory = normal<double, 3>(random, {2, 4, 8});
-      const attn::GradientCheckOptions some{.samples = 12, .dropout = attn::Random{6}};
-      EXPECT_LT(attn::gradient_check(
-                    [&](const auto& x) {
-                      return encoder(x, attn::Padding{{5, 3}});
-                    },
-                    encoder.parameters(), some, src)
-                    .relative(),
-                bound);
-      EXPECT_LT(attn::gradient_check(
-                    [&](const auto& x, const auto& m) {
-                      return decoder(x, m, attn::Causal{}, attn::Padding{{4, 2}});
-                    },
-                    decoder.parameters(), some, src, memory)
-                    .relative(),
-                bound);
-    }
+    for (const bool norm_first : {false, true})
+      check_stacks({.layer = {.d_model = 8,
+                              .nhead = 2,
+                              .dim_feedforward = 12,
+                              .dropout = 0.1,
+                              .activation = activation,
+                              .norm_first = norm_first},
+                    .num_layers = 2,
+                    .final_norm = norm_first},
+                   random, attn::Padding{{5, 3}}, attn::Padding{{4, 2}});
 }
 
 template <class T>

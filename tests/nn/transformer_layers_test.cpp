@@ -3,6 +3,7 @@
 #include <attn/nn/summary.hpp>
 
 #include "support/expect_error.hpp"
+#include "support/modern_layer.hpp"
 #include "support/plain_transformer.hpp"
 #include "support/tensors.hpp"
 
@@ -110,31 +111,13 @@ TYPED_TEST(Decoding, StepByStepGivesTheBitsOfTheWhole) {
   }
 }
 
-/// As in Llama and its successors: what the layers of language models are tested with in
-/// train/language_model_cases_test.cpp.
-attn::TransformerLayerOptions modern(bool norm_first) {
-  return {.d_model = 12,
-          .nhead = 3,
-          .dim_feedforward = 10,
-          .dropout = 0.1,
-          .activation = attn::Activation::swiglu,
-          .norm_first = norm_first,
-          .bias = false,
-          .num_kv_heads = 1,
-          .norm = attn::NormType::rms_norm,
-          .rotary = attn::RotaryOptions{.base = 100, .rotary_dim = 2},
-          .qk_norm_eps = 1e-6,
-          .qkv_bias = true,
-          .separate_projections = norm_first};
-}
-
 TYPED_TEST(Decoding, WithRotaryPositionsGivesTheBitsOfTheWhole) {
   using T = TypeParam;
   attn::Random random{25};
   const attn::Causal right{attn::Align::lower_right};
   for (const bool norm_first : {false, true}) {
     const attn::TransformerStackOptions options{
-        .layer = modern(norm_first), .num_layers = 2, .final_norm = norm_first};
+        .layer = modern_layer(norm_first), .num_layers = 2, .final_norm = norm_first};
     attn::TransformerEncoder<T> encoder(options);
     attn::TransformerDecoder<T> decoder(options);
     randomize(encoder, random);
@@ -157,7 +140,7 @@ TYPED_TEST(Decoding, WithRotaryPositionsGivesTheBitsOfTheWhole) {
 TYPED_TEST(Decoding, DoesNotRotateTheAttentionToAMemory) {
   using T = TypeParam;
   attn::Random random{26};
-  attn::TransformerLayerOptions options = modern(true);
+  attn::TransformerLayerOptions options = modern_layer(true);
   attn::TransformerDecoder<T> rotated({.layer = options, .num_layers = 2});
   randomize(rotated, random);
   options.rotary.reset();
@@ -171,7 +154,8 @@ TYPED_TEST(Decoding, DoesNotRotateTheAttentionToAMemory) {
 
 TEST(TransformerEncoder, AStepThatThrowsLeavesItsCacheAsItWas) {
   attn::Random random{5};
-  const attn::TransformerEncoder<float> encoder({.layer = modern(true), .num_layers = 2}, random);
+  const attn::TransformerEncoder<float> encoder({.layer = modern_layer(true), .num_layers = 2},
+                                                random);
   const attn::Causal rule{attn::Align::lower_right};
   const auto x = normal<float, 3>(random, {2, 3, 12});
   const Tensor<float, 3> first = x.slice(1, 0, 2).copy(), last = x.slice(1, 2, 3).copy();
