@@ -17,6 +17,7 @@
 #include <attn/attention/scaled_dot_product.hpp>
 #include <attn/core/nested.hpp>
 #include <attn/core/print.hpp>
+#include <attn/core/quantized.hpp>
 #include <attn/core/random.hpp>
 #include <attn/core/state_dict.hpp>
 #include <attn/math/cross_entropy.hpp>

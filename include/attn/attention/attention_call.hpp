@@ -1,8 +1,6 @@
 #pragma once
 
-#include <attn/attention/attention_inputs.hpp>
-#include <attn/attention/kernel.hpp>
-#include <attn/core/overlap.hpp>
+#include <attn/attention/attention_shapes.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/parallel/task_memory.hpp>
 
@@ -15,65 +13,12 @@ namespace detail {
 /// where it lies: grouped-query attention (GQA), with G = 1 multi-query attention [Ainslie23]. Only
 /// this struct knows of batch, heads, groups and threads.
 template <class T, class Keys, class Values>
-struct AttentionCall {
+struct AttentionCall : AttentionShapes<T, Keys, Values> {
+  using Shapes = AttentionShapes<T, Keys, Values>;
+  using Shapes::batch, Shapes::heads, Shapes::inputs, Shapes::key_heads, Shapes::queries,
+      Shapes::sizes;
   using Task = HeadTask<T, HeadRows<T, Keys>, HeadRows<T, Values>>;
-  AttentionInputs<T, Keys, Values> inputs;
   T scale;
-
-  Index batch() const { return inputs.query.shape()[0]; }
-  Index heads() const { return inputs.query.shape()[1]; }
-  Index queries() const { return inputs.query.shape()[2]; }
-  Index key_heads() const { return Shape<4>(inputs.key.shape())[1]; }
-  HeadSizes sizes() const {
-    return {inputs.query.shape()[3], Shape<4>(inputs.value.shape())[3],
-            Shape<4>(inputs.key.shape())[2]};
-  }
-  ScoreShape scores() const { return {batch(), heads(), queries(), sizes().keys}; }
-  Shape<4> output_shape() const { return {batch(), heads(), queries(), sizes().value_dim}; }
-  Shape<4> weights_shape() const { return {batch(), heads(), queries(), sizes().keys}; }
-  Shape<3> log_sum_exp_shape() const { return {batch(), heads(), queries()}; }
-
-  /// Errors: ShapeError naming the argument that does not fit.
-  void check_inputs() const {
-    const Shape<4>& q = inputs.query.shape();
-    const Shape<4> k = inputs.key.shape(), v = inputs.value.shape();
-    const auto expect = [](bool good, const char* argument, const Shape<4>& got, const char* rule,
-                           Index wanted) {
-      if (!good)
-        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
-                         to_string(got) + " must have " + rule + std::to_string(wanted));
-    };
-    expect(k[0] == q[0], "key", k, "query's batch B = ", q[0]);
-    expect(k[3] == q[3], "key", k, "query's head dimension E = ", q[3]);
-    expect(k[1] == q[1] || (k[1] > 0 && q[1] % k[1] == 0), "key", k,
-           "a number of heads G that divides query's H = ", q[1]);
-    expect(v[0] == k[0], "value", v, "key's batch B = ", k[0]);
-    expect(v[1] == k[1], "value", v, "key's number of heads G = ", k[1]);
-    expect(v[2] == k[2], "value", v, "key's length S = ", k[2]);
-  }
-
-  /// Errors: ShapeError naming the output that does not fit, or that overlaps an input.
-  void check_outputs(const AttentionOutputs<T>& outputs) const {
-    check_output(outputs.output, output_shape(), "output", "(B, H, L, Ev)");
-    if (outputs.weights) check_output(*outputs.weights, weights_shape(), "weights", "(B, H, L, S)");
-    if (outputs.log_sum_exp)
-      check_output(*outputs.log_sum_exp, log_sum_exp_shape(), "log_sum_exp", "(B, H, L)");
-  }
-
-  /// Errors: ShapeError naming what does not fit the inputs.
-  void check_backward(const BackwardInputs<T>& given, const InputGradients<T>& gradients) const {
-    const auto expect = [](const auto& view, const auto& wanted, const char* argument) {
-      if (view.shape() != wanted)
-        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
-                         to_string(view.shape()) + " must have the shape " + to_string(wanted));
-    };
-    expect(given.output, output_shape(), "output");
-    expect(given.log_sum_exp, log_sum_exp_shape(), "log_sum_exp");
-    expect(given.d_output, output_shape(), "d_output");
-    expect(gradients.query, inputs.query.shape(), "d_query");
-    expect(gradients.key, Shape<4>(inputs.key.shape()), "d_key");
-    expect(gradients.value, Shape<4>(inputs.value.shape()), "d_value");
-  }
 
   /// Runs the kernel on all queries, as many of a head at a time as it plans, in parallel; each row
   /// of the output is computed by one task. A head's last queries come first: under a causal rule
@@ -84,6 +29,8 @@ struct AttentionCall {
     static_assert(AttentionKernel<Kernel, T>, "see attention/kernel.hpp for what a kernel has");
     if (outputs.output.size() == 0 && !outputs.weights && !outputs.log_sum_exp) return;
     const KernelPlan plan = kernel.template plan<T>(sizes());
+    if constexpr (DivisibleKernel<Kernel, T>)
+      if (divides_keys(plan, outputs)) return forward_by_keys(kernel, rule, outputs, plan);
     const Index L = queries(), tiles = (L + plan.queries - 1) / plan.queries;
     parallel_for<T>(batch() * heads() * tiles, plan.workspace_size, [&](Index n, T* workspace) {
       const Index head = n / tiles, row = (tiles - 1 - n % tiles) * plan.queries;
@@ -162,6 +109,37 @@ struct AttentionCall {
             {x.strides()[0], group * stride, stride, 1}};
   }
 
+  /// Whether the keys are divided as well: where there are few tasks for the threads, and the states
+  /// do not need much memory.
+  bool divides_keys(const KernelPlan& plan, const AttentionOutputs<T>& outputs) const {
+    constexpr Index most_states = 4096;
+    const Index tasks = batch() * heads(), tiles = tiles_of(plan);
+    return num_threads() > 1 && tasks < 4 * num_threads() && queries() <= plan.queries &&
+           tiles > 1 && tasks * tiles <= most_states && !outputs.weights;
+  }
+  Index tiles_of(const KernelPlan& plan) const {
+    return (sizes().keys + plan.tile_keys - 1) / plan.tile_keys;
+  }
+  /// A task for each tile of keys of each head, whose states are then merged in order.
+  template <class Kernel, Rule R>
+  void forward_by_keys(const Kernel& kernel, const BoundRule<R>& rule,
+                       const AttentionOutputs<T>& outputs, const KernelPlan& plan) const {
+    const Index tiles = tiles_of(plan), S = sizes().keys, all_heads = batch() * heads();
+    const Range rows{0, queries()};
+    const Index size = kernel.state_size(task(0, rows, {0, S}));
+    auto states = Tensor<T, 2>::for_overwrite({all_heads, tiles * size});
+    parallel_for<T>(all_heads * tiles, plan.workspace_size, [&](Index n, T* workspace) {
+      const Index head = n / tiles, first = n % tiles * plan.tile_keys;
+      const Range keys{first, std::min(first + plan.tile_keys, S)};
+      kernel.forward_state(task(head, rows, keys), rule, states.data() + n * size, workspace);
+    });
+    parallel_for<T>(all_heads, plan.workspace_size, [&](Index head, T* workspace) {
+      const std::span<const T> of_head(&states(head, 0), static_cast<std::size_t>(tiles * size));
+      kernel.merge_states(task(head, rows, {0, S}), of_head, outputs_of(outputs, head, rows),
+                          workspace);
+    });
+  }
+
   struct GroupTask {
     Index group;  // of the B·G groups
     Range keys;
@@ -233,27 +211,6 @@ struct AttentionCall {
     const Shape<3>& strides = view.strides();
     return {view.data() + head / heads() * strides[0] + head % heads() * strides[1] + rows.begin,
             {rows.size()}};
-  }
-
-  template <int N>
-  void check_output(const TensorView<T, N>& output, const Shape<N>& wanted, const char* name,
-                    const char* letters) const {
-    if (output.shape() != wanted)
-      throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
-                       to_string(output.shape()) + " must have the shape " + letters + " = " +
-                       to_string(wanted));
-    check_apart(output, name, inputs.query, "query");
-    check_apart(output, name, inputs.key, "key");
-    check_apart(output, name, inputs.value, "value");
-  }
-  template <int N, class Input>
-  static void check_apart(const TensorView<T, N>& output, const char* name, const Input& input,
-                          const char* input_name) {
-    if constexpr (!KeyHeads<Input>)
-      if (overlap(output, input))
-        throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
-                         to_string(output.shape()) + " must not overlap " + input_name + " " +
-                         to_string(input.shape()) + " in memory");
   }
 
   bool scores_are_empty() const { return batch() * heads() * queries() == 0 || sizes().keys == 0; }

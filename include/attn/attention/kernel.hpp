@@ -8,6 +8,7 @@
 #include <attn/rules/no_mask.hpp>
 #include <cmath>
 #include <optional>
+#include <span>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -18,6 +19,9 @@ inline namespace ATTN_ABI {
 ///   rows.transposed(range)         the same rows as columns, the left factor of Vᵀ Pᵀ
 ///   rows.finite(range)             whether all elements of a range of rows are finite
 ///   rows.prefetch(range)           optional: asks the caches for the rows of a range
+///   rows.part(range)               optional: the rows of a range as a part of a matrix of T
+///   rows.unpack(range, to)         optional: writes the rows of a range as T, for rows that are
+///                                  faster to unpack than to read one by one
 /// So rows may lie in pages, be stored in 16 bits, or in 8 bits with a scale for each row.
 template <class X, class T>
 concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range range) {
@@ -32,19 +36,26 @@ concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range ra
 template <class T, class Stored = T>
 class StridedRows {
  public:
-  explicit StridedRows(const TensorView<const Stored, 2>& X)
-      : data_(X.data()), rows_(X.shape()[0]), columns_(X.shape()[1]), stride_(X.strides()[0]) {}
+  /// X has the rows from `first` on.
+  explicit StridedRows(const TensorView<const Stored, 2>& X, Index first = 0)
+      : data_(X.data()),
+        first_(first),
+        rows_(X.shape()[0]),
+        columns_(X.shape()[1]),
+        stride_(X.strides()[0]) {}
 
   Index rows() const { return rows_; }
   Index columns() const { return columns_; }
-  LeftFactor<T, Stored> tile(Range range) const {
-    return {data_ + range.begin * stride_, stride_, 1};
-  }
-  LeftFactor<T, Stored> transposed(Range range) const {
-    return {data_ + range.begin * stride_, 1, stride_};
+  LeftFactor<T, Stored> tile(Range range) const { return {row(range.begin), stride_, 1}; }
+  LeftFactor<T, Stored> transposed(Range range) const { return {row(range.begin), 1, stride_}; }
+  /// The same rows in memory, where they are stored as they are computed with.
+  detail::MatrixPart<const T> part(Range range) const
+    requires std::same_as<T, Stored>
+  {
+    return {row(range.begin), stride_, range.size(), columns_};
   }
   bool finite(Range range) const {
-    const Stored* const first = data_ + range.begin * stride_;
+    const Stored* const first = row(range.begin);
     if constexpr (std::same_as<T, Stored>) {
       return all_finite<T>({first, stride_, range.size(), columns_});
     } else {
@@ -57,12 +68,14 @@ class StridedRows {
   void prefetch(Range range) const {
     constexpr Index cache_line = 64 / sizeof(Stored);
     for (Index j = range.begin; j < range.end; ++j)
-      for (Index e = 0; e < columns_; e += cache_line) __builtin_prefetch(data_ + j * stride_ + e);
+      for (Index e = 0; e < columns_; e += cache_line) __builtin_prefetch(row(j) + e);
   }
 
  private:
+  const Stored* row(Index j) const { return data_ + (j - first_) * stride_; }
+
   const Stored* data_;
-  Index rows_, columns_, stride_;
+  Index first_, rows_, columns_, stride_;
 };
 
 /// Keys or values of all heads of a call, (B, G, S, E): a tensor view, or another type with a
@@ -75,6 +88,18 @@ concept KeyHeads = requires(const X& heads, Index i) {
 };
 
 namespace detail {
+
+inline constexpr Index tiled_keys = 192;  ///< Bc of Tiled
+
+/// Rows that lie in memory as a matrix of T.
+template <class X, class T>
+concept MatrixRows = requires(const X& rows, Range range) {
+  { rows.part(range) } -> std::same_as<MatrixPart<const T>>;
+};
+
+/// Rows that are unpacked before they are computed with.
+template <class X, class T>
+concept UnpackedRows = requires(const X& rows, Range range, T* to) { rows.unpack(range, to); };
 
 /// The rows of one head.
 template <class T, class Stored>
@@ -105,6 +130,12 @@ class RowTile {
   auto transposed(Index begin) const {
     return rows_.transposed(Range{range_.begin + begin, range_.end});
   }
+  /// The same rows as a part of a matrix.
+  MatrixPart<const T> part(Range some) const
+    requires MatrixRows<Rows, T>
+  {
+    return rows_.part({range_.begin + some.begin, range_.begin + some.end});
+  }
   Range range() const { return range_; }
   /// Computed on first use.
   bool finite() {
@@ -121,9 +152,11 @@ class RowTile {
 
 }  // namespace detail
 
-/// The sizes of a head that a kernel plans by: E, Ev and S.
+/// The sizes of a head that a kernel plans by: E, Ev and S, and how many elements of each key and
+/// value are to be unpacked.
 struct HeadSizes {
   Index head_dim, value_dim, keys;
+  Index unpacked = 0;
 };
 
 /// How a kernel wants its work to be divided.
@@ -132,6 +165,7 @@ struct KernelPlan {
   Index workspace_size;           ///< elements of memory for one forward task
   Index backward_workspace_size;  ///< the same for one backward task
   Index segment;  ///< keys whose part of dQ a backward task sums by itself, before it is added
+  Index tile_keys = 0;  ///< keys of a tile of a DivisibleKernel
 };
 
 /// One task of a kernel: some queries of one head against some of its keys. Q (Br×E) holds the
@@ -140,6 +174,8 @@ struct KernelPlan {
 template <class T, class Keys = StridedRows<T>, class Values = StridedRows<T>>
 struct HeadTask {
   using Scalar = T;
+  using KeyRows = Keys;
+  using ValueRows = Values;
   typename TensorView<const T, 2>::MatrixMap Q;
   Keys K;
   Values V;
@@ -205,6 +241,27 @@ concept AttentionKernel = requires(
   kernel.forward(task, rule, outputs, workspace);
   kernel.backward(task, rule, results, gradients, workspace);
 };
+
+/// A kernel whose forward pass can be divided between keys as well, so that few queries use all
+/// threads. The states of tiles of `plan.tile_keys` keys are merged in order: the result is bitwise
+/// that of forward.
+///
+///   Index state_size(task) const;
+///       The elements of a state.
+///   void forward_state(task, rule, state, workspace) const;
+///       The state of the task's keys, a tile of them.
+///   void merge_states(task, states, outputs, workspace) const;
+///       Writes what forward writes, except for the weights, from the states of all tiles, one after
+///       the other in memory.
+template <class K, class T>
+concept DivisibleKernel =
+    AttentionKernel<K, T> &&
+    requires(const K& kernel, const HeadTask<T>& task, const BoundRule<NoMask>& rule,
+             HeadOutputs<T> outputs, T* memory) {
+      { kernel.state_size(task) } -> std::same_as<Index>;
+      kernel.forward_state(task, rule, memory, memory);
+      kernel.merge_states(task, std::span<const T>(), outputs, memory);
+    };
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/attention/kernel.hpp>
+#include <attn/attention/stored_heads.hpp>
 #include <attn/core/tensor.hpp>
 
 namespace attn {
@@ -91,8 +91,33 @@ class Operand<X> {
   const X& x_;
 };
 
+/// Keys or values of a call that is computed in T: what Operand takes, and what is stored in fewer
+/// bits, tensors and views of bfloat16 or float16, and quantized tensors.
+template <class X, class T>
+class KeyOperand : public Operand<X> {
+ public:
+  using Operand<X>::Operand;
+};
+template <class X, class T>
+  requires detail::is_stored<X>
+class KeyOperand<X, T> {
+ public:
+  using Scalar = T;
+  using Heads = StoredHeads<T>;
+
+  explicit KeyOperand(const X& x) : x_(x) {
+    if constexpr (requires { x.scales; })
+      static_assert(std::is_same_v<typename X::Scalar, T>,
+                    "the scales of a quantized key or value must be of the query's kind of number");
+  }
+  StoredHeads<T> heads() const { return detail::stored_heads<T>(x_); }
+
+ private:
+  const X& x_;
+};
+
 template <class... X>
-concept Operands = (requires { typename Operand<X>::Scalar; } && ...);
+concept Operands = ((detail::is_stored<X> || requires { typename Operand<X>::Scalar; }) && ...);
 
 namespace detail {
 

@@ -79,7 +79,7 @@ class QueryPanel {
   using Vector = simd::Vector<T>;
   using Vectors = simd::Array<Vector, Panel<T>::widest>;
   using Softmax = OnlineSoftmax<Vector>;
-  using Values = std::remove_cvref_t<decltype(std::declval<Task>().V)>;
+  using Values = typename Task::ValueRows;
   static constexpr Index lanes = Vector::size;
   static constexpr T none = -std::numeric_limits<T>::infinity();
 
@@ -141,9 +141,37 @@ class QueryPanel {
       added[w] = factors.added;
     }
     if (task_.dropout) drop(keys, values.range().begin);
+    if constexpr (MatrixRows<Values, T>)
+      if (panel_.width == 1 && !unmasked_only && FewQueries<T>::can_add_values(task_.V.columns()))
+        return few_queries<T>(queries_, S_)
+            .add_values(weights(keys), values.part({keys.begin, keys.end}), O_,
+                        {previous[0], added[0]});
     const auto V_tile = values.transposed(keys.begin);
     if (unmasked_only) add_unmasked_values(keys, V_tile, previous, added);
     else add_values(keys, V_tile, previous, added);
+  }
+
+  /// The state: m, ℓ and O. States of different keys merge as the panel merges with a tile.
+  static Index state_size(const Panel<T>& panel, Index Ev) { return (Ev + 2) * panel.size(); }
+  Index state_size() const { return state_size(panel_, task_.V.columns()); }
+  void save(T* state) const {
+    const Index size = panel_.size();
+    std::copy_n(m_, size, state);
+    std::copy_n(l_, size, state + size);
+    std::copy_n(O_, task_.V.columns() * size, state + 2 * size);
+  }
+  /// O ← e^(m_old − m) O + e^(m' − m) O'
+  void merge(const T* state) const {
+    const Index size = panel_.size();
+    for (int w = 0; w < panel_.width; ++w) {
+      const T* const other = state + w * lanes;
+      const auto factors = merge(w, {simd::load<Vector>(other), simd::load<Vector>(other + size)});
+      for (Index e = 0; e < task_.V.columns(); ++e) {
+        T* const o = O_ + e * size + w * lanes;
+        simd::store(o, fma(simd::load<Vector>(o), factors.previous,
+                           simd::load<Vector>(other + (e + 2) * size) * factors.added));
+      }
+    }
   }
 
   /// O ← O / ℓ   log Σ e^s = m + log ℓ   [FA2 Alg.1, lines 12–13]

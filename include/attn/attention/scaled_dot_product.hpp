@@ -46,7 +46,9 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 ///
 /// query (B, H, L, E), key (B, G, S, E), value (B, G, S, Ev), H a multiple of G, give
 /// (B, H, L, Ev). It takes tensors, views, both with leading axes left out too, and Eigen matrices
-/// and expressions (one head), and returns the query's kind. A rule (rules/rule.hpp) says what may
+/// and expressions (one head), and returns the query's kind. Keys and values may be stored in fewer
+/// bits, as tensors of bfloat16 or float16, or quantized: the result is bitwise that of the numbers
+/// that they stand for. A rule (rules/rule.hpp) says what may
 /// be attended to and how scores change; Offsets say where queries and keys stand, if they are a
 /// part of all.
 /// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −∞; results are
@@ -67,6 +69,8 @@ class ScaledDotProductAttention {
   template <class Q, class K, class V, Rule R = NoMask>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {},
                   const std::optional<Offsets>& offsets = {}) const {
+    static_assert(!AnyVariable<Q, K, V> || !(detail::is_stored<K> || detail::is_stored<V>),
+                  "gradients need keys and values in float or double: cast them before");
     using Operation =
         detail::AttentionOperation<ScaledDotProductAttention, R, detail::SeparateHeads>;
     return detail::attend(Operation{*this, rule, offsets, {}}, query, key, value);
@@ -130,6 +134,8 @@ class ScaledDotProductAttention {
                 const std::type_identity_t<BackwardInputs<T>>& given, const R& rule,
                 const std::type_identity_t<InputGradients<T>>& gradients,
                 const std::optional<Offsets>& offsets = {}) const {
+    static_assert(!std::is_same_v<Keys, StoredHeads<T>> && !std::is_same_v<Values, StoredHeads<T>>,
+                  "gradients need keys and values in float or double: cast them before");
     const auto call = call_of(inputs);
     call.check_backward(given, gradients);
     const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
@@ -158,22 +164,23 @@ class ScaledDotProductAttention {
   struct Arguments {
     using T = typename Operand<Q>::Scalar;
     static_assert(std::is_floating_point_v<T>, "attention is computed in float or double");
-    static_assert(std::is_same_v<T, typename Operand<K>::Scalar> &&
-                      std::is_same_v<T, typename Operand<V>::Scalar>,
+    using KeyOf = KeyOperand<K, T>;
+    using ValueOf = KeyOperand<V, T>;
+    static_assert(std::is_same_v<T, typename KeyOf::Scalar> &&
+                      std::is_same_v<T, typename ValueOf::Scalar>,
                   "query, key and value must hold the same kind of number");
 
     Operand<Q> query;
-    Operand<K> key;
-    Operand<V> value;
-    Call<T, typename Operand<K>::Heads, typename Operand<V>::Heads> call;
+    KeyOf key;
+    ValueOf value;
+    Call<T, typename KeyOf::Heads, typename ValueOf::Heads> call;
 
     Arguments(const ScaledDotProductAttention& attention, const Q& q, const K& k, const V& v)
         : query(q),
           key(k),
           value(v),
-          call(attention.call_of(
-              AttentionInputs<T, typename Operand<K>::Heads, typename Operand<V>::Heads>{
-                  query.heads(), key.heads(), value.heads()})) {}
+          call(attention.call_of(AttentionInputs<T, typename KeyOf::Heads, typename ValueOf::Heads>{
+              query.heads(), key.heads(), value.heads()})) {}
   };
 
   /// The call of some inputs that fit each other.
@@ -201,7 +208,7 @@ class ScaledDotProductAttention {
   static double default_scale(Index E) { return E > 0 ? 1 / std::sqrt(static_cast<double>(E)) : 1; }
 };
 
-static_assert(AttentionKernel<Tiled, float> && AttentionKernel<Tiled, double> &&
+static_assert(DivisibleKernel<Tiled, float> && DivisibleKernel<Tiled, double> &&
               AttentionKernel<Reference, float> && AttentionKernel<Reference, double>);
 
 }  // namespace ATTN_ABI

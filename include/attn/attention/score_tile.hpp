@@ -2,8 +2,8 @@
 #ifndef ATTN_ATTENTION_SCORE_TILE_HPP
 #define ATTN_ATTENTION_SCORE_TILE_HPP
 
+#include <attn/attention/few_queries.hpp>
 #include <attn/attention/kernel.hpp>
-#include <attn/gemm/register_block.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -79,6 +79,20 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
+/// Memory for the scores of a panel of queries against a tile of keys, and for FewQueries.
+template <class T>
+constexpr Index tile_scores_size() {
+  return padded_size(tiled_keys + simd::lanes<T>) * panel_rows<T>;
+}
+template <class T>
+constexpr Index scores_size(Index E) {
+  return tile_scores_size<T>() + FewQueries<T>::size(E);
+}
+template <class T>
+FewQueries<T> few_queries(Range queries, T* scores) {
+  return {queries.size(), scores + tile_scores_size<T>()};
+}
+
 /// The scores of a vector of queries against some keys, `stride` apart in memory. `first` is the
 /// place of the first key; `count` queries are meant, and the lanes after them hold anything.
 template <class T>
@@ -140,7 +154,8 @@ class ScoreTile {
   AttendedKeys attended;
   Maxima maximum;  ///< of each query; it may pass over a NaN, whose weight is NaN too
 
-  /// `queries` are rows of task.Q, and `Q` is their panel, multiplied by the scale.
+  /// `queries` are rows of task.Q, and `Q` is their panel, multiplied by the scale. `S` is memory
+  /// of `scores_size` elements.
   ScoreTile(const Task& task, Range queries, const T* Q, Range keys, T* S)
       : task_(task),
         queries_(queries),
@@ -189,7 +204,13 @@ class ScoreTile {
 
   /// S = K Qᵀ, and the largest score of each query.
   void multiply_keys(Range keys, Maxima& largest) const {
+    const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
     const Index size = panel_.size();
+    if constexpr (MatrixRows<typename Task::KeyRows, T> && MatrixRows<typename Task::ValueRows, T>)
+      if (panel_.width == 1)
+        return few_queries<T>(queries_, S_)
+            .scores({Q_, size, task_.Q.cols()}, {task_.K.part(places), task_.V.part(places)},
+                    S_ + keys.begin * size, largest.data);
     const auto finish = [S = S_ + keys.begin * size, size, most = largest.data](Index j,
                                                                                 const auto& C) {
       constexpr int W = std::remove_cvref_t<decltype(C)>::width;
@@ -203,8 +224,8 @@ class ScoreTile {
 #pragma GCC unroll 16
       for (int w = 0; w < W; ++w) simd::store(most + w * Vector::size, m[w]);
     };
-    multiply(panel_.width, task_.K.tile({keys_.begin + keys.begin, keys_.begin + keys.end}),
-             keys.size(), PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
+    multiply(panel_.width, task_.K.tile(places), keys.size(),
+             PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
   }
 
   const Task& task_;

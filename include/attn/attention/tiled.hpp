@@ -4,16 +4,7 @@
 
 #include <attn/attention/query_panel.hpp>
 #include <attn/attention/tiled_backward.hpp>
-
-namespace attn {
-inline namespace ATTN_ABI {
-namespace detail {
-
-inline constexpr Index tiled_keys = 192;
-
-}  // namespace detail
-}  // namespace ATTN_ABI
-}  // namespace attn
+#include <attn/attention/unpacked_task.hpp>
 
 #define ATTN_KERNELS <attn/attention/tiled.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -38,6 +29,19 @@ struct Tiled {
   template <class Task, class R, class T = typename Task::Scalar>
   void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs, T* workspace) const {
     ATTN_DISPATCH(TiledKernel::forward(task, rule, outputs, workspace));
+  }
+  template <class Task>
+  Index state_size(const Task& task) const {
+    return ATTN_DISPATCH(TiledKernel::state_size(task));
+  }
+  template <class Task, class R, class T = typename Task::Scalar>
+  void forward_state(const Task& task, const R& rule, T* state, T* workspace) const {
+    ATTN_DISPATCH(TiledKernel::forward_state(task, rule, state, workspace));
+  }
+  template <class Task, class T = typename Task::Scalar>
+  void merge_states(const Task& task, std::span<const T> states, const HeadOutputs<T>& outputs,
+                    T* workspace) const {
+    ATTN_DISPATCH(TiledKernel::merge_states(task, states, outputs, workspace));
   }
   template <class Task, class R, class T = typename Task::Scalar>
   void backward(const Task& task, const R& rule, const HeadResults<T>& results,
@@ -65,36 +69,58 @@ struct TiledKernel {
   static KernelPlan plan(const HeadSizes& sizes) {
     const Index E = sizes.head_dim, Ev = sizes.value_dim, rows = queries<T>(E, Ev);
     const Index panels = rows / panel_rows<T>;
-    return {rows, scores_size<T>() + panels * query_panel_size<T>(E, Ev),
-            TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys)};
+    const Index unpacked = tile_keys * sizes.unpacked;
+    return {rows, unpacked + scores_size<T>(E) + panels * query_panel_size<T>(E, Ev),
+            TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys), tile_keys};
   }
 
   template <class Task, class R, class T = typename Task::Scalar>
-  static void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs,
+  static void forward(const Task& stored, const R& rule, const HeadOutputs<T>& outputs,
                       T* workspace) {
-    const auto for_each_tile = [&](auto&& f) {
-      for (Index j = task.keys.begin; j < task.keys.end; j += tile_keys) {
-        const Range keys{j, std::min(j + tile_keys, task.keys.end)};
-        f(keys, rule.cover(task.tile({0, task.Q.rows()}, keys)));
-      }
-    };
-    const auto for_each_panel = [&](auto&& f) { visit_panels(task, workspace, f); };
-
-    using Queries = QueryPanel<Task>;
-    for_each_panel([](const Queries& panel) { panel.begin(); });
-    for_each_tile([&](Range keys, Coverage coverage) {
-      if (coverage == Coverage::empty) return;
-      RowTile<T, std::remove_cvref_t<decltype(task.V)> > values(task.V, keys);
-      values.prefetch();
-      for_each_panel(
-          [&](const Queries& panel) { panel.add(panel.scores(rule, keys, coverage), values); });
-    });
-    for_each_panel([&](const Queries& panel) { panel.finish(outputs); });
+    UnpackedTask<Task> task(stored, workspace);
+    using Queries = PanelOf<Task>;
+    attend(task, rule, workspace);
+    visit_panels(task, workspace, [&](const Queries& panel) { panel.finish(outputs); });
     if (!outputs.weights) return;
-    for_each_tile([&](Range keys, Coverage coverage) {
-      for_each_panel([&](const Queries& panel) {
+    for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
+      task.load(keys);
+      visit_panels(task, workspace, [&](const Queries& panel) {
         panel.write_weights(panel.scores(rule, keys, coverage), keys, *outputs.weights);
       });
+    });
+  }
+  /// That of all panels.
+  template <class Task>
+  static Index state_size(const Task& task) {
+    using T = typename Task::Scalar;
+    Index size = 0;
+    for (Index row = 0; row < task.Q.rows();) {
+      const Panel<T> panel = Panel<T>::of(task.Q.rows() - row);
+      size += QueryPanel<Task>::state_size(panel, task.V.columns());
+      row += panel.size();
+    }
+    return size;
+  }
+  template <class Task, class R, class T = typename Task::Scalar>
+  static void forward_state(const Task& stored, const R& rule, T* state, T* workspace) {
+    UnpackedTask<Task> task(stored, workspace);
+    attend(task, rule, workspace);
+    visit_panels(task, workspace, [&](const PanelOf<Task>& panel) {
+      panel.save(state);
+      state += panel.state_size();
+    });
+  }
+  template <class Task, class T = typename Task::Scalar>
+  static void merge_states(const Task& stored, std::span<const T> states,
+                           const HeadOutputs<T>& outputs, T* workspace) {
+    const UnpackedTask<Task> task(stored, workspace);
+    const Index size = state_size(stored), count = std::ssize(states) / size;
+    const T* first = states.data();
+    visit_panels(task, workspace, [&](const PanelOf<Task>& panel) {
+      panel.begin();
+      for (Index tile = 0; tile < count; ++tile) panel.merge(first + tile * size);
+      panel.finish(outputs);
+      first += panel.state_size();
     });
   }
 
@@ -107,17 +133,39 @@ struct TiledKernel {
   }
 
  private:
+  template <class Task>
+  using PanelOf = QueryPanel<typename UnpackedTask<Task>::Unpacked>;
+
+  /// Passes over the task's keys, tile by tile.
+  template <class Task, class R, class T = typename Task::Scalar>
+  static void attend(UnpackedTask<Task>& task, const R& rule, T* workspace) {
+    using Queries = PanelOf<Task>;
+    using Values = RowTile<T, typename UnpackedTask<Task>::Values>;
+    visit_panels(task, workspace, [](const Queries& panel) { panel.begin(); });
+    for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
+      if (coverage == Coverage::empty) return;
+      task.load(keys);
+      Values values(task.task().V, keys);
+      if (task.task().Q.rows() > simd::lanes<T>) values.prefetch();
+      visit_panels(task, workspace, [&](const Queries& panel) {
+        panel.add(panel.scores(rule, keys, coverage), values);
+      });
+    });
+  }
+  /// f(keys, what the rule says of them) for each tile of the task's keys.
+  template <class Task, class R, class F>
+  static void for_each_tile(const Task& task, const R& rule, F&& f) {
+    for (Index j = task.keys.begin; j < task.keys.end; j += tile_keys) {
+      const Range keys{j, std::min(j + tile_keys, task.keys.end)};
+      f(keys, rule.cover(task.tile({0, task.Q.rows()}, keys)));
+    }
+  }
   /// Queries of a task: whole panels, fewer where they are so wide that they would leave the cache.
   template <class T>
   static Index queries(Index E, Index Ev) {
     constexpr Index cache = 128 * 1024 / sizeof(T);
     const Index panels = std::min(tile_queries / panel_rows<T>, cache / query_panel_size<T>(E, Ev));
     return std::max<Index>(1, panels) * panel_rows<T>;
-  }
-  /// Memory for the scores of a panel against a tile of keys.
-  template <class T>
-  static constexpr Index scores_size() {
-    return padded_size(tile_keys + simd::lanes<T>) * panel_rows<T>;
   }
   /// Keys whose part of dQ is summed by itself: an eighth of them, but not much fewer than 512, in
   /// whole tiles.
@@ -129,10 +177,12 @@ struct TiledKernel {
 
   /// f(panel) for each panel of a task's queries.
   template <class Task, class T, class F>
-  static void visit_panels(const Task& task, T* workspace, F& f) {
-    T* memory = workspace + scores_size<T>();
+  static void visit_panels(const UnpackedTask<Task>& unpacked, T* workspace, F&& f) {
+    const auto& task = unpacked.task();
+    T* const scores = workspace + tile_keys * unpacked.width();
+    T* memory = scores + scores_size<T>(task.Q.cols());
     for (Index row = 0; row < task.Q.rows();) {
-      const QueryPanel<Task> panel(task, row, memory, workspace);
+      const PanelOf<Task> panel(task, row, memory, scores);
       f(panel);
       row = panel.queries().end;
       memory += query_panel_size<T>(task.Q.cols(), task.V.columns());

@@ -27,6 +27,11 @@
 #else
 #define ATTN_NATIVE_FMA 0
 #endif
+#if defined(__F16C__) || defined(__AVX512F__)
+#define ATTN_NATIVE_F16C 1
+#else
+#define ATTN_NATIVE_F16C 0
+#endif
 
 // A function that calls what a user wrote, such as the formula of a rule: everything that it calls
 // is compiled into it, for its instruction set.

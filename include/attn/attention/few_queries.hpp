@@ -1,0 +1,155 @@
+#ifndef ATTN_TARGET
+#ifndef ATTN_ATTENTION_FEW_QUERIES_HPP
+#define ATTN_ATTENTION_FEW_QUERIES_HPP
+
+#include <attn/gemm/register_block.hpp>
+
+#define ATTN_KERNELS <attn/attention/few_queries.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// Asks the caches for the rows of a matrix, some lines of a cache at a time, in the order in which
+/// they lie in memory.
+template <class T>
+class Prefetch {
+ public:
+  explicit Prefetch(const MatrixPart<const T>& X) : X_(X) {}
+  /// The lines that hold the next `count` elements.
+  void next(Index count) {
+    for (; count > 0 && row_ < X_.rows; count -= line) {
+      __builtin_prefetch(X_.data + row_ * X_.stride + column_);
+      column_ += line;
+      if (column_ < X_.columns) continue;
+      column_ = 0;
+      ++row_;
+    }
+  }
+
+ private:
+  static constexpr Index line = 64 / sizeof(T);
+
+  MatrixPart<const T> X_;
+  Index row_ = 0, column_ = 0;
+};
+
+/// The products of attention for at most as many queries as a vector has lanes, as in decoding.
+/// Lanes run along the keys, and along the columns of the values, so that all of them are used and
+/// keys and values are read at the speed of memory; the results are then transposed to a panel of
+/// queries. Each element is the same sum, in the same order, as in a panel's products.
+template <class T>
+class FewQueries {
+  using Vector = simd::Vector<T>;
+  using Square = ATTN_TARGET::Square<T>;
+  static constexpr Index lanes = Vector::size, width = panel_rows<T>;
+
+ public:
+  /// Some keys, and where their values lie.
+  struct KeysAndValues {
+    MatrixPart<const T> K, V;
+  };
+  /// `count` queries; `memory` is for `size(E)` elements.
+  FewQueries(Index count, T* memory) : count_(count), rows_(memory), packed_(memory + rows_size) {}
+  static constexpr Index size(Index E) { return rows_size + padded_size(E) * width; }
+
+  /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S. While
+  /// it computes, the caches are asked for the keys of the next panel, and for the values V.
+  void scores(const PanelRows<T>& Q, const KeysAndValues& tile, T* S, T* largest) const {
+    const auto& [K, V] = tile;
+    Prefetch<T> values(V), keys(rows_from(K, width));
+    Vector m = simd::load<Vector>(largest);
+    for (Index key = 0; key < K.rows;) {
+      const Panel<T> panel = Panel<T>::of(K.rows - key);
+      const Index n = std::min(panel.size(), K.rows - key);
+      for (Index row = 0; row < n; row += lanes)
+        pack(rows_from(K, key + row), panel.size(), packed_ + row, [&] {
+          keys.next(lanes * lanes);
+          values.next(lanes * lanes);
+        });
+      multiply_rows(panel.width, Q, {packed_, panel.size(), K.columns});
+      for_each_column(panel.width, [&](Index j, const Vector& s) {
+        simd::store(S + (key + j) * lanes, s);
+        if (j < n) m = max(m, s);
+      });
+      key += n;
+    }
+    simd::store(largest, m);
+  }
+
+  /// Whether `add_values` can compute with values of so many columns: whole vectors of them.
+  static constexpr bool can_add_values(Index columns) { return columns % lanes == 0; }
+  /// O ← previous · O + added · P V, where P and O are panels of one vector.
+  void add_values(const PanelRows<T>& P, const MatrixPart<const T>& V, T* O,
+                  const simd::Array<Vector, 2>& factors) const {
+    for (Index e = 0; e < V.columns;) {
+      const Panel<T> panel = Panel<T>::of(V.columns - e);
+      multiply_rows(panel.width, P, {V.data + e, V.stride, V.rows});
+      for_each_column(panel.width, [&](Index i, const Vector& PV) {
+        T* const o = O + (e + i) * lanes;
+        simd::store(o, fma(simd::load<Vector>(o), factors[0], PV * factors[1]));
+      });
+      e += panel.size();
+    }
+  }
+
+ private:
+  static constexpr Index rows_size = lanes * width;
+
+  /// Keeps the rows of a product.
+  struct KeepRows {
+    T* to;
+    Index count;
+    template <class Block>
+    void operator()(Index row, const Block& C) const {
+      C.for_each([&](int r, int w,
+                     const Vector& x) { simd::store(to + (row + r) * width + w * lanes, x); },
+                 count - row);
+    }
+  };
+  static MatrixPart<const T> rows_from(const MatrixPart<const T>& X, Index first) {
+    return {X.data + first * X.stride, X.stride, X.rows - first, X.columns};
+  }
+  /// Packs the first rows, a lane for each: `stride` elements for each column. `between` is called
+  /// before each square.
+  template <class F>
+  static void pack(const MatrixPart<const T>& X, Index stride, T* packed, F&& between) {
+    for (Index e = 0; e < X.columns; e += lanes) {
+      between();
+      Square square = Square::load({X.data + e, X.stride, X.rows, X.columns - e});
+      square.transpose();
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) simd::store(packed + (e + i) * stride, square.rows[i]);
+    }
+  }
+  /// rows ← Aᵀ B, with a row for each query. A is a panel of one vector.
+  void multiply_rows(int vectors, const PanelRows<T>& A, const PanelRows<T>& B) const {
+    const LeftFactor<T> queries{A.data, 1, A.stride};
+    const KeepRows finish{rows_, count_};
+    if (count_ == 1) multiply<1>(vectors, queries, 1, B, finish);
+    else multiply(vectors, queries, count_, B, finish);
+  }
+  /// f(j, column j of the rows), for columns of so many vectors.
+  template <class F>
+  void for_each_column(int vectors, F&& f) const {
+    for (int w = 0; w < vectors; ++w) {
+      Square square = Square::load({rows_ + w * lanes, width, lanes, lanes});
+      square.transpose();
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) f(w * lanes + i, square.rows[i]);
+    }
+  }
+
+  Index count_;
+  T *rows_, *packed_;
+};
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

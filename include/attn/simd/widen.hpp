@@ -1,0 +1,97 @@
+#ifndef ATTN_TARGET
+#ifndef ATTN_SIMD_WIDEN_HPP
+#define ATTN_SIMD_WIDEN_HPP
+
+#include <attn/core/storage.hpp>
+#include <attn/simd/simd.hpp>
+
+#define ATTN_KERNELS <attn/simd/widen.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// to_i = scale · from_i, each product rounded once; `from` are stored numbers or integers.
+template <class T, class Stored>
+void widen(const Stored* from, Index count, T scale, T* to) {
+  ATTN_DISPATCH(widen(from, count, scale, to));
+}
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+namespace simd {
+
+/// As many stored numbers as a register has floats, as integers of 32 bits.
+template <class Stored>
+Register<std::int32_t, lanes<float> > load_integers(const Stored* from) {
+  using Packed =
+      Register<std::conditional_t<sizeof(Stored) == 1, std::int8_t, std::uint16_t>, lanes<float> >;
+  Packed packed;
+  std::memcpy(&packed, from, sizeof(packed));
+  return __builtin_convertvector(packed, Register<std::int32_t, lanes<float> >);
+}
+
+/// Stored numbers as floats, which is exact.
+inline Vector<float> load_wide(const bfloat16* from) {
+  const auto bits = load_integers(from) << 16;
+  return Vector<float>::of(reinterpret<Register<float, lanes<float> > >(bits));
+}
+inline Vector<float> load_wide(const std::int8_t* from) {
+  return Vector<float>::of(
+      __builtin_convertvector(load_integers(from), Register<float, lanes<float> >));
+}
+ATTN_BEGIN_UNDEFINED_REGISTERS
+
+ATTN_BEGIN_UNDEFINED_REGISTERS
+
+inline Vector<float> load_wide(const float16* from) {
+#if ATTN_F16C && ATTN_REGISTER_BYTES == 64
+  return Vector<float>::of(
+      _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+#elif ATTN_F16C && ATTN_REGISTER_BYTES == 32
+  return Vector<float>::of(
+      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#else
+  // The 15 bits after the sign, shifted to their places in a float, are 2⁻¹¹² times the number; for
+  // infinities and NaN the exponent is then set by hand.
+  using Bits = Register<std::int32_t, lanes<float> >;
+  using Packet = Register<float, lanes<float> >;
+  const Bits bits = load_integers(from);
+  const Bits shifted = (bits & 0x7fff) << 13;
+  const Packet number = reinterpret<Packet>(shifted) * 0x1p112f;
+  const Bits exponent = (shifted >= (0x7c00 << 13)) & 0x7f800000;
+  return Vector<float>::of(
+      reinterpret<Packet>(reinterpret<Bits>(number) | exponent | ((bits & 0x8000) << 16)));
+#endif
+}
+
+ATTN_END_UNDEFINED_REGISTERS
+
+}  // namespace simd
+
+template <class T, class Stored>
+void widen(const Stored* from, Index count, T scale, T* to) {
+  Index i = 0;
+  if constexpr (std::is_same_v<T, float>) {
+    using Vector = simd::Vector<float>;
+    for (; i + Vector::size <= count; i += Vector::size)
+      simd::store(to + i, scale * simd::load_wide(from + i));
+  }
+  for (; i < count; ++i) to[i] = scale * static_cast<T>(from[i]);
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
