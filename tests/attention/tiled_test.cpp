@@ -25,7 +25,7 @@ TYPED_TEST(Tiled, IsEquationOneOverManyTiles) {
                k = normal<T, 4>(this->random, {1, 2, S, E}),
                v = normal<T, 4>(this->random, {1, 2, S, Ev});
     PlainAttention plain{
-        .allows = [S = S, L = L](Index, Index, Index i, Index j) { return j <= i + S - L; }};
+        .allows = [offset = S - L](Index, Index, Index i, Index j) { return j <= i + offset; }};
     plain.run(q, k, v, 1 / std::sqrt(double(E)));
     const auto rule = attn::Causal{Align::lower_right};
     const double tolerance = sizeof(T) == 4 ? 3e-6 : 1e-14;
@@ -131,12 +131,13 @@ TEST_P(TiledAccuracy, IsThatOfTheReference) {
   const auto k = normal<float, 4>(random, {1, 2, S, E}),
              v = normal<float, 4>(random, {1, 2, S, 32});
   for (Index i = 0; i < q.size(); ++i) q.data()[i] *= float(logits);
-  const auto check = [&, L = L, S = S, E = E](const char* what, const auto& rule,
-                                              PlainAttention plain) {
-    plain.run(q, k, v, 1 / std::sqrt(double(E)));
+  const auto check = [&, shape = std::array{L, S, E}](const char* what, const auto& rule,
+                                                      PlainAttention plain) {
+    plain.run(q, k, v, 1 / std::sqrt(double(shape[2])));
     const double tiled = relative_error<attn::Tiled>(q, k, v, rule, plain.output),
                  reference = relative_error<attn::Reference>(q, k, v, rule, plain.output);
-    EXPECT_LE(tiled, 1.3 * reference) << what << " L" << L << " S" << S << " E" << E;
+    EXPECT_LE(tiled, 1.3 * reference)
+        << what << " L" << shape[0] << " S" << shape[1] << " E" << shape[2];
     RecordProperty(what, std::to_string(tiled / reference));
     std::printf("%-10s L%ld S%ld E%ld: error %.2e, the reference's %.2e, ratio %.2f\n", what,
                 long(L), long(S), long(E), tiled, reference, tiled / reference);

@@ -238,8 +238,8 @@ class TiledBackward {
                    const TensorView<T, 2>& dX) const {
     if (queries_are_finite_) {
       const Index stride = dX.strides()[0];
-      Product<T>{{A, tile_queries_, 1}, keys.size(), B, {dX.data(), stride}, {dX.data(), stride}}
-          .compute({0, B.panels()});
+      ProductRowsOf<T>{{A, tile_queries_, 1}, keys.size(), {dX.data(), stride}, {dX.data(), stride}}
+          .add_panels(B, {0, B.panels()});
       return;
     }
     for (Index j = 0; j < keys.size(); ++j)

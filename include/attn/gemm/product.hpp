@@ -77,49 +77,38 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
-/// C = addend + A B, for `rows` rows. C may be the addend.
-/// Numerics: the sum over k is taken in blocks, each from zero, and the blocks one after the other,
-/// so that rounding errors do not grow with k. What a row gets does not depend on how many rows
+/// Rows of k that are summed from zero before they are added, so that rounding errors do not grow
+/// with k: at most 512.
+struct SumBlocks {
+  Index rows;
+
+  Index count() const { return std::max<Index>(1, (rows + deepest - 1) / deepest); }
+  Range operator[](Index block) const {
+    const Index depth = (rows + count() - 1) / count();
+    return {block * depth, std::min((block + 1) * depth, rows)};
+  }
+  static constexpr Index deepest = 512;
+};
+
+/// `rows` rows of C = addend + A B. C may be the addend.
+/// Numerics: the sum over k is that of SumBlocks. What a row gets does not depend on how many rows
 /// there are.
 template <class T>
-struct Product {
+struct ProductRowsOf {
   LeftFactor<T> A;
   Index rows;
-  RightFactor<T> B;
   Addend<T> addend;
   ProductRows<T> C;
 
-  /// The columns of some panels of B.
-  void compute(Range panels) const {
-    constexpr Index deepest = 512;
-    const Index blocks = std::max<Index>(1, (B.rows + deepest - 1) / deepest),
-                depth = (B.rows + blocks - 1) / blocks;
-    for (Index p = panels.begin; p < panels.end; ++p)
-      for (Index block = 0; block < blocks; ++block) {
-        const Range k{block * depth, std::min((block + 1) * depth, B.rows)};
-        compute_block(p, k);
-      }
-  }
-
-  /// The same product for some of its rows.
-  Product part(Range some) const {
-    const LeftFactor<T> A_part{A.at(some.begin, 0), A.row_stride, A.stride};
-    const T* const start = addend.data ? addend.data + some.begin * addend.stride : nullptr;
-    return {
-        A_part, some.size(), B, {start, addend.stride}, {C.data + some.begin * C.stride, C.stride}};
-  }
-
- private:
-  /// A panel's sum over some k; it is added to the addend, and after the first block to C.
-  void compute_block(Index p, Range k) const {
+  /// Some columns, one panel at most, and their sum over some k. B_block has these rows of B. The
+  /// sum is added to the addend, and after the first k to C.
+  void add(Range columns, Range k, const PanelRows<T>& B_block) const {
     using Vector = simd::Vector<T>;
-    const Index column = RightFactor<T>::begin(p, B.columns),
-                columns = RightFactor<T>::size(p, B.columns);
-    const int width = Panel<T>::of(columns).width, last = width - 1;
-    const Index last_count = columns - last * Vector::size;
+    const int width = Panel<T>::of(columns.size()).width, last = width - 1;
+    const Index last_count = columns.size() - last * Vector::size;
     const Addend<T> sum = k.begin > 0 ? Addend<T>{C.data, C.stride} : addend;
-    const Addend<T> start{sum.data ? sum.data + column : nullptr, sum.stride};
-    const auto finish = [start, last, last_count, count = rows, output = C.data + column,
+    const Addend<T> start{sum.data ? sum.data + columns.begin : nullptr, sum.stride};
+    const auto finish = [start, last, last_count, count = rows, output = C.data + columns.begin,
                          stride = C.stride](Index row, const auto& AB) {
       AB.for_each(
           [&](int r, int w, const Vector& x) {
@@ -131,19 +120,43 @@ struct Product {
           count - row);
     };
     const LeftFactor<T> A_block{A.at(0, k.begin), A.row_stride, A.stride};
-    const PanelRows<T> B_block{B.row(p, k.begin), RightFactor<T>::width, k.size()};
     if (rows == 1) multiply<1>(width, A_block, rows, B_block, finish);
     else multiply(width, A_block, rows, B_block, finish);
+  }
+
+  /// The same for one row, from the sums of these columns.
+  void add_sums(Range columns, Range k, const T* sums) const {
+    const T* const before = k.begin > 0 ? C.data : addend.data;
+    for (Index c = columns.begin; c < columns.end; ++c)
+      C.data[c] = before ? before[c] + *sums++ : *sums++;
+  }
+
+  /// The columns of some panels of B.
+  void add_panels(const RightFactor<T>& B, Range panels) const {
+    const SumBlocks blocks{B.rows};
+    for (Index p = panels.begin; p < panels.end; ++p)
+      for (Index block = 0; block < blocks.count(); ++block) {
+        const Range k = blocks[block];
+        const Index first = RightFactor<T>::begin(p, B.columns);
+        add({first, first + RightFactor<T>::size(p, B.columns)}, k,
+            {B.row(p, k.begin), RightFactor<T>::width, k.size()});
+      }
+  }
+
+  /// The same product for some of its rows.
+  ProductRowsOf part(Range some) const {
+    const LeftFactor<T> A_part{A.at(some.begin, 0), A.row_stride, A.stride};
+    const T* const start = addend.data ? addend.data + some.begin * addend.stride : nullptr;
+    return {
+        A_part, some.size(), {start, addend.stride}, {C.data + some.begin * C.stride, C.stride}};
   }
 };
 
 /// Some rows of a product, and the columns of some of its panels.
 template <class T>
 void multiply_part(const ProductOf<T>& product, Range rows, Range panels) {
-  const PackedMatrix<T>& B = product.B;
-  Product<T>{product.A, rows.end, {B.data(), B.rows(), B.columns()}, product.addend, product.C}
-      .part(rows)
-      .compute(panels);
+  const RightFactor<T> B{product.B.data(), product.B.rows(), product.B.columns()};
+  ProductRowsOf<T>{product.A, rows.end, product.addend, product.C}.part(rows).add_panels(B, panels);
 }
 
 }  // namespace detail::ATTN_TARGET

@@ -2,7 +2,7 @@
 //   ATTN_TARGET            the namespace of the instruction set
 //   ATTN_REGISTER_BYTES    the size of a register
 //   ATTN_FMA               1 where the machine has a fused multiply-add
-//   ATTN_F16C              1 where it converts float16 (every processor with AVX2 does)
+//   ATTN_WIDENS              1 where it converts float16 (every processor with AVX2 does)
 // This file has no include guard. A file of kernels has two parts: the first, which is read without
 // ATTN_TARGET, includes what the kernels need and then this file, and the second are the kernels,
 //
@@ -30,9 +30,9 @@
 #define ATTN_TARGET avx512
 #define ATTN_REGISTER_BYTES 64
 #define ATTN_FMA 1
-#define ATTN_F16C 1
+#define ATTN_WIDENS 1
 #ifdef __clang__
-#pragma clang attribute push(                                                   \
+#pragma clang attribute push(                                                        \
         __attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))), \
             apply_to = function)
 #else
@@ -48,14 +48,14 @@
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_F16C
+#undef ATTN_WIDENS
 #endif
 
 #if ATTN_DISPATCHES >= 256
 #define ATTN_TARGET avx2
 #define ATTN_REGISTER_BYTES 32
 #define ATTN_FMA 1
-#define ATTN_F16C 1
+#define ATTN_WIDENS 1
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
@@ -71,16 +71,16 @@
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_F16C
+#undef ATTN_WIDENS
 #endif
 
 #define ATTN_TARGET native
 #define ATTN_REGISTER_BYTES ATTN_NATIVE_REGISTER_BYTES
 #define ATTN_FMA ATTN_NATIVE_FMA
-#define ATTN_F16C ATTN_NATIVE_F16C
+#define ATTN_WIDENS ATTN_NATIVE_WIDENS
 #include ATTN_KERNELS
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_F16C
+#undef ATTN_WIDENS
 #undef ATTN_KERNELS

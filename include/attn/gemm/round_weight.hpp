@@ -1,0 +1,104 @@
+#pragma once
+
+#include <attn/core/error.hpp>
+#include <attn/gemm/stored_matrix.hpp>
+#include <attn/parallel/executor.hpp>
+#include <cmath>
+#include <vector>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+namespace detail {
+
+/// The nearest float of at most 16 significant bits: times an integer of 8 bits it is a float.
+inline float of_16_bits(float x) {
+  int exponent;
+  const float fraction = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(fraction * 65536), exponent - 16);
+}
+
+/// Rounds groups of a row to integers.
+struct GroupRounding {
+  WeightFormat format;
+
+  float rounded(float scale) const {
+    return format.wide_scales ? of_16_bits(scale) : static_cast<float>(static_cast<float16>(scale));
+  }
+  /// What the scale and the minimum of a group would be; the last is the largest of their sizes.
+  struct Extent {
+    float scale, minimum;
+  };
+  template <class T>
+  Extent extent(const T* x, Index count) const {
+    const auto [least, most] = std::minmax_element(x, x + count);
+    const float low = static_cast<float>(*least), high = static_cast<float>(*most);
+    if (format.storage == Storage::int8) return {std::max(-low, high) / 127, 0};
+    return {(high - low) / 15, low};
+  }
+  /// Writes the integers, and returns the group.
+  template <class T>
+  WeightGroup round(const T* x, Index count, std::int8_t* integers) const {
+    const Extent exact = extent(x, count);
+    const float scale = rounded(exact.scale), minimum = rounded(exact.minimum);
+    const float least = format.storage == Storage::int8 ? -127 : 0,
+                most = format.storage == Storage::int8 ? 127 : 15;
+    for (Index i = 0; i < count; ++i) {
+      const float q = scale > 0 ? (static_cast<float>(x[i]) - minimum) / scale : 0;
+      integers[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(q), least, most));
+    }
+    return {scale, minimum, integers};
+  }
+};
+
+/// Whether float16 holds a scale or minimum with all its bits: it is 0, or neither too small nor too
+/// large.
+inline bool fits_float16(float x) {
+  return x == 0 || (std::abs(x) >= 0x1p-14F && std::abs(x) <= 65504);
+}
+
+}  // namespace detail
+
+/// A weight W (out, in) rounded to a storage. int8: for 32 neighbors of a row a scale, max |w| / 127,
+/// and integers from −127 to 127. int4: a scale, (max w − min w) / 15, the minimum, and integers from
+/// 0 to 15. Errors: OptionError if W holds NaN or an infinity.
+template <class T>
+StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
+  const auto [rows, columns] = W.shape();
+  detail::GroupRounding rounding{{.storage = storage, .has_minimum = storage == Storage::int4}};
+  const Index size = rounding.format.group;
+  const auto for_each_group = [&, columns = columns](Index row, auto&& f) {
+    for (Index first = 0; first < columns; first += size)
+      f(W.data() + row * W.strides()[0] + first, first / size, std::min(size, columns - first));
+  };
+  for (Index row = 0; row < rows; ++row)
+    for_each_group(row, [&](const T* x, Index, Index count) {
+      for (Index i = 0; i < count; ++i)
+        if (!std::isfinite(x[i]))
+          throw OptionError("store_weights: the weights must be finite, not " +
+                            std::to_string(x[i]));
+      const auto extent = rounding.extent(x, count);
+      if (!detail::fits_float16(extent.scale) || !detail::fits_float16(extent.minimum))
+        rounding.format.wide_scales = rounding.format.has_scales();
+    });
+
+  StoredMatrix stored(rounding.format, rows, columns);
+  const Index panel = detail::WeightLayout::panel_rows;
+  parallel_for(stored.layout().panels(), [&](Index p) {
+    std::vector<std::int8_t> integers(static_cast<std::size_t>(size));
+    for (Index row = p * panel; row < std::min(stored.rows(), (p + 1) * panel); ++row)
+      for_each_group(row, [&](const T* x, Index g, Index count) {
+        if (rounding.format.has_scales())
+          return stored.set(row, g, rounding.round(x, count, integers.data()));
+        for (Index i = 0; i < count; ++i) {
+          const float value = static_cast<float>(x[i]);
+          if (storage == Storage::bfloat16) stored.set(row, g * size + i, bfloat16(value));
+          else stored.set(row, g * size + i, float16(value));
+        }
+      });
+  });
+  return stored;
+}
+
+}  // namespace ATTN_ABI
+}  // namespace attn

@@ -1,0 +1,168 @@
+#ifndef ATTN_TARGET
+#ifndef ATTN_GEMM_STORED_PRODUCT_HPP
+#define ATTN_GEMM_STORED_PRODUCT_HPP
+
+#include <attn/gemm/product.hpp>
+#include <attn/gemm/stored_matrix.hpp>
+#include <attn/gemm/weight_group.hpp>
+#include <attn/parallel/task_memory.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// Some rows of a stored weight W, whose transpose is the right factor of a product.
+struct StoredRowsOf {
+  const StoredMatrix& W;
+  Range rows;
+};
+
+namespace detail {
+
+/// C = addend + A Wᵀ
+template <class T>
+struct StoredProductOf {
+  LeftFactor<T> A;
+  const StoredRowsOf& B;
+  Addend<T> addend;
+  ProductRows<T> C;
+};
+
+}  // namespace detail
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#define ATTN_KERNELS <attn/gemm/stored_product.hpp>
+#include <attn/simd/for_each_target.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// C = addend + A Wᵀ in parallel, by blocks of rows and panels of W: bitwise the product with the
+/// numbers that W stands for. One row reads W as it is stored; for several, a panel is unpacked
+/// once.
+template <class T>
+void parallel_multiply(const LeftFactor<T>& A, Index rows, const StoredRowsOf& B,
+                       const std::type_identity_t<Addend<T>>& addend,
+                       const std::type_identity_t<ProductRows<T>>& C) {
+  constexpr Index most_rows = 96, panel = detail::WeightLayout::panel_rows;
+  constexpr Index memory = (512 + 2) * panel;  // vectors may reach beyond the last row
+  const Index first = B.rows.begin / panel, panels = (B.rows.end + panel - 1) / panel - first;
+  const Index row_blocks = (rows + most_rows - 1) / most_rows;
+  const detail::StoredProductOf<T> product{A, B, addend, C};
+  parallel_for<T>(row_blocks * panels, memory, [&](Index task, T* unpacked) {
+    const Index row = task % row_blocks * most_rows;
+    const Range some_rows{row, std::min(row + most_rows, rows)};
+    ATTN_DISPATCH(multiply_stored<T>(product, some_rows, first + task / row_blocks, unpacked));
+  });
+}
+
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif
+#else
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail::ATTN_TARGET {
+
+/// Σ_k a_k W_·k, from zero, one after the other, for three vectors of rows of W.
+struct RowSums {
+  const float* a;
+  Index stride;
+  Weights sum[3] = {};
+
+  EIGEN_ALWAYS_INLINE void add(Index k, int w, const Weights& x) {
+    const Weights a_k = simd::broadcast<float, simd::lanes<float>>(a[k * stride]);
+    sum[w] = simd::fused_multiply_add(a_k, x, sum[w]);
+  }
+};
+/// Columns of W as rows of 48 elements.
+struct UnpackedRows48 {
+  float* to;
+
+  EIGEN_ALWAYS_INLINE void add(Index k, int w, const Weights& x) {
+    std::memcpy(to + k * WeightLayout::panel_rows + w * simd::lanes<float>, &x, sizeof(x));
+  }
+};
+
+/// A panel of a stored weight.
+struct StoredPanel {
+  static constexpr Index rows = WeightLayout::panel_rows, step = 3 * simd::lanes<float>;
+  const StoredMatrix& W;
+  Index panel;
+
+  /// Visits the columns k of W, for three vectors of rows from `first` on. sink_of(column) is what a
+  /// group whose first column is `column` is added to, and column may be negative.
+  template <class Sink, class Move>
+  EIGEN_ALWAYS_INLINE void visit(Range k, Index first, Sink& sink, Move&& move) const {
+    const WeightLayout& layout = W.layout();
+    const Index size = layout.format.group;
+    for (Index g = k.begin / size; g * size < k.end; ++g) {
+      const Range columns{std::max(k.begin - g * size, Index{0}), std::min(k.end - g * size, size)};
+      move(sink, g * size - k.begin);
+      GroupColumns(layout, W.data() + layout.group_at(panel, g), first).visit(columns, sink);
+    }
+  }
+
+  void unpack(Range k, float* to) const {
+    for (Index first = 0; first < rows; first += step) {
+      UnpackedRows48 sink{to};
+      visit(k, first, sink,
+            [&](UnpackedRows48& x, Index column) { x.to = to + column * rows + first; });
+    }
+  }
+  void unpack(Range k, double* to) const {
+    for (Index column = k.begin; column < k.end; ++column)
+      for (Index c = 0; c < rows; ++c)
+        *to++ = panel * rows + c < W.rows() ? static_cast<double>(W(panel * rows + c, column)) : 0;
+  }
+
+  /// The sums over some k of the product with row a, for the 48 rows of W.
+  void multiply_row(const LeftFactor<float>& a, Range k, float* sums) const {
+    for (Index first = 0; first < rows; first += step) {
+      RowSums sink{nullptr, a.stride};
+      visit(k, first, sink,
+            [&](RowSums& x, Index column) { x.a = a.at(0, k.begin) + column * a.stride; });
+#pragma GCC unroll 4
+      for (int w = 0; w < 3; ++w)
+        std::memcpy(sums + first + w * simd::lanes<float>, &sink.sum[w], sizeof(Weights));
+    }
+  }
+};
+
+/// Some rows of C, and its columns that a panel of W has.
+template <class T>
+void multiply_stored(const StoredProductOf<T>& product, Range rows, Index p, T* memory) {
+  constexpr Index panel_size = StoredPanel::rows;
+  const StoredPanel panel{product.B.W, p};
+  const auto part = ProductRowsOf<T>{product.A, rows.end, product.addend, product.C}.part(rows);
+  const Index begin = std::max(product.B.rows.begin, p * panel_size),
+              end = std::min(product.B.rows.end, (p + 1) * panel_size);
+  const SumBlocks blocks{product.B.W.columns()};
+  for (Index block = 0; block < blocks.count(); ++block) {
+    const Range k = blocks[block];
+    if constexpr (std::is_same_v<T, float>)
+      if (rows.size() <= 4) {
+        for (Index i = 0; i < rows.size(); ++i) {
+          const auto row = part.part({i, i + 1});
+          panel.multiply_row(row.A, k, memory);
+          row.add_sums({begin - product.B.rows.begin, end - product.B.rows.begin}, k,
+                       memory + begin - p * panel_size);
+        }
+        continue;
+      }
+    panel.unpack(k, memory);
+    for (Index first = begin; first < end; first += panel_rows<T>)
+      part.add({first - product.B.rows.begin,
+                std::min(first + panel_rows<T>, end) - product.B.rows.begin},
+               k, {memory + first - p * panel_size, panel_size, k.size()});
+  }
+}
+
+}  // namespace detail::ATTN_TARGET
+}  // namespace ATTN_ABI
+}  // namespace attn
+
+#endif

@@ -1,0 +1,93 @@
+// A few queries, as in decoding: the same bits as among many, and with any number of threads.
+#include <gtest/gtest.h>
+#include <attn/attention/scaled_dot_product.hpp>
+
+#include "support/plain_attention.hpp"
+#include "support/tensors.hpp"
+
+namespace {
+
+using attn::Index, attn::Shape, attn::Tensor;
+
+template <class T>
+class FewQueries : public testing::Test {};
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(FewQueries, Scalars);
+
+struct Sizes {
+  Index S, E, Ev;
+};
+const std::vector<Sizes> all_sizes{{1000, 64, 64}, {385, 20, 33}, {193, 7, 16},
+                                   {200, 128, 40}, {1, 3, 24},    {577, 1, 1}};
+
+TYPED_TEST(FewQueries, GetBitwiseWhatTheyGetAmongMany) {
+  using T = TypeParam;
+  attn::Random random{4};
+  for (const auto& [S, E, Ev] : all_sizes) {
+    const auto q = normal<T, 4>(random, {1, 2, 61, E}), k = normal<T, 4>(random, {1, 2, S, E}),
+               v = normal<T, 4>(random, {1, 2, S, Ev});
+    const auto rule = attn::Causal{attn::Align::lower_right} & attn::Softcap{3};
+    const attn::ScaledDotProductAttention attend;
+    const Tensor<T, 4> all = attend(q, k, v, rule);
+    for (const Index L : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17}) {
+      const Tensor<T, 4> last = attend(q.slice(2, 61 - L, 61), k, v, rule);
+      EXPECT_TRUE(same_bits(last, all.slice(2, 61 - L, 61).copy())) << L << " of " << S;
+    }
+  }
+}
+
+TYPED_TEST(FewQueries, AreEquationOne) {
+  using T = TypeParam;
+  attn::Random random{5};
+  for (const auto& [S, E, Ev] : all_sizes) {
+    const auto q = normal<T, 4>(random, {2, 6, 1, E}), k = normal<T, 4>(random, {2, 2, S, E}),
+               v = normal<T, 4>(random, {2, 2, S, Ev});
+    PlainAttention plain;
+    plain.run(q, k, v, 1 / std::sqrt(double(E)));
+    EXPECT_LT(largest_gap(attn::ScaledDotProductAttention{}(q, k, v), plain.output),
+              sizeof(T) == 4 ? 3e-6 : 1e-14);
+  }
+}
+
+/// The keys are divided between threads where there are few heads.
+TYPED_TEST(FewQueries, GetTheSameBitsWithAnyNumberOfThreads) {
+  using T = TypeParam;
+  attn::Random random{6};
+  const Index before = attn::num_threads();
+  for (const Shape<2>& heads : {Shape<2>{1, 1}, Shape<2>{6, 2}, Shape<2>{40, 1}})
+    for (const Index L : {1, 5, 30}) {
+      const auto q = normal<T, 4>(random, {1, heads[0], L, 32}),
+                 k = normal<T, 4>(random, {1, heads[1], 900, 32});
+      auto v = normal<T, 4>(random, {1, heads[1], 900, 16});
+      v(0, 0, 890, 3) = std::numeric_limits<T>::infinity();  // in a tile of its own
+      const attn::SlidingWindow rule{.left = 300, .right = 0, .align = attn::Align::lower_right};
+      const attn::ScaledDotProductAttention attend;
+      attn::set_num_threads(1);
+      const auto alone = attend.with_log_sum_exp(q, k, v, rule);
+      for (const Index threads : {2, 3, 7}) {
+        attn::set_num_threads(threads);
+        const auto together = attend.with_log_sum_exp(q, k, v, rule);
+        EXPECT_TRUE(same_bits(together.output, alone.output)) << threads;
+        EXPECT_TRUE(same_bits(together.log_sum_exp, alone.log_sum_exp)) << threads;
+      }
+    }
+  attn::set_num_threads(before);
+}
+
+TYPED_TEST(FewQueries, MaskedKeysMayHoldAnything) {
+  using T = TypeParam;
+  attn::Random random{7};
+  const auto q = normal<T, 4>(random, {1, 4, 1, 24});
+  auto k = normal<T, 4>(random, {1, 1, 500, 24}), v = normal<T, 4>(random, {1, 1, 500, 24});
+  const attn::Padding rule{{333}};
+  const attn::ScaledDotProductAttention attend;
+  const Tensor<T, 4> before = attend(q, k, v, rule);
+  for (Index j = 333; j < 500; ++j)
+    for (Index e = 0; e < 24; ++e) {
+      k(0, 0, j, e) = std::numeric_limits<T>::quiet_NaN();
+      v(0, 0, j, e) = std::numeric_limits<T>::infinity();
+    }
+  EXPECT_TRUE(same_bits(attend(q, k, v, rule), before));
+}
+
+}  // namespace
