@@ -52,8 +52,12 @@ auto parameter_value(const ParameterRows<P>& rows) {
   }
 }
 template <class P>
-decltype(auto) parameter_value(const WeightRows<P>& rows) {
-  return std::as_const(rows.parameter).packed(rows.range);
+auto parameter_value(const WeightRows<P>& rows) {
+  return std::as_const(rows.parameter).factor(rows.range);
+}
+template <class P>
+const P& parameter_value(const TableRows<P>& rows) {
+  return rows.table;
 }
 
 /// An input of `apply` where nothing is recorded: what forward is called with.
@@ -108,6 +112,11 @@ auto recorded(const ParameterRows<P>& rows) {
 template <class P>
 auto recorded(const WeightRows<P>& rows) {
   return recorded_rows(rows);
+}
+
+template <class P>
+auto recorded(const TableRows<P>& rows) {
+  return recorded(rows.table);
 }
 
 /// An input's value, as forward takes it.

@@ -46,7 +46,7 @@ class NamedParameter {
   NamedParameter(std::string full_name, P& parameter)
       : name(std::move(full_name)),
         shape(parameter.shape().begin(), parameter.shape().end()),
-        value(parameter.value_.data(), static_cast<std::size_t>(parameter.value_.size())),
+        value(parameter.value().data(), static_cast<std::size_t>(parameter.value().size())),
         grad(gradient_of(parameter)),
         data_(parameter.value_.data()),
         version_(&parameter.version_) {}

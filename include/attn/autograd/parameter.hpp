@@ -2,6 +2,9 @@
 
 #include <attn/autograd/gradient.hpp>
 #include <attn/autograd/packed_rows.hpp>
+#include <attn/gemm/round_weight.hpp>
+#include <attn/gemm/weight_factor.hpp>
+#include <memory>
 #include <optional>
 
 namespace attn {
@@ -13,6 +16,9 @@ class NamedParameter;
 /// A tensor that a layer learns, its gradient, and for matrices the packed form in which products
 /// read it. The gradient and the packed form have no memory before they are needed. Each change
 /// gives the parameter a new version, so that a packed form of an old value is never used.
+///
+/// A matrix may be stored in fewer bits instead, for inference: then it has neither a value nor a
+/// gradient, and asking for them is an OptionError.
 template <class T, int N>
 class Parameter {
  public:
@@ -20,31 +26,85 @@ class Parameter {
   static constexpr int axes = N;
 
   Parameter() = default;
-  explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { version_.renew(); }
+  explicit Parameter(const Shape<N>& shape) : shape_(shape), value_(shape), gradient_(shape) {
+    version_.renew();
+  }
 
-  const Tensor<T, N>& value() const { return value_; }
-  const Shape<N>& shape() const { return value_.shape(); }
+  const Tensor<T, N>& value() const {
+    expect_value();
+    return value_;
+  }
+  const Shape<N>& shape() const { return shape_; }
   /// The value, to be changed at once. Call `edit` again for a later change: a change through a
   /// reference that was kept goes unnoticed.
   Tensor<T, N>& edit() {
+    expect_value();
     version_.renew();
     return value_;
   }
   const Version& version() const { return version_; }
-  Gradient<T, N>& gradient() { return gradient_; }
+  Gradient<T, N>& gradient() {
+    expect_value();
+    return gradient_;
+  }
 
-  /// The transpose of some rows of a weight (out, in), packed. Valid until the weight changes.
-  const PackedMatrix<T>& packed(Range rows) const
+  /// How the weight is stored, if not as its value.
+  std::optional<Storage> storage() const {
+    if (!stored_) return std::nullopt;
+    return stored_->format().storage;
+  }
+  /// Stores the weight in fewer bits, and frees its value. Errors: OptionError for values that are
+  /// not finite, and for a weight that is stored already.
+  void store(Storage storage)
     requires(N == 2)
   {
+    store(round_weight<T>(value().view(), storage));
+  }
+  /// Replaces the weight by a stored one of its shape.
+  void store(StoredMatrix stored)
+    requires(N == 2)
+  {
+    expect_value();
+    if (shape_ != Shape<2>{stored.rows(), stored.columns()})
+      throw ShapeError("Parameter: the stored weight " +
+                       to_string(Shape<2>{stored.rows(), stored.columns()}) +
+                       " must have the shape " + to_string(shape_));
+    stored_ = std::make_shared<const StoredMatrix>(std::move(stored));
+    value_ = {};
+    gradient_ = Gradient<T, N>(Shape<N>{});
+    version_.renew();
+  }
+
+  /// The transpose of some rows of a weight (out, in), as products read it. Valid until the weight
+  /// changes.
+  WeightFactor<T> factor(Range rows) const
+    requires(N == 2)
+  {
+    if (stored_) return StoredRowsOf{*stored_, rows};
     return packed_.get(value_, version_, rows);
+  }
+  /// Writes row i of a weight.
+  void read_row(Index i, T* to) const
+    requires(N == 2)
+  {
+    for (Index k = 0; k < shape_[1]; ++k)
+      to[k] = stored_ ? static_cast<T>((*stored_)(i, k)) : value_.data()[i * shape_[1] + k];
   }
 
  private:
   template <class>
   friend class NamedParameter;
 
+  void expect_value() const {
+    if (stored_)
+      throw OptionError("Parameter: a weight that is stored as " +
+                        to_string(stored_->format().storage) +
+                        " is for inference, and cannot be read, changed or trained");
+  }
+
+  Shape<N> shape_{};
   Tensor<T, N> value_;
+  std::shared_ptr<const StoredMatrix> stored_;  ///< copies of a layer share it
   Gradient<T, N> gradient_;
   Version version_;
   [[no_unique_address]] std::conditional_t<N == 2, detail::PackedRows<T>, detail::NotPacked>
@@ -71,6 +131,16 @@ struct WeightRows {
   P& parameter;
   Range range;
 };
+
+/// A weight as a table, of which an operation takes single rows.
+template <class P>
+struct TableRows {
+  P& table;
+};
+template <IsParameter P>
+TableRows<P> table_rows(P& table) {
+  return {table};
+}
 
 template <IsParameter P>
 ParameterRows<P> rows(P& parameter, Index begin, Index end) {

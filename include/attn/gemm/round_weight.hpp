@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/core/error.hpp>
 #include <attn/gemm/stored_matrix.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cmath>
@@ -61,7 +60,7 @@ inline bool fits_float16(float x) {
 
 /// A weight W (out, in) rounded to a storage. int8: for 32 neighbors of a row a scale, max |w| / 127,
 /// and integers from −127 to 127. int4: a scale, (max w − min w) / 15, the minimum, and integers from
-/// 0 to 15. Errors: OptionError if W holds NaN or an infinity.
+/// 0 to 15. W must be finite.
 template <class T>
 StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
   const auto [rows, columns] = W.shape();
@@ -73,10 +72,6 @@ StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
   };
   for (Index row = 0; row < rows; ++row)
     for_each_group(row, [&](const T* x, Index, Index count) {
-      for (Index i = 0; i < count; ++i)
-        if (!std::isfinite(x[i]))
-          throw OptionError("store_weights: the weights must be finite, not " +
-                            std::to_string(x[i]));
       const auto extent = rounding.extent(x, count);
       if (!detail::fits_float16(extent.scale) || !detail::fits_float16(extent.minimum))
         rounding.format.wide_scales = rounding.format.has_scales();

@@ -14,21 +14,15 @@ struct EmbeddingLookup {
 
   template <int N, class T>
   Tensor<T, N + 1> forward(const Tensor<Index, N>& ids, const Tensor<T, 2>& table) const {
-    const auto [vocabulary, width] = table.shape();
-    Shape<N + 1> shape;
-    std::copy(ids.shape().begin(), ids.shape().end(), shape.begin());
-    shape.back() = width;
-    for (Index i = 0; i < ids.size(); ++i)
-      if (const Index id = ids.data()[i]; id < 0 || id >= vocabulary)
-        throw OptionError("Embedding: token id " + std::to_string(id) +
-                          " must be at least 0 and below the vocabulary's size, " +
-                          std::to_string(vocabulary));
-    auto y = Tensor<T, N + 1>::for_overwrite(shape);
-    const auto from = table.matrix();
-    auto to = y.as_rows();
-    for (Index i = 0; i < ids.size(); ++i)
-      to.row(i) = from.row(ids.data()[i]) * static_cast<T>(factor);
-    return y;
+    const T* const rows = table.data();
+    const Index width = table.shape()[1];
+    return look_up<T>(ids, table.shape(),
+                      [=](Index id, T* to) { std::copy_n(rows + id * width, width, to); });
+  }
+  /// With a table that may be stored in fewer bits.
+  template <int N, class T>
+  Tensor<T, N + 1> forward(const Tensor<Index, N>& ids, const Parameter<T, 2>& table) const {
+    return look_up<T>(ids, table.shape(), [&](Index id, T* to) { table.read_row(id, to); });
   }
 
   /// In parallel by columns, so that every sum has one order.
@@ -47,6 +41,26 @@ struct EmbeddingLookup {
         to.row(ids.value().data()[i]).segment(begin, n) +=
             from.row(i).segment(begin, n) * static_cast<T>(factor);
     });
+  }
+
+ private:
+  /// read_row(id, to) writes a row of the table (V, D).
+  template <class T, int N, class ReadRow>
+  Tensor<T, N + 1> look_up(const Tensor<Index, N>& ids, const Shape<2>& table,
+                           ReadRow&& read_row) const {
+    const auto [vocabulary, width] = table;
+    Shape<N + 1> shape;
+    std::copy(ids.shape().begin(), ids.shape().end(), shape.begin());
+    shape.back() = width;
+    for (Index i = 0; i < ids.size(); ++i)
+      if (const Index id = ids.data()[i]; id < 0 || id >= vocabulary)
+        throw OptionError("Embedding: token id " + std::to_string(id) +
+                          " must be at least 0 and below the vocabulary's size, " +
+                          std::to_string(vocabulary));
+    auto y = Tensor<T, N + 1>::for_overwrite(shape);
+    for (Index i = 0; i < ids.size(); ++i) read_row(ids.data()[i], y.data() + i * width);
+    y.flat() *= static_cast<T>(factor);
+    return y;
   }
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <attn/autograd/apply.hpp>
-#include <attn/gemm/product.hpp>
 #include <attn/gemm/transpose.hpp>
+#include <attn/gemm/weight_factor.hpp>
 #include <attn/math/rows.hpp>
 #include <optional>
 
@@ -14,10 +14,10 @@ inline namespace ATTN_ABI {
 /// Rows and columns are computed in parallel; the result for a row does not depend on the number of
 /// rows. Errors: ShapeError if x's last axis is not W's second.
 struct LinearMap {
-  /// With Wᵀ packed.
+  /// With Wᵀ as products read it.
   template <class X, class T>
     requires detail::is_tensor<X>
-  Tensor<T, X::axes> forward(const X& x, const PackedMatrix<T>& weight,
+  Tensor<T, X::axes> forward(const X& x, const WeightFactor<T>& weight,
                              const std::optional<TensorView<const T, 1>>& bias) const {
     constexpr int N = X::axes;
     const TensorView<const T, N> input = view(x);
@@ -29,8 +29,8 @@ struct LinearMap {
     const auto rows = detail::with_leading_axes<std::max(N, 2)>(input).even_rows();
     if (!rows) return forward(input.copy(), weight, bias);
     Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
-    parallel_multiply<T>(LeftFactor<T>{rows->data(), rows->outerStride(), 1}, rows->rows(), weight,
-                         {bias ? bias->data() : nullptr, 0}, {y.data(), shape.back()});
+    weight.parallel_multiply({rows->data(), rows->outerStride(), 1}, rows->rows(),
+                             {bias ? bias->data() : nullptr, 0}, {y.data(), shape.back()});
     return y;
   }
   /// With W as it is, packed in parallel for this call.
@@ -38,7 +38,8 @@ struct LinearMap {
     requires detail::is_tensor<X>
   Tensor<T, X::axes> forward(const X& x, const TensorView<const T, 2>& weight,
                              const std::optional<TensorView<const T, 1>>& bias) const {
-    return forward(x, PackedMatrix<T>::parallel_transposed(weight), bias);
+    const auto packed = PackedMatrix<T>::parallel_transposed(weight);
+    return forward(x, WeightFactor<T>(packed), bias);
   }
 
   /// x is kept only if W needs a gradient.

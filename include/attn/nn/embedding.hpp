@@ -45,9 +45,13 @@ class Embedding : public Module<Embedding<T>, T> {
 
   template <class Self, class Ids>
   static auto forward(Self& self, const Ids& ids) {
-    return apply(EmbeddingLookup{self.scale}, ids, self.weight);
+    return apply(EmbeddingLookup{self.scale}, ids, table_rows(self.weight));
   }
 
+  template <class F>
+  void for_each_weight(F&& f) {
+    f(weight);
+  }
   void initialize(Random& random) { random.normal(weight.edit(), 0, 1 / scale); }
 
   template <class Self, class Visitor>

@@ -129,6 +129,12 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return detail::generate_texts(*this, prompts, sampling, on_token);
   }
 
+  template <class F>
+  void for_each_weight(F&& f) {
+    embedding.for_each_weight(f);
+    encoder.for_each_weight(f);
+    if (output) output->for_each_weight(f);
+  }
   void initialize(Random& random) {
     const double residual = 0.02 / std::sqrt(2.0 * static_cast<double>(options.num_layers));
     for_each_matrix(this->parameters(),

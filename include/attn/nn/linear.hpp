@@ -38,6 +38,10 @@ class Linear : public Module<Linear<T>, T> {
     return apply(LinearMap{}, x, weight_rows(self.weight), self.bias);
   }
 
+  template <class F>
+  void for_each_weight(F&& f) {
+    f(weight);
+  }
   void initialize(Random& random) {
     const Index fan_in = weight.shape()[1];
     fan_in_uniform(weight.edit(), fan_in, random);

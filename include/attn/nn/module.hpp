@@ -22,6 +22,16 @@ Variable<Index, N> on_tape(Tape<T>& tape, const Tensor<Index, N>& ids) {
   return tape.constant(ids);
 }
 
+/// Errors: OptionError for a weight that cannot be rounded.
+template <class T>
+void expect_finite(const Tensor<T, 2>& weight) {
+  const T* const end = weight.data() + weight.size();
+  const T* const bad =
+      std::find_if(weight.data(), end, [](T value) { return !std::isfinite(value); });
+  if (bad != end)
+    throw OptionError("store_weights: the weights must be finite, not " + std::to_string(*bad));
+}
+
 }  // namespace detail
 
 /// Base of every layer. A layer says once what its parts are, parameters and layers alike, by
@@ -77,6 +87,24 @@ class Module {
   void initialize(Random& random) {
     Layer::visit(layer(), [&](const auto&, auto& part) {
       if constexpr (requires { part.initialize(random); }) part.initialize(random);
+    });
+  }
+
+  /// Stores the weights of products and the tables of embeddings in fewer bits, which takes less
+  /// memory and less time: from then on the layer is for inference, and their values cannot be asked
+  /// for. Biases, norms and learned positions stay as they are.
+  /// Errors: OptionError for weights that are not finite, or are stored already; the layer is then
+  /// unchanged.
+  void store_weights(Storage storage) {
+    layer().for_each_weight([](auto& weight) { detail::expect_finite(weight.value()); });
+    layer().for_each_weight([&](auto& weight) { weight.store(storage); });
+  }
+  /// f(weight) for the weights of products and the tables of embeddings. Layers that have some of
+  /// their own have a `for_each_weight` of their own.
+  template <class F>
+  void for_each_weight(F&& f) {
+    Layer::visit(layer(), [&](const auto&, auto& part) {
+      if constexpr (requires { part.for_each_weight(f); }) part.for_each_weight(f);
     });
   }
 

@@ -145,6 +145,12 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return out_proj(heads);
   }
 
+  template <class F>
+  void for_each_weight(F&& f) {
+    for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
+      if (*weight) f(**weight);
+    out_proj.for_each_weight(f);
+  }
   void initialize(Random& random) {
     for (auto* weight : {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight})
       if (*weight) xavier_uniform((*weight)->edit().view(), random);
