@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <attn/attention/tiled.hpp>
-#include <attn/core/option.hpp>
-#include <attn/core/tensor.hpp>
+#include <attn/nn/cached_heads.hpp>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -23,15 +22,21 @@ inline bool selects_each(const std::vector<Index>& from, Index batch) {
 
 }  // namespace detail
 
-/// The width of the projected keys and values of a layer, and how many of the last positions
-/// attention under its rule may need: by default all.
-struct KeyValueCacheOptions {
-  Index key_width, value_width;
+/// How many of the last positions attention under its rule may need, by default all, and as what
+/// keys and values are stored, by default as they are computed with: as bfloat16 or float16, or as
+/// int8, with a scale for each key and each value of a head.
+struct CacheOptions {
   std::optional<Index> window = std::nullopt;
+  std::optional<Storage> storage = std::nullopt;
 };
 
-/// A KV cache: the projected keys (B, S, G·d_k) and values (B, S, G·d_v) of all heads, for B
-/// sequences that grow up to `capacity` positions, together or, after `join`, each by itself.
+/// The number G of key heads of a layer, their dimension d_k, and that of the values, d_v.
+struct KeyValueHeads {
+  Index count, key_dim, value_dim;
+};
+
+/// A KV cache: the projected keys (B, G, S, d_k) and values (B, G, S, d_v), for B sequences that grow
+/// up to `capacity` positions, together or, after `join`, each by itself.
 ///
 /// With a `window` it has memory for that many positions and some more, and forgets the first ones
 /// when it is full: in whole tiles of the kernel, so that the sums over the others keep their
@@ -41,12 +46,14 @@ class KeyValueCache {
  public:
   static constexpr Index most_at_once = Tiled::tile_keys;
 
-  KeyValueCache(Index batch, Index capacity, const KeyValueCacheOptions& options)
-      : capacity_(capacity),
+  /// `shape` are B and the capacity.
+  KeyValueCache(const Shape<2>& shape, const KeyValueHeads& heads, const CacheOptions& options)
+      : capacity_(shape[1]),
         window_(options.window),
-        keys_(Tensor<T, 3>::for_overwrite({batch, rows(capacity, options), options.key_width})),
-        values_(Tensor<T, 3>::for_overwrite({batch, rows(capacity, options), options.value_width})),
-        sequences_(static_cast<std::size_t>(batch)) {}
+        keys_({shape[0], heads.count, rows(capacity_, options), heads.key_dim}, options.storage),
+        values_({shape[0], heads.count, rows(capacity_, options), heads.value_dim},
+                options.storage),
+        sequences_(static_cast<std::size_t>(shape[0])) {}
   /// Copies what the sequences have, not the memory that is left.
   KeyValueCache(const KeyValueCache& other) : KeyValueCache(other, other.parts()) {}
   KeyValueCache& operator=(const KeyValueCache& other) { return *this = KeyValueCache(other); }
@@ -75,8 +82,8 @@ class KeyValueCache {
   /// fit the cache or each other; the cache is then unchanged.
   void append(const TensorView<const T, 3>& keys, const TensorView<const T, 3>& values) {
     const Index added = keys.shape()[1];
-    expect("keys", keys.shape(), {batch(), added, keys_.shape()[2]});
-    expect("values", values.shape(), {batch(), added, values_.shape()[2]});
+    expect("keys", keys.shape(), {batch(), added, width(keys_)});
+    expect("values", values.shape(), {batch(), added, width(values_)});
     if (length() + added > capacity())
       throw ShapeError("KeyValueCache: " + std::to_string(length() + added) +
                        " positions must be at most the capacity, " + std::to_string(capacity()));
@@ -88,18 +95,23 @@ class KeyValueCache {
       forget_for(b, added);
       Sequence& s = sequence(b);
       const Range to{s.end - s.begin, s.end - s.begin + added};
-      copy(keys[b], keys_.view()[b].slice(0, to.begin, to.end));
-      copy(values[b], values_.view()[b].slice(0, to.begin, to.end));
+      keys_.write(b, to, keys[b]);
+      values_.write(b, to, values[b]);
       s.end += added;
     }
   }
 
-  /// Those of all sequences, which have the same length.
-  TensorView<const T, 3> keys() const { return kept(keys_); }
-  TensorView<const T, 3> values() const { return kept(values_); }
-  /// Those of sequence b, (1, S, …).
-  TensorView<const T, 3> keys(Index b) const { return kept(keys_, b); }
-  TensorView<const T, 3> values(Index b) const { return kept(values_, b); }
+  const std::optional<Storage>& storage() const { return keys_.storage(); }
+  /// Calls f(keys, values), views of (B, G, S, d) or StoredHeads, of some sequences, which have the
+  /// same length.
+  template <class F>
+  void with_heads(Range sequences, F&& f) const {
+    const Index count = sequences.size() > 0 ? kept(sequences.begin) : 0;
+    if (storage()) f(keys_.stored_heads(sequences, count), values_.stored_heads(sequences, count));
+    else f(keys_.heads(sequences, count), values_.heads(sequences, count));
+  }
+  /// Positions that a sequence has memory for.
+  Index memory_length() const { return keys_.shape()[2]; }
 
   /// Whether `truncate` can remove the positions from `length` on.
   bool can_truncate(Index length) const {
@@ -136,14 +148,14 @@ class KeyValueCache {
     *this = KeyValueCache(*this, selected);
   }
   /// The sequences of some caches of one layer, as one cache. Errors: ShapeError if there is none,
-  /// or they differ in their widths, capacity or window.
+  /// or they differ in their widths, capacity, window or storage.
   static KeyValueCache join(const std::vector<KeyValueCache>& caches) {
     if (caches.empty()) throw ShapeError("KeyValueCache: join must have at least one cache");
     std::vector<Part> parts;
     for (const KeyValueCache& cache : caches) {
       if (!cache.is_like(caches.front()))
         throw ShapeError(
-            "KeyValueCache: join must have caches of equal widths, capacity and window");
+            "KeyValueCache: join must have caches of equal widths, capacity, window and storage");
       for (Index b = 0; b < cache.batch(); ++b) parts.push_back({&cache, b});
     }
     return KeyValueCache(caches.front(), parts);
@@ -162,15 +174,17 @@ class KeyValueCache {
 
   KeyValueCache(const KeyValueCache& like, const std::vector<Part>& parts)
       : capacity_(like.capacity_), window_(like.window_) {
-    const Index B = static_cast<Index>(parts.size()), S = like.keys_.shape()[1];
-    keys_ = Tensor<T, 3>::for_overwrite({B, S, like.keys_.shape()[2]});
-    values_ = Tensor<T, 3>::for_overwrite({B, S, like.values_.shape()[2]});
-    for (Index b = 0; b < B; ++b) {
+    const auto shape_like = [B = std::ssize(parts)](const detail::CachedHeads<T>& heads) {
+      const Shape<4>& shape = heads.shape();
+      return Shape<4>{B, shape[1], shape[2], shape[3]};
+    };
+    keys_ = {shape_like(like.keys_), like.storage()};
+    values_ = {shape_like(like.values_), like.storage()};
+    for (Index b = 0; b < std::ssize(parts); ++b) {
       const auto& [cache, from] = parts[static_cast<std::size_t>(b)];
       sequences_.push_back(cache->sequence(from));
-      const Index rows = cache->sequence(from).end - cache->sequence(from).begin;
-      copy(cache->keys(from)[0], keys_.view()[b].slice(0, 0, rows));
-      copy(cache->values(from)[0], values_.view()[b].slice(0, 0, rows));
+      keys_.copy(cache->keys_, from, b, cache->kept(from));
+      values_.copy(cache->values_, from, b, cache->kept(from));
     }
   }
 
@@ -186,8 +200,8 @@ class KeyValueCache {
   }
   bool is_like(const KeyValueCache& other) const {
     return capacity_ == other.capacity_ && window_ == other.window_ &&
-           keys_.shape()[2] == other.keys_.shape()[2] &&
-           values_.shape()[2] == other.values_.shape()[2];
+           storage() == other.storage() && width(keys_) == width(other.keys_) &&
+           keys_.shape()[1] == other.keys_.shape()[1] && width(values_) == width(other.values_);
   }
   static void expect(const char* argument, const Shape<3>& got, const Shape<3>& wanted) {
     if (got != wanted)
@@ -196,7 +210,7 @@ class KeyValueCache {
                        ", the batch of the cache, the length of the keys, the width of the cache");
   }
   /// Positions that there is memory for.
-  static Index rows(Index capacity, const KeyValueCacheOptions& options) {
+  static Index rows(Index capacity, const CacheOptions& options) {
     if (!options.window) return capacity;
     expect_option(*options.window >= 1, "KeyValueCache", "window", *options.window, "at least 1");
     return std::min(capacity, *options.window + 3 * Tiled::tile_keys);
@@ -204,30 +218,25 @@ class KeyValueCache {
   /// Makes place for positions, and keeps those that the first of them may need.
   void forget_for(Index b, Index added) {
     Sequence& s = sequence(b);
-    if (s.end - s.begin + added <= keys_.shape()[1]) return;
+    if (s.end - s.begin + added <= memory_length()) return;
     const Index tiles = (s.end - *window_) / Tiled::tile_keys;
     const Range kept{tiles * Tiled::tile_keys - s.begin, s.end - s.begin};
-    for (auto* rows : {&keys_, &values_}) {
-      const auto all = rows->view()[b];
-      T* const memory = all.data();
-      std::copy(memory + kept.begin * all.strides()[0], memory + kept.end * all.strides()[0],
-                memory);
-    }
+    keys_.move_to_front(b, kept);
+    values_.move_to_front(b, kept);
     s.begin += kept.begin;
   }
   const Sequence& sequence(Index b) const { return sequences_[static_cast<std::size_t>(b)]; }
   Sequence& sequence(Index b) { return sequences_[static_cast<std::size_t>(b)]; }
-  TensorView<const T, 3> kept(const Tensor<T, 3>& rows) const {
-    const Index count = batch() > 0 ? sequence(0).end - sequence(0).begin : 0;
-    return rows.slice(1, 0, count);
-  }
-  TensorView<const T, 3> kept(const Tensor<T, 3>& rows, Index b) const {
-    return rows.slice(0, b, b + 1).slice(1, 0, sequence(b).end - sequence(b).begin);
+  /// The positions of sequence b that are not forgotten.
+  Index kept(Index b) const { return sequence(b).end - sequence(b).begin; }
+  /// G·d
+  static Index width(const detail::CachedHeads<T>& heads) {
+    return heads.shape()[1] * heads.shape()[3];
   }
 
   Index capacity_ = 0;
   std::optional<Index> window_;
-  Tensor<T, 3> keys_, values_;
+  detail::CachedHeads<T> keys_, values_;
   std::vector<Sequence> sequences_;
 };
 

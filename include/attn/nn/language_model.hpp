@@ -65,13 +65,15 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return WithWeights{logits(*this, both.output), std::move(both.weights)};
   }
 
-  /// A cache of `batch` sequences of up to `capacity` tokens. Under a sliding window it keeps a
-  /// window only.
-  LanguageModelCache<T> cache(Index batch, Index capacity) const {
+  /// A cache of `batch` sequences of up to `capacity` tokens, which stores keys and values as T or in
+  /// fewer bits. Under a sliding window it keeps a window only.
+  LanguageModelCache<T> cache(Index batch, Index capacity,
+                              std::optional<Storage> storage = std::nullopt) const {
     expect_option(batch >= 0, kind, "batch", batch, "at least 0");
     expect_option(capacity >= 0, kind, "capacity", capacity, "at least 0");
     expect_length(capacity);
-    LanguageModelCache<T> made{encoder.cache(batch, capacity, options.sliding_window), {}};
+    LanguageModelCache<T> made{encoder.cache(batch, capacity, {options.sliding_window, storage}),
+                               {}};
     made.tokens.resize(static_cast<std::size_t>(batch));
     for (auto& sequence : made.tokens) sequence.reserve(static_cast<std::size_t>(capacity));
     return made;

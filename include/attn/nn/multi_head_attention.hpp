@@ -113,10 +113,11 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
 
   /// A KV cache for B sequences. `attend` attends to the keys and values that `append` has
   /// projected, with the queries as the last positions of each sequence; the result is bitwise
-  /// identical to that of the call above. `window` see KeyValueCache.
+  /// identical to that of the call above, unless the cache stores them in fewer bits.
   KeyValueCache<T> cache(Index batch, Index capacity,
-                         std::optional<Index> window = std::nullopt) const {
-    return {batch, capacity, {options.key_rows().size(), options.value_rows().size(), window}};
+                         const CacheOptions& cache_options = {}) const {
+    return {
+        {batch, capacity}, {options.G(), options.key_dim(), options.value_dim()}, cache_options};
   }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
     cache.append(rotated(key_heads(*this, key), options.G(), cache, 0).view(),
@@ -127,21 +128,22 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
-    const Index L = query.shape()[1];
+    const auto [B, L, width] = query.shape();
     const Tensor<T, 3> queries = rotated(query_heads(*this, query), options.H(), cache, -L);
+    auto heads = Tensor<T, 3>::for_overwrite({B, L, options.H() * options.value_dim()});
+    const auto attend_to = [&](Range sequences, const std::optional<Offsets>& at) {
+      const auto q = queries.view().slice(0, sequences.begin, sequences.end);
+      const auto o = heads.view().slice(0, sequences.begin, sequences.end);
+      cache.with_heads(sequences, [&](const auto& keys, const auto& values) {
+        attention.forward(AttentionInputs{detail::split_heads(q, options.H()), keys, values},
+                          {detail::split_heads(o, options.H())}, rule, at);
+      });
+    };
     if (cache.is_even()) {
-      const auto at = cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets;
-      return out_proj(attend_packed(queries, cache.keys(), cache.values(), rule, at));
+      attend_to({0, B}, cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets);
+    } else {
+      for (Index b = 0; b < B; ++b) attend_to({b, b + 1}, offsets_in(cache, b, L));
     }
-    auto heads =
-        Tensor<T, 3>::for_overwrite({queries.shape()[0], L, options.H() * options.value_dim()});
-    for (Index b = 0; b < cache.batch(); ++b)
-      attention.forward(
-          AttentionInputs<T>{detail::split_heads(queries.view().slice(0, b, b + 1), options.H()),
-                             detail::split_heads(cache.keys(b), options.G()),
-                             detail::split_heads(cache.values(b), options.G())},
-          {detail::split_heads(heads.view().slice(0, b, b + 1), options.H())}, rule,
-          offsets_in(cache, b, L));
     return out_proj(heads);
   }
 

@@ -113,12 +113,11 @@ class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
   }
 
   /// The cache for computing a sequence position by position under a causal rule, up to `capacity`
-  /// positions of B sequences; `window` see KeyValueCache.
-  EncoderCache<T> cache(Index batch, Index capacity,
-                        std::optional<Index> window = std::nullopt) const {
+  /// positions of B sequences.
+  EncoderCache<T> cache(Index batch, Index capacity, const CacheOptions& options = {}) const {
     EncoderCache<T> made;
     for (const auto& layer : this->layers)
-      made.layers.push_back(layer.self_attn.cache(batch, capacity, window));
+      made.layers.push_back(layer.self_attn.cache(batch, capacity, options));
     return made;
   }
   /// The next positions, (B, n, D), at the cost of n positions: bitwise identical to what a call
