@@ -74,7 +74,7 @@ class Chat {
   explicit Chat(ChatOptions options)
       : options_(std::move(options)),
         tokenizer_(attn::load_tokenizer(options_.model)),
-        model_(attn::load_language_model<float>(options_.model, show_loading)),
+        model_(attn::load_language_model<float>(options_.model, {.on_progress = show_loading})),
         cache_(model_.cache(1, context())),
         conversation_(tokenizer_) {
     if (!options_.attention.empty())

@@ -46,9 +46,10 @@ class NamedParameter {
   NamedParameter(std::string full_name, P& parameter)
       : name(std::move(full_name)),
         shape(parameter.shape().begin(), parameter.shape().end()),
-        value(parameter.value().data(), static_cast<std::size_t>(parameter.value().size())),
+        value(std::as_const(parameter).value().data(),
+              static_cast<std::size_t>(std::as_const(parameter).value().size())),
         grad(gradient_of(parameter)),
-        data_(parameter.value_.data()),
+        data_(parameter.value_.get().data()),
         version_(&parameter.version_) {}
 
   /// The value, to be changed at once, as Parameter::edit gives it.

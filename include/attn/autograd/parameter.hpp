@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/autograd/gradient.hpp>
+#include <attn/autograd/lazy_tensor.hpp>
 #include <attn/autograd/packed_rows.hpp>
 #include <attn/gemm/round_weight.hpp>
 #include <attn/gemm/weight_factor.hpp>
@@ -26,21 +27,25 @@ class Parameter {
   static constexpr int axes = N;
 
   Parameter() = default;
-  explicit Parameter(const Shape<N>& shape) : shape_(shape), value_(shape), gradient_(shape) {
-    version_.renew();
-  }
+  explicit Parameter(const Shape<N>& shape) : value_(shape), gradient_(shape) { version_.renew(); }
 
   const Tensor<T, N>& value() const {
     expect_value();
-    return value_;
+    return value_.get();
   }
-  const Shape<N>& shape() const { return shape_; }
+  const Shape<N>& shape() const { return value_.shape(); }
   /// The value, to be changed at once. Call `edit` again for a later change: a change through a
   /// reference that was kept goes unnoticed.
   Tensor<T, N>& edit() {
     expect_value();
     version_.renew();
-    return value_;
+    return value_.get();
+  }
+  /// The same, where every element is overwritten.
+  Tensor<T, N>& overwrite() {
+    expect_value();
+    version_.renew();
+    return value_.overwrite();
   }
   const Version& version() const { return version_; }
   Gradient<T, N>& gradient() {
@@ -65,12 +70,12 @@ class Parameter {
     requires(N == 2)
   {
     expect_value();
-    if (shape_ != Shape<2>{stored.rows(), stored.columns()})
+    if (shape() != Shape<2>{stored.rows(), stored.columns()})
       throw ShapeError("Parameter: the stored weight " +
                        to_string(Shape<2>{stored.rows(), stored.columns()}) +
-                       " must have the shape " + to_string(shape_));
+                       " must have the shape " + to_string(shape()));
     stored_ = std::make_shared<const StoredMatrix>(std::move(stored));
-    value_ = {};
+    value_.release();
     gradient_ = Gradient<T, N>(Shape<N>{});
     version_.renew();
   }
@@ -81,14 +86,16 @@ class Parameter {
     requires(N == 2)
   {
     if (stored_) return StoredRowsOf{*stored_, rows};
-    return packed_.get(value_, version_, rows);
+    return packed_.get(value_.get(), version_, rows);
   }
   /// Writes row i of a weight.
   void read_row(Index i, T* to) const
     requires(N == 2)
   {
-    for (Index k = 0; k < shape_[1]; ++k)
-      to[k] = stored_ ? static_cast<T>((*stored_)(i, k)) : value_.data()[i * shape_[1] + k];
+    const Index width = shape()[1];
+    if (!stored_) std::copy_n(value_.get().data() + i * width, width, to);
+    else
+      for (Index k = 0; k < width; ++k) to[k] = static_cast<T>((*stored_)(i, k));
   }
 
  private:
@@ -102,8 +109,7 @@ class Parameter {
                         " is for inference, and cannot be read, changed or trained");
   }
 
-  Shape<N> shape_{};
-  Tensor<T, N> value_;
+  detail::LazyTensor<T, N> value_;
   std::shared_ptr<const StoredMatrix> stored_;  ///< copies of a layer share it
   Gradient<T, N> gradient_;
   Version version_;

@@ -38,12 +38,14 @@ class StoredMatrix {
     std::byte* const to = group(row, g);
     set_scale(to, row, given.scale);
     if (format().has_minimum) set_scale(to + layout_.scales_size(), row, given.minimum);
-    std::byte* const integers = to + layout_.header_size();
+    std::byte* integers = to + layout_.header_size() + element(row, 0);
     const Index count = std::min(format().group, columns() - g * format().group);
-    for (Index k = 0; k < count; ++k) {
-      const auto bits = static_cast<std::byte>(given.integers[k]);
-      if (format().storage == Storage::int8) integers[element(row, k)] = bits;
-      else integers[element(row, k / 2)] |= k % 2 == 0 ? bits : bits << 4;
+    const auto bits = [&](Index k) { return static_cast<std::byte>(given.integers[k]); };
+    if (format().storage == Storage::int8) {
+      for (Index k = 0; k < count; ++k, integers += Layout::panel_rows) *integers = bits(k);
+    } else {
+      for (Index k = 0; k < count; k += 2, integers += Layout::panel_rows)
+        *integers = k + 1 < count ? bits(k) | bits(k + 1) << 4 : bits(k);
     }
   }
 

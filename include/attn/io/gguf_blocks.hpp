@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/gemm/weight_format.hpp>
 #include <attn/io/byte_order.hpp>
 #include <attn/io/dtype.hpp>
 
@@ -9,7 +10,7 @@ namespace detail {
 
 // Blocks of quantized values, as ggml lays them out in a file. Each format has a scale d, and some
 // a minimum m, for all values of a block, in half precision, little-endian. The names are the ones
-// that files use.
+// that files use. `format` is how products keep such values: with the same integers and scales.
 //
 // Numerics: d and m have 11 bits and an integer q_i at most 8, so that their product is exact in
 // float and nothing but a sum is rounded: the values are bitwise those of ggml, whether or not the
@@ -29,76 +30,100 @@ inline int fifth_bit(std::uint32_t bits, std::size_t i) {
   return static_cast<int>(bits >> i & 1) << 4;
 }
 
+/// Some neighbors of a block, x_i = scale q_i, or scale q_i + minimum where the format has one.
+template <std::size_t n>
+struct BlockPart {
+  float scale, minimum;
+  std::array<std::int8_t, n> q;
+};
+/// The values of a block.
+template <class Block>
+void decode_block(std::span<const std::byte, Block::size> block, std::span<float, Block::count> x) {
+  for (std::size_t p = 0; p < Block::count / Block::part_count; ++p) {
+    const auto part = Block::part(block, p);
+    float* const to = &x[p * Block::part_count];
+    for (std::size_t i = 0; i < Block::part_count; ++i) {
+      const float product = part.scale * static_cast<float>(part.q[i]);
+      to[i] = Block::format.has_minimum ? product + part.minimum : product;
+    }
+  }
+}
+
 /// x_i = d q_i, with q_i of 8 bits. Bytes 0–1: d; 2–33: q_i.
 struct Q8_0 {
-  static constexpr std::size_t count = 32, size = 2 + count;
+  static constexpr std::size_t count = 32, part_count = count, size = 2 + count;
+  static constexpr WeightFormat format{.storage = Storage::int8};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0);
-    const std::byte* q = &block[2];
-    for (std::size_t i = 0; i < count; ++i)
-      x[i] = d * static_cast<float>(static_cast<std::int8_t>(q[i]));
+  static BlockPart<count> part(std::span<const std::byte, size> block, std::size_t) {
+    BlockPart<count> x{half_at(block, 0), 0, {}};
+    std::memcpy(x.q.data(), &block[2], count);
+    return x;
   }
 };
 
-/// x_i = d (q_i − 8), with q_i of 4 bits. Bytes 0–1: d; 2–17: q_i in byte i mod 16, in the low bits
-/// for i < 16 and the high bits for the others.
-struct Q4_0 {
-  static constexpr std::size_t count = 32, half = count / 2, size = 2 + half;
+/// q_i of 4 bits in byte i mod 16, in the low bits for i < 16 and the high bits for the others.
+inline BlockPart<32> four_bits_of(const std::byte* q, float scale, float minimum) {
+  BlockPart<32> x{scale, minimum, {}};
+  for (std::size_t i = 0; i < 16; ++i) {
+    x.q[i] = static_cast<std::int8_t>(low_bits(q[i]));
+    x.q[i + 16] = static_cast<std::int8_t>(high_bits(q[i]));
+  }
+  return x;
+}
+/// The same with a fifth bit, bit i of a little-endian integer.
+inline BlockPart<32> five_bits_of(std::span<const std::byte, 20> bytes, float scale,
+                                  float minimum) {
+  const auto fifth = static_cast<std::uint32_t>(from_little_endian(bytes.first<4>()));
+  BlockPart<32> x = four_bits_of(&bytes[4], scale, minimum);
+  for (std::size_t i = 0; i < 32; ++i)
+    x.q[i] = static_cast<std::int8_t>(x.q[i] | fifth_bit(fifth, i));
+  return x;
+}
+/// q_i − zero, for formats whose q_i are positive and stand for integers with a sign.
+inline BlockPart<32> around(int zero, BlockPart<32> x) {
+  for (std::int8_t& q : x.q) q = static_cast<std::int8_t>(q - zero);
+  return x;
+}
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0);
-    const std::byte* q = &block[2];
-    for (std::size_t i = 0; i < half; ++i) {
-      x[i] = d * static_cast<float>(low_bits(q[i]) - 8);
-      x[i + half] = d * static_cast<float>(high_bits(q[i]) - 8);
-    }
+/// x_i = d (q_i − 8), with q_i of 4 bits. Bytes 0–1: d; 2–17: q_i, see four_bits_of.
+struct Q4_0 {
+  static constexpr std::size_t count = 32, part_count = count, size = 18;
+  static constexpr WeightFormat format{.storage = Storage::int4};
+
+  static BlockPart<count> part(std::span<const std::byte, size> block, std::size_t) {
+    return around(8, four_bits_of(&block[2], half_at(block, 0), 0));
   }
 };
 
 /// x_i = d q_i + m, with q_i of 4 bits. Bytes 0–1: d; 2–3: m; 4–19: q_i, as in Q4_0.
 struct Q4_1 {
-  static constexpr std::size_t count = 32, half = count / 2, size = 4 + half;
+  static constexpr std::size_t count = 32, part_count = count, size = 20;
+  static constexpr WeightFormat format{.storage = Storage::int4, .has_minimum = true};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0), m = half_at(block, 2);
-    const std::byte* q = &block[4];
-    for (std::size_t i = 0; i < half; ++i) {
-      x[i] = d * static_cast<float>(low_bits(q[i])) + m;
-      x[i + half] = d * static_cast<float>(high_bits(q[i])) + m;
-    }
+  static BlockPart<count> part(std::span<const std::byte, size> block, std::size_t) {
+    return four_bits_of(&block[4], half_at(block, 0), half_at(block, 2));
   }
 };
 
 /// x_i = d (q_i − 16), with q_i of 5 bits. Bytes 0–1: d; 2–5: the fifth bit of q_i in bit i; 6–21:
 /// the others, as in Q4_0.
 struct Q5_0 {
-  static constexpr std::size_t count = 32, half = count / 2, size = 6 + half;
+  static constexpr std::size_t count = 32, part_count = count, size = 22;
+  static constexpr WeightFormat format{.storage = Storage::int8};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0);
-    const auto fifth = static_cast<std::uint32_t>(from_little_endian(block.subspan<2, 4>()));
-    const std::byte* q = &block[6];
-    for (std::size_t i = 0; i < half; ++i) {
-      x[i] = d * static_cast<float>((low_bits(q[i]) | fifth_bit(fifth, i)) - 16);
-      x[i + half] = d * static_cast<float>((high_bits(q[i]) | fifth_bit(fifth, i + half)) - 16);
-    }
+  static BlockPart<count> part(std::span<const std::byte, size> block, std::size_t) {
+    return around(16, five_bits_of(block.subspan<2>(), half_at(block, 0), 0));
   }
 };
 
 /// x_i = d q_i + m, with q_i of 5 bits. Bytes 0–1: d; 2–3: m; 4–7: the fifth bit of q_i in bit i;
 /// 8–23: the others, as in Q4_0.
 struct Q5_1 {
-  static constexpr std::size_t count = 32, half = count / 2, size = 8 + half;
+  static constexpr std::size_t count = 32, part_count = count, size = 24;
+  static constexpr WeightFormat format{.storage = Storage::int8, .has_minimum = true};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0), m = half_at(block, 2);
-    const auto fifth = static_cast<std::uint32_t>(from_little_endian(block.subspan<4, 4>()));
-    const std::byte* q = &block[8];
-    for (std::size_t i = 0; i < half; ++i) {
-      x[i] = d * static_cast<float>(low_bits(q[i]) | fifth_bit(fifth, i)) + m;
-      x[i + half] = d * static_cast<float>(high_bits(q[i]) | fifth_bit(fifth, i + half)) + m;
-    }
+  static BlockPart<count> part(std::span<const std::byte, size> block, std::size_t) {
+    return five_bits_of(block.subspan<4>(), half_at(block, 0), half_at(block, 2));
   }
 };
 

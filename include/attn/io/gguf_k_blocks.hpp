@@ -23,20 +23,19 @@ inline int bits_at(std::byte byte, std::size_t shift, int width) {
 /// Bytes 0–15: s in the low and t in the high bits; 16–79: q_i in byte 32 (i/128) + i mod 32, from
 /// bit 2 (i/32 mod 4) on; 80–81: d; 82–83: dmin.
 struct Q2_K {
-  static constexpr std::size_t count = 256, size = 84;
+  static constexpr std::size_t count = 256, part_count = 16, size = 84;
+  static constexpr WeightFormat format{
+      .storage = Storage::int4, .has_minimum = true, .wide_scales = true, .group = 16};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte* scales = block.data();
+  static BlockPart<16> part(std::span<const std::byte, size> block, std::size_t p) {
     const float d = half_at(block, 80), dmin = half_at(block, 82);
-    for (std::size_t part = 0; part < 16; ++part) {
-      const float scale = d * static_cast<float>(low_bits(scales[part]));
-      const float minimum = dmin * static_cast<float>(high_bits(scales[part]));
-      const std::byte* q = &block[16 + part / 8 * 32 + part % 2 * 16];
-      for (std::size_t i = 0; i < 16; ++i) {
-        const int value = bits_at(q[i], part / 2 % 4 * 2, 2);
-        x[16 * part + i] = scale * static_cast<float>(value) - minimum;
-      }
-    }
+    BlockPart<16> x{d * static_cast<float>(low_bits(block[p])),
+                    -(dmin * static_cast<float>(high_bits(block[p]))),
+                    {}};
+    const std::byte* q = &block[16 + p / 8 * 32 + p % 2 * 16];
+    for (std::size_t i = 0; i < 16; ++i)
+      x.q[i] = static_cast<std::int8_t>(bits_at(q[i], p / 2 % 4 * 2, 2));
+    return x;
   }
 };
 
@@ -45,22 +44,21 @@ struct Q2_K {
 /// 32 (i/128) + i mod 32, from bit 2 (i/32 mod 4) on; 96–103: four bits of s in byte p mod 8, from
 /// bit 4 (p/8) on; 104–107: the other two in byte p mod 4, from bit 2 (p/4) on; 108–109: d.
 struct Q3_K {
-  static constexpr std::size_t count = 256, size = 110;
+  static constexpr std::size_t count = 256, part_count = 16, size = 110;
+  static constexpr WeightFormat format{.storage = Storage::int4, .wide_scales = true, .group = 16};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
+  static BlockPart<16> part(std::span<const std::byte, size> block, std::size_t p) {
     const std::byte* scales = &block[96];
-    const float d = half_at(block, 108);
-    for (std::size_t part = 0; part < 16; ++part) {
-      const int s = bits_at(scales[part % 8], part / 8 * 4, 4) |
-                    bits_at(scales[8 + part % 4], part / 4 * 2, 2) << 4;
-      const float scale = d * static_cast<float>(s - 32);
-      const std::byte* third = &block[part % 2 * 16];
-      const std::byte* q = &block[32 + part / 8 * 32 + part % 2 * 16];
-      for (std::size_t i = 0; i < 16; ++i) {
-        const int value = bits_at(q[i], part / 2 % 4 * 2, 2) | bits_at(third[i], part / 2, 1) << 2;
-        x[16 * part + i] = scale * static_cast<float>(value - 4);
-      }
+    const int s = bits_at(scales[p % 8], p / 8 * 4, 4) | bits_at(scales[8 + p % 4], p / 4 * 2, 2)
+                                                             << 4;
+    BlockPart<16> x{half_at(block, 108) * static_cast<float>(s - 32), 0, {}};
+    const std::byte* third = &block[p % 2 * 16];
+    const std::byte* q = &block[32 + p / 8 * 32 + p % 2 * 16];
+    for (std::size_t i = 0; i < 16; ++i) {
+      const int value = bits_at(q[i], p / 2 % 4 * 2, 2) | bits_at(third[i], p / 2, 1) << 2;
+      x.q[i] = static_cast<std::int8_t>(value - 4);
     }
+    return x;
   }
 };
 
@@ -83,22 +81,29 @@ struct ScaleAndMinimum {
   }
 };
 
+/// The part p of Q4_K or Q5_K, without its q_i: d, dmin, and then ScaleAndMinimum, at the beginning
+/// of the block.
+inline BlockPart<32> part_of_256(std::span<const std::byte> block, std::size_t p) {
+  const ScaleAndMinimum both(&block[4], p);
+  return {half_at(block, 0) * static_cast<float>(both.s),
+          -(half_at(block, 2) * static_cast<float>(both.t)),
+          {}};
+}
+
 /// x_i = d s q_i − dmin t, with q_i of 4 bits, and s and t of 6 for the part i/32.
 /// Bytes 0–1: d; 2–3: dmin; 4–15: s and t, see ScaleAndMinimum; 16–143: q_i in byte
 /// 32 (i/64) + i mod 32, in the low bits of even parts and the high bits of odd ones.
 struct Q4_K {
-  static constexpr std::size_t count = 256, size = 144;
+  static constexpr std::size_t count = 256, part_count = 32, size = 144;
+  static constexpr WeightFormat format{
+      .storage = Storage::int4, .has_minimum = true, .wide_scales = true};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0), dmin = half_at(block, 2);
-    for (std::size_t part = 0; part < 8; ++part) {
-      const ScaleAndMinimum both(&block[4], part);
-      const float scale = d * static_cast<float>(both.s);
-      const float minimum = dmin * static_cast<float>(both.t);
-      const std::byte* q = &block[16 + part / 2 * 32];
-      for (std::size_t i = 0; i < 32; ++i)
-        x[32 * part + i] = scale * static_cast<float>(bits_at(q[i], part % 2 * 4, 4)) - minimum;
-    }
+  static BlockPart<32> part(std::span<const std::byte, size> block, std::size_t p) {
+    BlockPart<32> x = part_of_256(block, p);
+    const std::byte* q = &block[16 + p / 2 * 32];
+    for (std::size_t i = 0; i < 32; ++i)
+      x.q[i] = static_cast<std::int8_t>(bits_at(q[i], p % 2 * 4, 4));
+    return x;
   }
 };
 
@@ -106,21 +111,17 @@ struct Q4_K {
 /// Bytes 0–1: d; 2–3: dmin; 4–15: s and t, see ScaleAndMinimum; 16–47: the fifth bit of q_i, bit
 /// i/32 of byte i mod 32; 48–175: the others, as in Q4_K.
 struct Q5_K {
-  static constexpr std::size_t count = 256, size = 176;
+  static constexpr std::size_t count = 256, part_count = 32, size = 176;
+  static constexpr WeightFormat format{
+      .storage = Storage::int8, .has_minimum = true, .wide_scales = true};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const float d = half_at(block, 0), dmin = half_at(block, 2);
+  static BlockPart<32> part(std::span<const std::byte, size> block, std::size_t p) {
+    BlockPart<32> x = part_of_256(block, p);
     const std::byte* fifth = &block[16];
-    for (std::size_t part = 0; part < 8; ++part) {
-      const ScaleAndMinimum both(&block[4], part);
-      const float scale = d * static_cast<float>(both.s);
-      const float minimum = dmin * static_cast<float>(both.t);
-      const std::byte* q = &block[48 + part / 2 * 32];
-      for (std::size_t i = 0; i < 32; ++i) {
-        const int value = bits_at(q[i], part % 2 * 4, 4) | bits_at(fifth[i], part, 1) << 4;
-        x[32 * part + i] = scale * static_cast<float>(value) - minimum;
-      }
-    }
+    const std::byte* q = &block[48 + p / 2 * 32];
+    for (std::size_t i = 0; i < 32; ++i)
+      x.q[i] = static_cast<std::int8_t>(bits_at(q[i], p % 2 * 4, 4) | bits_at(fifth[i], p, 1) << 4);
+    return x;
   }
 };
 
@@ -129,21 +130,19 @@ struct Q5_K {
 /// 128–191: the other two in byte 32 (i/128) + i mod 32, from bit 2 (i/32 mod 4) on; 192–207: s;
 /// 208–209: d.
 struct Q6_K {
-  static constexpr std::size_t count = 256, size = 210;
+  static constexpr std::size_t count = 256, part_count = 16, size = 210;
+  static constexpr WeightFormat format{.storage = Storage::int8, .wide_scales = true, .group = 16};
 
-  static void decode(std::span<const std::byte, size> block, std::span<float, count> x) {
-    const std::byte* scales = &block[192];
-    const float d = half_at(block, 208);
-    for (std::size_t part = 0; part < 16; ++part) {
-      const float scale = d * static_cast<float>(static_cast<std::int8_t>(scales[part]));
-      const std::byte* low = &block[part / 8 * 64 + part % 4 * 16];
-      const std::byte* high = &block[128 + part / 8 * 32 + part % 2 * 16];
-      for (std::size_t i = 0; i < 16; ++i) {
-        const int value =
-            bits_at(low[i], part / 4 % 2 * 4, 4) | bits_at(high[i], part / 2 % 4 * 2, 2) << 4;
-        x[16 * part + i] = scale * static_cast<float>(value - 32);
-      }
+  static BlockPart<16> part(std::span<const std::byte, size> block, std::size_t p) {
+    const auto s = static_cast<std::int8_t>(block[192 + p]);
+    BlockPart<16> x{half_at(block, 208) * static_cast<float>(s), 0, {}};
+    const std::byte* low = &block[p / 8 * 64 + p % 4 * 16];
+    const std::byte* high = &block[128 + p / 8 * 32 + p % 2 * 16];
+    for (std::size_t i = 0; i < 16; ++i) {
+      const int value = bits_at(low[i], p / 4 % 2 * 4, 4) | bits_at(high[i], p / 2 % 4 * 2, 2) << 4;
+      x.q[i] = static_cast<std::int8_t>(value - 32);
     }
+    return x;
   }
 };
 

@@ -54,10 +54,10 @@ struct GgufTensorValues {
     const std::span<const std::byte, Block::size> block(
         bytes.subspan(index / Block::count * Block::size, Block::size));
     if constexpr (std::is_same_v<T, float>) {
-      Block::decode(block, std::span<float, Block::count>(to));
+      decode_block<Block>(block, std::span<float, Block::count>(to));
     } else {
       std::array<float, Block::count> values;
-      Block::decode(block, values);
+      decode_block<Block>(block, values);
       for (std::size_t i = 0; i < Block::count; ++i) {
         const std::optional<T> converted = convert<T>(values[i]);
         if (!converted) refuse_value<T>(values[i], type.name, index + i, where);

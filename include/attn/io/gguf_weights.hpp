@@ -65,8 +65,20 @@ class GgufAsHuggingFace {
       if (is_part(name, ".attn_k.")) separate_pairs(to, file_.shape(name).front(), key_heads_);
     }
   }
+  /// A weight as the file stores it, see Gguf::stored.
+  std::optional<StoredMatrix> stored(const std::string& name) const {
+    const Index heads = architecture_ != "llama"    ? 0
+                        : is_part(name, ".attn_q.") ? heads_
+                        : is_part(name, ".attn_k.") ? key_heads_
+                                                    : 0;
+    const Index E = heads > 0 ? file_.shape(name).front() / heads : 0;
+    return file_.stored(name,
+                        [=](Index r) { return E > 0 ? r / E * E + row_in_head(r % E, E) : r; });
+  }
 
  private:
+  /// Where row i of a head of E rows goes, see separate_pairs.
+  static Index row_in_head(Index i, Index E) { return i % 2 * (E / 2) + i / 2; }
   static bool is_part(const std::string& name, const char* part) {
     return name.find(part) != name.npos;
   }
@@ -84,8 +96,8 @@ class GgufAsHuggingFace {
       const auto head = matrix.begin() + h * E * columns;
       std::copy_n(head, E * columns, stored.begin());
       for (Index i = 0; i < E; ++i) {
-        const Index to = i % 2 * (E / 2) + i / 2;
-        std::copy_n(stored.begin() + i * columns, columns, head + to * columns);
+        const auto to = head + row_in_head(i, E) * columns;
+        std::copy_n(stored.begin() + i * columns, columns, to);
       }
     }
   }

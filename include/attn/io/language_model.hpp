@@ -9,6 +9,15 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
+/// How a published model is loaded.
+struct LoadOptions {
+  /// Weights of products stay as the file has them, in 16 bits or fewer, for inference; otherwise
+  /// they are converted to T, as training needs them.
+  bool keep_storage = true;
+  /// Is called with the fraction of the weights that has been read, up to 1.
+  std::function<void(double)> on_progress = {};
+};
+
 namespace detail {
 
 /// A source for one model, which reports the fraction of its elements that has been read. It has no
@@ -16,22 +25,33 @@ namespace detail {
 template <class Source>
 class ReportingSource {
  public:
-  ReportingSource(const Source& source, double count, const std::function<void(double)>& report)
-      : source_(source), count_(count), report_(report) {}
+  ReportingSource(const Source& source, Index count, const LoadOptions& options)
+      : source_(source), count_(static_cast<double>(count)), options_(options) {}
 
   std::vector<std::string> names() const { return source_.names(); }
   std::vector<Index> shape(const std::string& name) const { return source_.shape(name); }
   template <class T>
   void read(const std::string& name, std::span<T> to) const {
     source_.read(name, to);
-    read_ += static_cast<double>(to.size());
-    if (report_) report_(read_ / count_);
+    report(std::ssize(to));
+  }
+  std::optional<StoredMatrix> stored(const std::string& name) const {
+    std::optional<StoredMatrix> weight;
+    if constexpr (requires { source_.stored(name); })
+      if (options_.keep_storage) weight = source_.stored(name);
+    if (weight) report(weight->rows() * weight->columns());
+    return weight;
   }
 
  private:
+  void report(Index count) const {
+    read_ += static_cast<double>(count);
+    if (options_.on_progress) options_.on_progress(read_ / count_);
+  }
+
   const Source& source_;
   double count_;
-  const std::function<void(double)>& report_;
+  const LoadOptions& options_;
   mutable double read_ = 0;
 };
 
@@ -57,14 +77,11 @@ void expect_elements(const Source& weights, const LanguageModelOptions& o) {
 /// `where`, also for options that do not fit each other or the weights.
 template <class T, class Source>
 LanguageModel<T> read_language_model(const LanguageModelOptions& options, const Source& weights,
-                                     const std::string& where,
-                                     const std::function<void(double)>& on_progress) {
+                                     const std::string& where, const LoadOptions& loading) {
   try {
     expect_elements(weights, options);
     LanguageModel<T> model(options);
-    double count = 0;
-    for (const auto& p : model.parameters()) count += static_cast<double>(p.value.size());
-    model.load_state_dict(ReportingSource(weights, count, on_progress));
+    model.load_state_dict(ReportingSource(weights, model.num_parameters(), loading));
     return model;
   } catch (const OptionError& error) {
     throw FileError(where + ": " + error.what());
@@ -75,29 +92,30 @@ LanguageModel<T> read_language_model(const LanguageModelOptions& options, const 
 
 }  // namespace detail
 
-/// A published model: its architecture, its sizes and its weights, converted to T. `path` is a GGUF
-/// file of the architecture llama, qwen2, qwen3 or gpt2, or a folder of Hugging Face with
-/// config.json (llama, mistral, qwen2, qwen3, gpt2) and the weights as safetensors, in one file or
-/// several. `on_progress` is called with the fraction of the weights that has been read, up to 1.
+/// A published model: its architecture, its sizes and its weights. `path` is a GGUF file of the
+/// architecture llama, qwen2, qwen3 or gpt2, or a folder of Hugging Face with config.json (llama,
+/// mistral, qwen2, qwen3, gpt2) and the weights as safetensors, in one file or several.
 ///
 ///   const LanguageModel<float> model = load_language_model<float>("SmolLM2-135M-Instruct.gguf");
 ///
+/// The logits are those of the numbers that the file holds, computed in T. Weights that a GGUF file
+/// has in 16 bits or fewer stay so, see LoadOptions; those of a folder are converted to T.
 /// Errors: FileError, one sentence, for a file that cannot be read, another architecture, sizes and
 /// weights that do not fit each other, and what would change the results and is not supported.
 template <class T>
 LanguageModel<T> load_language_model(const std::filesystem::path& path,
-                                     const std::function<void(double)>& on_progress = {}) {
+                                     const LoadOptions& loading = {}) {
   const std::string where = "load_language_model: \"" + path.string() + "\"";
   if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
     const LanguageModelOptions options = detail::read_config(path);
     const ShardedSafeTensors weights = load_safetensors_folder(path);
-    return detail::read_language_model<T>(options, weights, where, on_progress);
+    return detail::read_language_model<T>(options, weights, where, loading);
   }
   const Gguf file = load_gguf(path);
   const LanguageModelOptions options = detail::gguf_options(file, where);
   const detail::GgufAsHuggingFace stored(file, options);
   const auto weights = detail::gguf_names(options.names)(stored);
-  return detail::read_language_model<T>(options, weights, where, on_progress);
+  return detail::read_language_model<T>(options, weights, where, loading);
 }
 
 }  // namespace ATTN_ABI

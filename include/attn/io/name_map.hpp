@@ -76,6 +76,13 @@ class MappedSource {
     if constexpr (requires { source_.template check<T>(name); })
       for (const std::string& part : find(name).parts) source_.template check<T>(part);
   }
+  /// What the source stores under a name that one of its own stands for.
+  auto stored(const std::string& name) const
+    requires requires(const std::remove_cvref_t<Source>& s) { s.stored(name); }
+  {
+    const std::vector<std::string>& parts = find(name).parts;
+    return parts.size() == 1 ? source_.stored(parts.front()) : std::nullopt;
+  }
 
  private:
   friend class NameMap;

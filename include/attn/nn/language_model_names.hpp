@@ -97,6 +97,12 @@ class LanguageModelSource {
     source_->read(full(name), to);
     if (is_transposed(kind_, name)) transpose_in_place(to, source_->shape(full(name)).front());
   }
+  /// A weight (out, in) in fewer bits, if the source stores it so.
+  auto stored(const std::string& name) const
+    requires requires(const Source& s) { s.stored(name); }
+  {
+    return source_->stored(full(name));
+  }
   template <class U>
   void check(const std::string& name) const
     requires requires(const Source& s) { s.template check<U>(name); }

@@ -112,6 +112,14 @@ class Module {
   std::vector<NamedParameter<T>> parameters() { return collect<T>(layer()); }
   std::vector<NamedParameter<const T>> parameters() const { return collect<const T>(layer()); }
 
+  /// The number of elements of all parameters.
+  Index num_parameters() const {
+    Index count = 0;
+    for_each_parameter(layer(), "",
+                       [&](const auto&, const auto& p) { count += checked_size(p.shape()); });
+    return count;
+  }
+
   /// A copy of every parameter.
   StateDict<T> state_dict() const {
     StateDict<T> state;
@@ -120,38 +128,57 @@ class Module {
   }
 
   /// Loads the parameters from the entries of `source` whose names begin with `prefix`, which must
-  /// be exactly those of this layer.
+  /// be exactly those of this layer. A source may have `stored(name)`, an optional StoredMatrix:
+  /// weights that it has so are kept so, see store_weights.
   /// Errors: ShapeError naming every missing, unexpected and misshapen entry; what the source
   /// throws for a value that T cannot hold. The layer is then unchanged.
   template <StateSource<T> Source>
   void load_state_dict(const Source& source, std::string_view prefix = "") {
-    const std::vector<NamedParameter<T>> own = parameters();
     std::vector<std::pair<std::string, std::vector<Index>>> wanted;
-    for (const auto& p : own) wanted.emplace_back(p.name, p.shape);
+    for_each_parameter(layer(), "", [&](const std::string& name, const auto& p) {
+      wanted.emplace_back(name, std::vector<Index>(p.shape().begin(), p.shape().end()));
+    });
     detail::expect_entries(
         std::string(Layer::kind) + ": the state dict must have exactly this layer's entries",
         source, prefix, wanted);
     if constexpr (requires { source.template check<T>(std::string()); })
-      for (const auto& p : own) source.template check<T>(std::string(prefix) + p.name);
-    for (const auto& p : own) source.read(std::string(prefix) + p.name, p.edit());
+      for (const auto& [name, shape] : wanted) source.template check<T>(std::string(prefix) + name);
+    std::vector<const void*> weights;
+    layer().for_each_weight([&](const auto& weight) { weights.push_back(&weight); });
+    for_each_parameter(layer(), "", [&](const std::string& name, auto& p) {
+      const bool is_weight = std::find(weights.begin(), weights.end(), &p) != weights.end();
+      load_parameter(source, std::string(prefix) + name, p, is_weight);
+    });
   }
 
  private:
   const Layer& layer() const { return static_cast<const Layer&>(*this); }
   Layer& layer() { return static_cast<Layer&>(*this); }
 
+  /// Takes a weight as the source stores it, if it stores it in fewer bits, or else its values.
+  template <class Source, int N>
+  static void load_parameter(const Source& source, const std::string& name, Parameter<T, N>& p,
+                             [[maybe_unused]] bool is_weight) {
+    if constexpr (N == 2 && requires { source.stored(name); })
+      if (is_weight)
+        if (auto stored = source.stored(name)) return p.store(std::move(*stored));
+    Tensor<T, N>& value = p.overwrite();
+    source.read(name, std::span<T>(value.data(), static_cast<std::size_t>(value.size())));
+  }
+
   template <class U, class Self>
   static std::vector<NamedParameter<U>> collect(Self& self) {
     std::vector<NamedParameter<U>> result;
-    gather<U>(self, "", result);
+    for_each_parameter(self, "",
+                       [&](const std::string& name, auto& p) { result.emplace_back(name, p); });
     return result;
   }
-  template <class U, class Self>
-  static void gather(Self& self, const std::string& prefix,
-                     std::vector<NamedParameter<U>>& result) {
+  /// f(full name, parameter) for every parameter of a layer.
+  template <class Self, class F>
+  static void for_each_parameter(Self& self, const std::string& prefix, const F& f) {
     std::remove_const_t<Self>::visit(self, [&](const std::string& name, auto& part) {
-      if constexpr (IsParameter<decltype(part)>) result.emplace_back(prefix + name, part);
-      else gather<U>(part, prefix + name + ".", result);
+      if constexpr (IsParameter<decltype(part)>) f(prefix + name, part);
+      else for_each_parameter(part, prefix + name + ".", f);
     });
   }
 };

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <attn/gemm/stored_matrix.hpp>
+#include <attn/io/gguf_values.hpp>
+#include <attn/parallel/executor.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// A matrix of a GGUF file as products keep it, without another rounding: blocks with their integers
+/// and scales, F16 and BF16 as they are.
+class GgufStoredRows {
+ public:
+  GgufStoredRows(const GgufTensorValues& values, const Shape<2>& shape)
+      : values_(values), shape_(shape) {}
+
+  /// Row r of the file becomes row `row_of(r)`. Nothing for types that products do not keep.
+  template <class RowOf>
+  std::optional<StoredMatrix> read(const RowOf& row_of) const {
+    std::optional<StoredMatrix> stored;
+    if (values_.type.name == "F16") {
+      stored.emplace(WeightFormat{.storage = Storage::float16}, shape_[0], shape_[1]);
+      for_each_row([&](Index r) { set_numbers<float16>(*stored, row_of(r), row(r)); });
+    } else if (values_.type.name == "BF16") {
+      stored.emplace(WeightFormat{.storage = Storage::bfloat16}, shape_[0], shape_[1]);
+      for_each_row([&](Index r) { set_numbers<bfloat16>(*stored, row_of(r), row(r)); });
+    } else {
+      with_gguf_block(values_.type.name, [&]<class Block>(Block) {
+        stored.emplace(Block::format, shape_[0], shape_[1]);
+        for_each_row([&](Index r) { set_blocks<Block>(*stored, row_of(r), row(r)); });
+      });
+    }
+    values_.file.release(values_.bytes);
+    return stored;
+  }
+
+ private:
+  std::span<const std::byte> row(Index r) const {
+    const std::size_t size = values_.bytes.size() / static_cast<std::size_t>(shape_[0]);
+    return values_.bytes.subspan(static_cast<std::size_t>(r) * size, size);
+  }
+  /// In parallel, some rows at a time.
+  template <class F>
+  void for_each_row(F&& f) const {
+    constexpr Index chunk = 32;
+    parallel_for((shape_[0] + chunk - 1) / chunk, [&](Index c) {
+      for (Index r = c * chunk; r < std::min(shape_[0], (c + 1) * chunk); ++r) f(r);
+    });
+  }
+  template <class Stored>
+  void set_numbers(StoredMatrix& to, Index row, std::span<const std::byte> from) const {
+    for (Index k = 0; k < shape_[1]; ++k) {
+      const auto bits = static_cast<std::uint16_t>(
+          from_little_endian(from.subspan(2 * static_cast<std::size_t>(k), 2)));
+      to.set(row, k, std::bit_cast<Stored>(bits));
+    }
+  }
+  template <class Block>
+  static void set_blocks(StoredMatrix& to, Index row, std::span<const std::byte> from) {
+    constexpr std::size_t parts = Block::count / Block::part_count;
+    constexpr int zero =
+        Block::format.storage == Storage::int4 && !Block::format.has_minimum ? 8 : 0;
+    Index group = 0;
+    for (std::size_t at = 0; at < from.size(); at += Block::size) {
+      const std::span<const std::byte, Block::size> block(from.subspan(at, Block::size));
+      for (std::size_t p = 0; p < parts; ++p) {
+        auto part = Block::part(block, p);
+        for (std::int8_t& q : part.q) q = static_cast<std::int8_t>(q + zero);
+        to.set(row, group++, {part.scale, part.minimum, part.q.data()});
+      }
+    }
+  }
+
+  const GgufTensorValues& values_;
+  Shape<2> shape_;
+};
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
