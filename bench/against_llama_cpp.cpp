@@ -32,10 +32,12 @@ void* attn_load(const char* path) {
     return nullptr;
   }
 }
-/// An empty context of so many tokens.
-void attn_begin(void* handle, Index context) {
+/// An empty context of so many tokens, whose keys and values are stored in float16 if `half` is not 0.
+void attn_begin(void* handle, Index context, int half) {
   auto* const loaded = static_cast<Loaded*>(handle);
-  loaded->cache = loaded->model.cache(1, context);
+  std::optional<attn::Storage> storage;
+  if (half != 0) storage = attn::Storage::float16;
+  loaded->cache = loaded->model.cache(1, context, storage);
 }
 /// The logits after the next tokens, which the handle keeps until the next call.
 const float* attn_next(void* handle, const Index* tokens, Index count) {

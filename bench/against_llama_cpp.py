@@ -1,10 +1,11 @@
 """Races the library against llama.cpp: one model, alternating in one process, with equal threads.
 
-usage: python3 bench/against_llama_cpp.py MODEL.gguf [--library FILE] [--rounds N] [--threads 1 2] [--prompt N] [--depths N …]
+usage: python3 bench/against_llama_cpp.py MODEL.gguf [--types F32 F16 …] [--library FILE] [--rounds N] [--threads 1 2] [--prompt N]
+       [--depths N …]
 
-MODEL is quantized to F32 by llama.cpp beside itself, once, so that both compute with the same weights. Each line is our tokens a second
-over llama.cpp's, so above 1 the library is faster: the median of the pairs, and the quartiles. `cmake --build --preset bench --target
-attn_against_llama_cpp` builds what it loads.
+llama.cpp quantizes MODEL to each type, beside it, once, so that both compute with the same weights. Keys and values are stored in 16
+bits, except with F32. Each line is our tokens a second over llama.cpp's, so above 1 the library is faster: the median of the pairs, and
+the quartiles. `cmake --build --preset bench --target attn_against_llama_cpp` builds what it loads.
 """
 import argparse
 import ctypes
@@ -22,6 +23,8 @@ except ImportError:
 default = pathlib.Path(__file__).resolve().parent.parent / "build/bench/bench/libattn_against_llama_cpp.so"
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("model", type=pathlib.Path)
+types = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q4_K_M": 15, "Q6_K": 18}  # llama.cpp's numbers of them
+parser.add_argument("--types", nargs="+", choices=types, default=["F32", "F16", "Q8_0", "Q4_0"])
 parser.add_argument("--library", type=pathlib.Path, default=default)
 parser.add_argument("--rounds", type=int, default=9)
 parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -34,12 +37,18 @@ for file in (arguments.library, arguments.model):
         sys.exit(f"against_llama_cpp.py: {file} is not there; the library is built by: "
                  "cmake --preset bench && cmake --build --preset bench --target attn_against_llama_cpp")
 
-plain = arguments.model.with_suffix(".f32.gguf")
-if not plain.exists():
-    how = llama_cpp.llama_model_quantize_default_params()
-    how.ftype, how.allow_requantize = llama_cpp.LLAMA_FTYPE_ALL_F32, True
-    if llama_cpp.llama_model_quantize(str(arguments.model).encode(), str(plain).encode(), ctypes.byref(how)) != 0:
-        sys.exit(f"against_llama_cpp.py: llama.cpp could not write {plain}")
+
+
+def quantized(name):
+    """MODEL in this type, as a file beside it."""
+    file = arguments.model.with_suffix(f".{name.lower()}.gguf")
+    if not file.exists():
+        how = llama_cpp.llama_model_quantize_default_params()
+        how.ftype, how.allow_requantize = types[name], True
+        if llama_cpp.llama_model_quantize(str(arguments.model).encode(), str(file).encode(), ctypes.byref(how)) != 0:
+            sys.exit(f"against_llama_cpp.py: llama.cpp could not write {file}")
+    return str(file)
+
 
 library = ctypes.CDLL(str(arguments.library))
 library.attn_load.restype = ctypes.c_void_p
@@ -48,14 +57,15 @@ context = max([arguments.prompt, *arguments.depths]) + 2 * arguments.tokens
 
 
 class Ours:
-    def __init__(self):
-        self.handle = ctypes.c_void_p(library.attn_load(str(plain).encode()))
+    def __init__(self, name):
+        self.half_cache = name != "F32"
+        self.handle = ctypes.c_void_p(library.attn_load(quantized(name).encode()))
         if not self.handle:
             sys.exit(1)
 
     def begin(self, threads):
         library.attn_set_threads(ctypes.c_ssize_t(threads))
-        library.attn_begin(self.handle, ctypes.c_ssize_t(context))
+        library.attn_begin(self.handle, ctypes.c_ssize_t(context), ctypes.c_int(self.half_cache))
 
     def next(self, tokens):
         ids = (ctypes.c_ssize_t * len(tokens))(*tokens)
@@ -66,8 +76,9 @@ class Ours:
 
 
 class Theirs:
-    def __init__(self):
-        self.llama = llama_cpp.Llama(str(plain), n_ctx=context, n_batch=512, flash_attn=True, type_k=0, type_v=0, verbose=False,
+    def __init__(self, name):
+        cache = 0 if name == "F32" else 1
+        self.llama = llama_cpp.Llama(quantized(name), n_ctx=context, n_batch=512, flash_attn=True, type_k=cache, type_v=cache, verbose=False,
                                      use_mmap=False)
 
     def begin(self, threads):
@@ -81,11 +92,6 @@ class Theirs:
     def last_logits(self, vocabulary):
         pointer = llama_cpp.llama_get_logits_ith(self.llama.ctx, -1)
         return numpy.ctypeslib.as_array(pointer, (vocabulary,)).copy()
-
-
-ours, theirs = Ours(), Theirs()
-vocabulary = theirs.llama.n_vocab()
-numbers = numpy.random.default_rng(1).integers(0, vocabulary, context).tolist()
 
 
 def prompt_speed(side, threads):
@@ -109,27 +115,31 @@ def token_speed(side, threads, depth):
     return arguments.tokens / (time.perf_counter() - start)
 
 
-def race(name, threads, speed):
+def race(case, threads, sides, speed):
     us, them = [], []
     for _ in range(arguments.rounds):
-        them.append(speed(theirs))
-        us.append(speed(ours))
+        them.append(speed(sides[1]))
+        us.append(speed(sides[0]))
     ratios = sorted(u / t for u, t in zip(us, them))
     low, middle, high = (ratios[int(len(ratios) * share)] for share in (0.25, 0.5, 0.75))
-    print(f"| {name} | {threads} | {statistics.median(them):.1f} | {statistics.median(us):.1f} | {middle:.2f} | {low:.2f}–{high:.2f} |",
+    print(f"| {case} | {threads} | {statistics.median(them):.1f} | {statistics.median(us):.1f} | {middle:.2f} | {low:.2f}–{high:.2f} |",
           flush=True)
 
 
-for side in (ours, theirs):  # before anything is timed: both must compute the same
-    side.begin(2)
-    side.next(numbers[:40])
-    side.next(numbers[40:41])
-gap = numpy.abs(ours.last_logits(vocabulary) - theirs.last_logits(vocabulary)).max()
-assert gap < 0.3, f"the logits differ by {gap}"  # llama.cpp's flash attention rounds to 16 bits
-
-print(f"llama.cpp of llama-cpp-python {llama_cpp.__version__}, F32, {arguments.rounds} pairs; tokens a second, medians\n")
+print(f"llama.cpp of llama-cpp-python {llama_cpp.__version__}, {arguments.rounds} pairs; tokens a second, medians\n")
 print("| case | threads | llama.cpp | attn | attn / llama.cpp | quartiles |\n|---|---|---|---|---|---|")
-for threads in arguments.threads:
-    race(f"prompt of {arguments.prompt}", threads, lambda side: prompt_speed(side, threads))
-    for depth in arguments.depths:
-        race(f"one token at a time, after {depth}", threads, lambda side: token_speed(side, threads, depth))
+for name in arguments.types:
+    sides = Ours(name), Theirs(name)
+    vocabulary = sides[1].llama.n_vocab()
+    numbers = numpy.random.default_rng(1).integers(0, vocabulary, context).tolist()
+    for side in sides:  # before anything is timed: both must compute the same
+        side.begin(2)
+        side.next(numbers[:40])
+        side.next(numbers[40:41])
+    gap = numpy.abs(sides[0].last_logits(vocabulary) - sides[1].last_logits(vocabulary)).max()
+    assert gap < 3, f"the logits differ by {gap}"  # llama.cpp rounds activations and keys
+    for threads in arguments.threads:
+        race(f"{name}, prompt of {arguments.prompt}", threads, sides, lambda side: prompt_speed(side, threads))
+        for depth in arguments.depths:
+            race(f"{name}, one token at a time, after {depth}", threads, sides, lambda side: token_speed(side, threads, depth))
+    del sides

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/core/buffer.hpp>
+#include <attn/core/shared_pages.hpp>
 #include <attn/gemm/weight_format.hpp>
 #include <cstddef>
 #include <cstring>
@@ -9,7 +9,7 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// A weight W (out, in) that is stored in 16, 8 or 4 bits. Products with its transpose are bitwise
-/// those with the numbers that it stands for.
+/// those with the numbers that it stands for. Copies share the memory: it is set before they are made.
 class StoredMatrix {
   using Layout = detail::WeightLayout;
 
@@ -17,15 +17,15 @@ class StoredMatrix {
   StoredMatrix() = default;
   /// Zeros, to be set.
   StoredMatrix(const WeightFormat& format, Index rows, Index columns)
-      : layout_{format, rows, columns}, memory_(layout_.panels() * layout_.panel_size()) {}
+      : layout_{format, rows, columns}, memory_(detail::shared_pages(size())) {}
 
   Index rows() const { return layout_.rows; }
   Index columns() const { return layout_.columns; }
   const WeightFormat& format() const { return layout_.format; }
   const detail::WeightLayout& layout() const { return layout_; }
-  const std::byte* data() const { return memory_.data(); }
+  const std::byte* data() const { return memory_.get(); }
   /// Bytes of memory.
-  Index size() const { return memory_.size(); }
+  Index size() const { return layout_.panels() * layout_.panel_size(); }
 
   /// Sets an element of 16 bits.
   template <StoredNumber Stored>
@@ -92,14 +92,14 @@ class StoredMatrix {
     return k * Layout::panel_rows + row % Layout::panel_rows;
   }
   std::byte* group(Index row, Index g) {
-    return memory_.data() + layout_.group_at(row / Layout::panel_rows, g);
+    return memory_.get() + layout_.group_at(row / Layout::panel_rows, g);
   }
   const std::byte* group(Index row, Index g) const {
-    return memory_.data() + layout_.group_at(row / Layout::panel_rows, g);
+    return memory_.get() + layout_.group_at(row / Layout::panel_rows, g);
   }
 
   detail::WeightLayout layout_{{Storage::bfloat16}, 0, 0};
-  Buffer<std::byte> memory_;
+  std::shared_ptr<std::byte> memory_;
 };
 
 }  // namespace ATTN_ABI

@@ -71,6 +71,11 @@ class GroupColumns {
   EIGEN_ALWAYS_INLINE static Weights weights(const WeightScales& scales, int w, const Integers& q) {
     return simd::fused_multiply_add(simd::to_floats(q).packet, scales.scale[w], scales.minimum[w]);
   }
+  /// Asks the caches for what is read some groups later. Integers are so few bytes that the
+  /// processor's own prefetching, which does not cross pages, falls behind.
+  static void prefetch(const void* column) {
+    __builtin_prefetch(static_cast<const std::byte*>(column) + 4096);
+  }
   /// Column k of the elements that follow the scales.
   template <class Element>
   const Element* column(Index k) const {
@@ -88,10 +93,12 @@ class GroupColumns {
   template <class Sink>
   EIGEN_ALWAYS_INLINE Sink bytes(Range range, const WeightScales& scales, Sink sink) const {
     const std::int8_t* x = column<std::int8_t>(range.begin);
-    for (Index k = range.begin; k < range.end; ++k, x += rows)
+    for (Index k = range.begin; k < range.end; ++k, x += rows) {
+      prefetch(x);
 #pragma GCC unroll 4
       for (int w = 0; w < 3; ++w)
         sink.add(k, w, weights(scales, w, simd::load_integers(x + w * lanes)));
+    }
     return sink;
   }
   template <class Sink>
@@ -105,6 +112,7 @@ class GroupColumns {
     if (range.begin % 2 == 1) one(range.begin++, 4);
     const std::uint8_t* x = column<std::uint8_t>(range.begin / 2);
     for (; range.begin + 1 < range.end; range.begin += 2, x += rows) {
+      prefetch(x);
       Integers two[3];
 #pragma GCC unroll 4
       for (int w = 0; w < 3; ++w) {

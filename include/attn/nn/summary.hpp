@@ -30,7 +30,8 @@ class SummaryTable {
     Layer::visit(layer, [&](const std::string& part_name, const auto& part) {
       if constexpr (IsParameter<decltype(part)>) {
         shapes += (shapes.empty() ? "" : ", ") + part_name + " " + to_string(part.shape());
-        count += part.value().size();
+        if (part.storage()) shapes += " " + to_string(*part.storage());
+        count += checked_size(part.shape());
       } else {
         add(part, name.empty() ? part_name : name + "." + part_name);
       }
