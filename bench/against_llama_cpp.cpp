@@ -32,7 +32,8 @@ void* attn_load(const char* path) {
     return nullptr;
   }
 }
-/// An empty context of so many tokens, whose keys and values are stored in float16 if `half` is not 0.
+/// An empty context of so many tokens, whose keys and values are stored in float16 if `half` is not
+/// 0.
 void attn_begin(void* handle, Index context, int half) {
   auto* const loaded = static_cast<Loaded*>(handle);
   std::optional<attn::Storage> storage;

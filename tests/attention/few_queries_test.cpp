@@ -1,4 +1,4 @@
-// A few queries, as in decoding: the same bits as among many, and with any number of threads.
+// A few queries, as in decoding: bitwise what they get among many, and with any number of threads.
 #include <gtest/gtest.h>
 #include <attn/attention/scaled_dot_product.hpp>
 
@@ -50,7 +50,7 @@ TYPED_TEST(FewQueries, AreEquationOne) {
 }
 
 /// The keys are divided between threads where there are few heads.
-TYPED_TEST(FewQueries, GetTheSameBitsWithAnyNumberOfThreads) {
+TYPED_TEST(FewQueries, AreBitwiseIdenticalForAnyNumberOfThreads) {
   using T = TypeParam;
   attn::Random random{6};
   const Index before = attn::num_threads();

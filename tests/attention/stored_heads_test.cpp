@@ -42,7 +42,8 @@ void every_storage(const Heads& x) {
                               const Tensor<float, 4>& V) {
     gives_the_same_bits<Kernel>(x.q, k, v, {K, V}, attn::NoMask{});
     gives_the_same_bits<Kernel>(x.q, k, v, {K, V}, attn::Causal{} & attn::Softcap{5});
-    gives_the_same_bits<Kernel>(x.q, k, v, {K, V}, attn::Padding{{150, 0}} & attn::Alibi(std::vector<double>(6, 0.03)));
+    gives_the_same_bits<Kernel>(
+        x.q, k, v, {K, V}, attn::Padding{{150, 0}} & attn::Alibi(std::vector<double>(6, 0.03)));
   };
   const auto of_type = [&]<class Stored>(Stored) {
     const auto k = attn::cast<Stored>(x.k), v = attn::cast<Stored>(x.v);

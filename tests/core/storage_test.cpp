@@ -22,7 +22,7 @@ struct Format {
   bool is_nan(int bits) const {
     return exponent(bits) == (1 << exponent_bits) - 1 && mantissa(bits) != 0;
   }
-  /// The number that the bits stand for, by the definition.
+  /// The number that the bits stand for, by IEEE 754.
   double value(int bits) const {
     const double sign = bits & 0x8000 ? -1 : 1;
     const int e = exponent(bits);

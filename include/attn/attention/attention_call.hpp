@@ -109,8 +109,8 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
             {x.strides()[0], group * stride, stride, 1}};
   }
 
-  /// Whether the keys are divided as well: where there are few tasks for the threads, and the states
-  /// do not need much memory.
+  /// Whether the keys are divided as well: where there are few tasks for the threads, and the
+  /// states do not need much memory.
   bool divides_keys(const KernelPlan& plan, const AttentionOutputs<T>& outputs) const {
     constexpr Index most_states = 4096;
     const Index tasks = batch() * heads(), tiles = tiles_of(plan);

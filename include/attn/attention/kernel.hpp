@@ -251,8 +251,8 @@ concept AttentionKernel = requires(
 ///   void forward_state(task, rule, state, workspace) const;
 ///       The state of the task's keys, a tile of them.
 ///   void merge_states(task, states, outputs, workspace) const;
-///       Writes what forward writes, except for the weights, from the states of all tiles, one after
-///       the other in memory.
+///       Writes what forward writes, except for the weights, from the states of all tiles, which
+///       lie one after the other.
 template <class K, class T>
 concept DivisibleKernel =
     AttentionKernel<K, T> &&

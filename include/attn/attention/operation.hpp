@@ -3,6 +3,7 @@
 #include <attn/attention/attention_call.hpp>
 #include <attn/autograd/apply.hpp>
 #include <attn/core/split_heads.hpp>
+#include <attn/core/storage.hpp>
 #include <attn/rules/combine.hpp>
 
 namespace attn {
@@ -104,6 +105,15 @@ struct AttentionOperation {
                       offsets);
     saved.output = std::make_shared<const Tensor<T, N>>(std::move(output));
     return OutputAndSaved{saved.output, std::move(saved)};
+  }
+
+  /// Keys and values of 16 bits beside a variable.
+  template <class Q, class T, class V, int N, class... Learned>
+    requires StoredNumber<T>
+  Saved<float, N> forward(const Recording&, const Q&, const Input<T, N>&, const V&,
+                          const Learned&...) const {
+    static_assert(std::is_floating_point_v<T>,
+                  "gradients need keys and values in float or double: cast them before");
   }
 
   /// dQ, dK and dV. `inputs` are query, key, value, and the variables of a rule, whose gradients

@@ -69,8 +69,6 @@ class ScaledDotProductAttention {
   template <class Q, class K, class V, Rule R = NoMask>
   auto operator()(const Q& query, const K& key, const V& value, const R& rule = {},
                   const std::optional<Offsets>& offsets = {}) const {
-    static_assert(!AnyVariable<Q, K, V> || !(detail::is_stored<K> || detail::is_stored<V>),
-                  "gradients need keys and values in float or double: cast them before");
     using Operation =
         detail::AttentionOperation<ScaledDotProductAttention, R, detail::SeparateHeads>;
     return detail::attend(Operation{*this, rule, offsets, {}}, query, key, value);

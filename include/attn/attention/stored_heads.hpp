@@ -75,8 +75,8 @@ class StoredRows {
   Memory memory_;
 };
 
-/// Keys or values of all heads, (B, G, S, E), that are stored in 16 or 8 bits: a view of bfloat16 or
-/// float16, or a quantized tensor.
+/// Keys or values of all heads, (B, G, S, E), that are stored in 16 or 8 bits: a view of bfloat16
+/// or float16, or a quantized tensor.
 template <class T>
 class StoredHeads {
  public:

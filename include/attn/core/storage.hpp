@@ -16,9 +16,9 @@ enum class Storage {
   int4,  ///< for weights: integers of 4 bits, a scale and a minimum for 32 in a row
 };
 
-/// Numbers of 16 bits: the upper half of a float, and IEEE 754's binary16. Conversions to them round
-/// to nearest, ties to even; every one of them is a float. They are for storing: nothing computes
-/// with them.
+/// Numbers of 16 bits: the upper half of a float, and IEEE 754's binary16. Conversions to them
+/// round to nearest, ties to even; every one of them is a float. They are for storing: nothing
+/// computes with them.
 using bfloat16 = Eigen::bfloat16;
 using float16 = Eigen::half;
 

@@ -50,17 +50,17 @@ struct GroupRounding {
   }
 };
 
-/// Whether float16 holds a scale or minimum with all its bits: it is 0, or neither too small nor too
-/// large.
+/// Whether float16 holds a scale or minimum with all its bits: it is 0, or neither too small nor
+/// too large.
 inline bool fits_float16(float x) {
   return x == 0 || (std::abs(x) >= 0x1p-14F && std::abs(x) <= 65504);
 }
 
 }  // namespace detail
 
-/// A weight W (out, in) rounded to a storage. int8: for 32 neighbors of a row a scale, max |w| / 127,
-/// and integers from −127 to 127. int4: a scale, (max w − min w) / 15, the minimum, and integers from
-/// 0 to 15. W must be finite.
+/// A weight W (out, in) rounded to a storage. int8: for 32 neighbors of a row a scale, max |w| /
+/// 127, and integers from −127 to 127. int4: a scale, (max w − min w) / 15, the minimum, and
+/// integers from 0 to 15. W must be finite.
 template <class T>
 StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
   const auto [rows, columns] = W.shape();

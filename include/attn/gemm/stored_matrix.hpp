@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/core/shared_pages.hpp>
-#include <attn/gemm/weight_format.hpp>
+#include <attn/gemm/weight_layout.hpp>
 #include <cstddef>
 #include <cstring>
 
@@ -9,7 +9,8 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// A weight W (out, in) that is stored in 16, 8 or 4 bits. Products with its transpose are bitwise
-/// those with the numbers that it stands for. Copies share the memory: it is set before they are made.
+/// those with the numbers that it stands for. Copies share the memory: it is set before they are
+/// made.
 class StoredMatrix {
   using Layout = detail::WeightLayout;
 

@@ -93,8 +93,8 @@ struct StoredPanel {
   const StoredMatrix& W;
   Index panel;
 
-  /// Visits the columns k of W, for three vectors of rows from `first` on. sink_of(column) is what a
-  /// group whose first column is `column` is added to, and column may be negative.
+  /// Visits the columns k of W, for three vectors of rows from `first` on. sink_of(column) is what
+  /// a group whose first column is `column` is added to, and column may be negative.
   template <class Sink, class Move>
   EIGEN_ALWAYS_INLINE void visit(Range k, Index first, Sink& sink, Move&& move) const {
     const WeightLayout& layout = W.layout();

@@ -3,7 +3,7 @@
 #define ATTN_GEMM_WEIGHT_GROUP_HPP
 
 #include <attn/core/range.hpp>
-#include <attn/gemm/weight_format.hpp>
+#include <attn/gemm/weight_layout.hpp>
 #include <attn/simd/widen.hpp>
 
 #define ATTN_KERNELS <attn/gemm/weight_group.hpp>

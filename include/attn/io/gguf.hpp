@@ -4,7 +4,7 @@
 #include <attn/core/tensor.hpp>
 #include <attn/io/gguf_header.hpp>
 #include <attn/io/gguf_metadata.hpp>
-#include <attn/io/gguf_stored.hpp>
+#include <attn/io/gguf_values.hpp>
 #include <attn/io/pickle.hpp>
 #include <attn/io/tensor_file.hpp>
 
@@ -58,16 +58,6 @@ class Gguf : public TensorFile<Gguf> {
     const detail::GgufTensor& tensor = find(name);
     if (tensor.type) return content_->bytes_of(tensor);
     throw FileError(where(name) + " has the " + tensor.type_name() + ", whose size is not known");
-  }
-  /// A matrix as products keep it, with the integers and scales of the file, or its float16 and
-  /// bfloat16: row r of the file is row `row_of(r)`. Nothing for types of which products have no
-  /// such form, F32 for example.
-  template <class RowOf>
-  std::optional<StoredMatrix> stored(const std::string& name, const RowOf& row_of) const {
-    const std::vector<Index>& shape = find(name).shape;
-    if (shape.size() != 2 || shape[0] == 0) return std::nullopt;
-    const detail::GgufTensorValues values = values_of(name);
-    return detail::GgufStoredRows(values, {shape[0], shape[1]}).read(row_of);
   }
 
  private:

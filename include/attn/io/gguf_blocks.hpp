@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/gemm/weight_format.hpp>
+#include <attn/core/weight_format.hpp>
 #include <attn/io/byte_order.hpp>
 #include <attn/io/dtype.hpp>
 

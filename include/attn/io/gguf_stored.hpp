@@ -1,44 +1,46 @@
 #pragma once
 
 #include <attn/gemm/stored_matrix.hpp>
-#include <attn/io/gguf_values.hpp>
+#include <attn/io/gguf.hpp>
 #include <attn/parallel/executor.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
-/// A matrix of a GGUF file as products keep it, without another rounding: blocks with their integers
-/// and scales, F16 and BF16 as they are.
+/// A matrix of a GGUF file as products keep it, without another rounding: blocks with their
+/// integers and scales, F16 and BF16 as they are.
 class GgufStoredRows {
  public:
-  GgufStoredRows(const GgufTensorValues& values, const Shape<2>& shape)
-      : values_(values), shape_(shape) {}
+  GgufStoredRows(const Gguf& file, const std::string& name)
+      : bytes_(file.bytes(name)),
+        type_(file.dtype_name(name)),
+        shape_{file.shape(name)[0], file.shape(name)[1]} {}
 
-  /// Row r of the file becomes row `row_of(r)`. Nothing for types that products do not keep.
+  /// Row r of the file becomes row `row_of(r)`. Nothing for types that products do not keep, F32
+  /// for example.
   template <class RowOf>
   std::optional<StoredMatrix> read(const RowOf& row_of) const {
     std::optional<StoredMatrix> stored;
-    if (values_.type.name == "F16") {
+    if (type_ == "F16") {
       stored.emplace(WeightFormat{.storage = Storage::float16}, shape_[0], shape_[1]);
       for_each_row([&](Index r) { set_numbers<float16>(*stored, row_of(r), row(r)); });
-    } else if (values_.type.name == "BF16") {
+    } else if (type_ == "BF16") {
       stored.emplace(WeightFormat{.storage = Storage::bfloat16}, shape_[0], shape_[1]);
       for_each_row([&](Index r) { set_numbers<bfloat16>(*stored, row_of(r), row(r)); });
     } else {
-      with_gguf_block(values_.type.name, [&]<class Block>(Block) {
+      with_gguf_block(type_, [&]<class Block>(Block) {
         stored.emplace(Block::format, shape_[0], shape_[1]);
         for_each_row([&](Index r) { set_blocks<Block>(*stored, row_of(r), row(r)); });
       });
     }
-    values_.file.release(values_.bytes);
     return stored;
   }
 
  private:
   std::span<const std::byte> row(Index r) const {
-    const std::size_t size = values_.bytes.size() / static_cast<std::size_t>(shape_[0]);
-    return values_.bytes.subspan(static_cast<std::size_t>(r) * size, size);
+    const std::size_t size = bytes_.size() / static_cast<std::size_t>(shape_[0]);
+    return bytes_.subspan(static_cast<std::size_t>(r) * size, size);
   }
   /// In parallel, some rows at a time.
   template <class F>
@@ -72,7 +74,8 @@ class GgufStoredRows {
     }
   }
 
-  const GgufTensorValues& values_;
+  std::span<const std::byte> bytes_;
+  std::string type_;
   Shape<2> shape_;
 };
 

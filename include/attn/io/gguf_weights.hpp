@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/io/gguf.hpp>
+#include <attn/io/gguf_stored.hpp>
 #include <attn/io/name_map.hpp>
 #include <attn/nn/language_model_names.hpp>
 
@@ -60,23 +60,27 @@ class GgufAsHuggingFace {
     file_.read(name, to);
     if (is_transposed(name)) {
       transpose_in_place(to, file_.shape(name).front());
-    } else if (architecture_ == "llama") {
-      if (is_part(name, ".attn_q.")) separate_pairs(to, file_.shape(name).front(), heads_);
-      if (is_part(name, ".attn_k.")) separate_pairs(to, file_.shape(name).front(), key_heads_);
+    } else if (const Index heads = paired_heads(name); heads > 0) {
+      separate_pairs(to, file_.shape(name).front(), heads);
     }
   }
-  /// A weight as the file stores it, see Gguf::stored.
+  /// A weight (out, in) as the file stores it, if products can keep it so.
   std::optional<StoredMatrix> stored(const std::string& name) const {
-    const Index heads = architecture_ != "llama"    ? 0
-                        : is_part(name, ".attn_q.") ? heads_
-                        : is_part(name, ".attn_k.") ? key_heads_
-                                                    : 0;
-    const Index E = heads > 0 ? file_.shape(name).front() / heads : 0;
-    return file_.stored(name,
-                        [=](Index r) { return E > 0 ? r / E * E + row_in_head(r % E, E) : r; });
+    const std::vector<Index>& shape = file_.shape(name);
+    if (shape.size() != 2 || shape[0] == 0) return std::nullopt;
+    const Index heads = paired_heads(name), E = heads > 0 ? shape[0] / heads : 0;
+    return GgufStoredRows(file_, name).read([E](Index r) {
+      return E > 0 ? r / E * E + row_in_head(r % E, E) : r;
+    });
   }
 
  private:
+  /// The heads of a matrix whose rotated pairs lie beside each other; 0 of others.
+  Index paired_heads(const std::string& name) const {
+    if (architecture_ != "llama") return 0;
+    if (is_part(name, ".attn_q.")) return heads_;
+    return is_part(name, ".attn_k.") ? key_heads_ : 0;
+  }
   /// Where row i of a head of E rows goes, see separate_pairs.
   static Index row_in_head(Index i, Index E) { return i % 2 * (E / 2) + i / 2; }
   static bool is_part(const std::string& name, const char* part) {

@@ -35,8 +35,8 @@ struct KeyValueHeads {
   Index count, key_dim, value_dim;
 };
 
-/// A KV cache: the projected keys (B, G, S, d_k) and values (B, G, S, d_v), for B sequences that grow
-/// up to `capacity` positions, together or, after `join`, each by itself.
+/// A KV cache: the projected keys (B, G, S, d_k) and values (B, G, S, d_v), for B sequences that
+/// grow up to `capacity` positions, together or, after `join`, each by itself.
 ///
 /// With a `window` it has memory for that many positions and some more, and forgets the first ones
 /// when it is full: in whole tiles of the kernel, so that the sums over the others keep their

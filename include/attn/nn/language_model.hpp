@@ -65,8 +65,8 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return WithWeights{logits(*this, both.output), std::move(both.weights)};
   }
 
-  /// A cache of `batch` sequences of up to `capacity` tokens, which stores keys and values as T or in
-  /// fewer bits. Under a sliding window it keeps a window only.
+  /// A cache of `batch` sequences of up to `capacity` tokens, which stores keys and values as T or
+  /// in fewer bits. Under a sliding window it keeps a window only.
   LanguageModelCache<T> cache(Index batch, Index capacity,
                               std::optional<Storage> storage = std::nullopt) const {
     expect_option(batch >= 0, kind, "batch", batch, "at least 0");

@@ -1,37 +1,15 @@
 #pragma once
 
-#include <attn/core/storage.hpp>
-#include <cstdint>
+#include <attn/core/weight_format.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
-
-/// How the elements of a weight W (out, in) are stored. Integers q of 8 or 4 bits stand for
-///   w = scale · q + minimum
-/// with a scale, and a minimum if there is one, for `group` neighbors of a row. Of 8 bits q is −128
-/// to 127; of 4 bits 0 to 15, and without a minimum w = scale · (q − 8).
-struct WeightFormat {
-  Storage storage;
-  bool has_minimum = false;
-  bool wide_scales = false;  ///< scales and minima are floats; otherwise float16
-  Index group = 32;
-
-  bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
-};
-
-/// The integers of a group, its scale, and its minimum if there is one.
-/// Numerics: scale · q must be a float for every q of the storage, so that products round it once.
-struct WeightGroup {
-  float scale, minimum;
-  const std::int8_t* integers;
-};
-
 namespace detail {
 
 /// A weight W (out, in) in memory, as products read it: panels of 48 rows, each with its groups one
 /// after the other. A group has the scales of the 48 rows, their minima, and then for each column
-/// its 48 elements; of 4 bits, those of two columns share 48 bytes, the first in the lower bits. The
-/// rows that the last panel lacks are 0.
+/// its 48 elements; of 4 bits, those of two columns share 48 bytes, the first in the lower bits.
+/// The rows that the last panel lacks are 0.
 struct WeightLayout {
   static constexpr Index panel_rows = 48;
 

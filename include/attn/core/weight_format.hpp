@@ -1,0 +1,30 @@
+#pragma once
+
+#include <attn/core/storage.hpp>
+#include <cstdint>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// How the elements of a weight W (out, in) are stored. Integers q of 8 or 4 bits stand for
+///   w = scale · q + minimum
+/// with a scale, and a minimum if there is one, for `group` neighbors of a row. Of 8 bits q is −128
+/// to 127; of 4 bits 0 to 15, and without a minimum w = scale · (q − 8).
+struct WeightFormat {
+  Storage storage;
+  bool has_minimum = false;
+  bool wide_scales = false;  ///< scales and minima are floats; otherwise float16
+  Index group = 32;
+
+  bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
+};
+
+/// The integers of a group, its scale, and its minimum if there is one.
+/// Numerics: scale · q must be a float for every q of the storage, so that products round it once.
+struct WeightGroup {
+  float scale, minimum;
+  const std::int8_t* integers;
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
