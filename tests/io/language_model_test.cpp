@@ -3,7 +3,9 @@
 #include <attn/io/language_model.hpp>
 #include <filesystem>
 
+#include "support/expect_error.hpp"
 #include "support/plain_attention.hpp"
+#include "support/tensors.hpp"
 
 // Against what Hugging Face's transformers computes in float64: see
 // tests/data/make_language_model_folders.py.
@@ -45,7 +47,8 @@ TEST_P(PublishedModel, IsReadAsFloat) {
 TEST_P(PublishedModel, ReportsWhatItHasReadUpToOne) {
   vector<double> reports;
   const auto model = attn::load_language_model<float>(
-      models / GetParam(), [&](double fraction) { reports.push_back(fraction); });
+      models / GetParam(), {.keep_storage = false,
+                            .on_progress = [&](double fraction) { reports.push_back(fraction); }});
   EXPECT_EQ(std::ssize(reports), std::ssize(model.parameters()));
   EXPECT_TRUE(std::is_sorted(reports.begin(), reports.end()));
   EXPECT_GT(reports.front(), 0);
@@ -64,6 +67,24 @@ TEST(LoadLanguageModel, KnowsEveryKindOfFile) {
                                      "llama_linear", "llama_linear.gguf", "llama_q8_0.gguf",
                                      "llama_sharded", "mistral", "mistral_5", "qwen2", "qwen2.gguf",
                                      "qwen2_5", "qwen3", "qwen3.gguf", "gpt2", "gpt2.gguf"}));
+}
+
+TEST_P(PublishedModel, ComputesBitwiseTheSameWithTheWeightsAsTheyAreStored) {
+  const auto stored = attn::load_language_model<float>(models / GetParam());
+  const auto converted =
+      attn::load_language_model<float>(models / GetParam(), {.keep_storage = false});
+  EXPECT_TRUE(same_bits(stored(tokens), converted(tokens)));
+  EXPECT_EQ(stored.num_parameters(), converted.num_parameters());
+}
+
+TEST(LoadLanguageModel, KeepsTheWeightsOfAGgufFile) {
+  const auto model = attn::load_language_model<float>(models / "llama_q8_0.gguf");
+  EXPECT_EQ(model.embedding.weight.storage(), attn::Storage::int8);
+  EXPECT_EQ(model.encoder.layers[0].self_attn.k_proj_weight->storage(), attn::Storage::int8);
+  EXPECT_THAT(attn::summary(model), testing::HasSubstr("int8"));
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { model.state_dict(); }),
+            "Parameter: a weight that is stored as int8 is for inference, and cannot be read, "
+            "changed or trained");
 }
 
 TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
