@@ -222,7 +222,7 @@ TEST(LanguageModelWindow, KeepsNoMoreThanItNeedsBitwise) {
   EXPECT_EQ(layer.length(0), 900);
   EXPECT_GT(layer.first(0), 0);
   EXPECT_EQ(layer.first(0) % attn::Tiled::tile_keys, 0);
-  EXPECT_LE(layer.keys().shape()[1], 100 + 3 * attn::Tiled::tile_keys);
+  EXPECT_LE(layer.memory_length(), 100 + 3 * attn::Tiled::tile_keys);
   Cache back = cache;
   back.truncate(layer.first(0) + 100);
   const Index at = back.length();

@@ -1,0 +1,102 @@
+// What decoding reads: keys and values for one query of each head, and weights for one row. Each
+// row is a share of the read bandwidth, which is measured in the same process beside each call, with
+// as many threads.
+#include <attn/attn.hpp>
+
+#include "bandwidth.hpp"
+
+namespace {
+
+using attn::Index, attn::Storage, attn::Tensor;
+
+struct Heads {
+  Index H, G, S, E, L;
+};
+
+/// As many tensors as do not fit a cache together, used one after the other.
+template <class X>
+class Rotation {
+ public:
+  Rotation(const X& x, double bytes) {
+    for (double all = 0; all < 150e6; all += bytes) copies_.push_back(x);
+  }
+  const X& next() { return copies_[at_++ % copies_.size()]; }
+
+ private:
+  std::vector<X> copies_;
+  std::size_t at_ = 0;
+};
+
+void attention(benchmark::State& state, const Heads& of, std::optional<Storage> storage) {
+  attn::Random random{1};
+  Tensor<float, 4> q({1, of.H, of.L, of.E}), k({1, of.G, of.S, of.E}), v(k.shape());
+  Tensor<float, 4> o(q.shape());
+  for (auto* x : {&q, &k, &v}) random.uniform(*x);
+  const attn::ScaledDotProductAttention attend;
+  const auto measure = [&](const auto& keys, const auto& values, double bytes) {
+    using Keys = std::remove_cvref_t<decltype(keys)>;
+    Rotation<std::pair<Keys, Keys>> both({keys, values}, bytes);
+    against_bandwidth(state, bytes, [&] {
+      const auto& [K, V] = both.next();
+      attend.into(o, q, K, V);
+    });
+  };
+  const double numbers = 2 * double(k.size());
+  if (!storage) measure(k, v, 4 * numbers);
+  else if (storage == Storage::bfloat16)
+    measure(attn::cast<attn::bfloat16>(k), attn::cast<attn::bfloat16>(v), 2 * numbers);
+  else measure(attn::quantize<std::int8_t>(k), attn::quantize<std::int8_t>(v), numbers);
+}
+
+void linear(benchmark::State& state, std::optional<Storage> storage) {
+  const Index in = 2048, out = 16384;
+  attn::Random random{1};
+  attn::Linear<float> layer({.in_features = in, .out_features = out, .bias = false}, random);
+  double bits = 32;
+  if (storage) {
+    const auto stored = attn::round_weight<float>(layer.weight.value().view(), *storage);
+    bits = 8 * double(stored.size()) / double(in * out);
+    layer.store_weights(*storage);
+  }
+  Tensor<float, 2> x({1, in}), y({1, out});
+  random.uniform(x);
+  against_bandwidth(state, bits / 8 * double(in * out), [&] { layer.into(y, x); });
+}
+
+const Heads shapes[] = {
+    {32, 8, 4096, 128, 1}, {9, 3, 4096, 64, 1},   {8, 8, 16384, 64, 1},
+    {32, 1, 8192, 64, 1},  {32, 8, 4096, 128, 4},
+};
+const std::optional<Storage> of_keys[] = {std::nullopt, Storage::bfloat16, Storage::int8};
+const std::optional<Storage> of_weights[] = {std::nullopt, Storage::bfloat16, Storage::float16,
+                                             Storage::int8, Storage::int4};
+
+std::string name(std::optional<Storage> storage) { return storage ? to_string(*storage) : "float"; }
+
+void register_all() {
+  const auto configured = [](benchmark::internal::Benchmark* b) {
+    b->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.3);
+    b->ArgName("threads")->Arg(1)->Arg(attn::num_threads());
+  };
+  for (const Heads& of : shapes)
+    for (const auto& storage : of_keys) {
+      const std::string shape = "H" + std::to_string(of.H) + " G" + std::to_string(of.G) + " L" +
+                                std::to_string(of.L) + " S" + std::to_string(of.S) + " E" +
+                                std::to_string(of.E);
+      const auto run = [of, storage](benchmark::State& state) { attention(state, of, storage); };
+      configured(
+          benchmark::RegisterBenchmark(("attention " + shape + " " + name(storage)).c_str(), run));
+    }
+  for (const auto& storage : of_weights) {
+    const auto run = [storage](benchmark::State& state) { linear(state, storage); };
+    configured(benchmark::RegisterBenchmark(("linear " + name(storage)).c_str(), run));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  register_all();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
