@@ -1,6 +1,6 @@
 // What decoding reads: keys and values for one query of each head, and weights for one row. Each
-// benchmark gives its share of the read bandwidth, which is measured in the same process beside each
-// call, with as many threads.
+// benchmark gives its share of the read bandwidth, which is measured in the same process beside
+// each call, with as many threads.
 #include <attn/attn.hpp>
 
 #include "bandwidth.hpp"
