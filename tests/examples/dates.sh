@@ -20,7 +20,7 @@ refuses '--seed: -1 must be at least 0' "$attention" --seed -1
 refuses '--seed: -1 must be at least 0' "$train_dates" --seed -1
 refuses 'cannot read "nothing"; it must be a file' "$train_characters" nothing
 refuses 'cannot read "/"; it must be a file' "$train_characters" /
-refuses 'there is not enough memory for these options' "$train_characters" "$text" --width 1000000000
+refuses 'there is not enough memory for these options' "$train_characters" "$text" --width 100000000
 refuses '--minutes = inf must be at least 0 and finite' "$train_characters" "$text" --minutes inf
 refuses '--temperature = -1 must be at least 0' "$train_characters" "$text" --temperature -1
 

@@ -114,8 +114,9 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
   bool divides_keys(const KernelPlan& plan, const AttentionOutputs<T>& outputs) const {
     constexpr Index most_states = 4096;
     const Index tasks = batch() * heads(), tiles = tiles_of(plan);
-    return num_threads() > 1 && tasks < 4 * num_threads() && queries() <= plan.queries &&
-           tiles > 1 && tasks * tiles <= most_states && !outputs.weights;
+    return num_threads() > 1 && tasks < 4 * num_threads() && queries() > 0 &&
+           queries() <= plan.queries && tiles > 1 && tasks * tiles <= most_states &&
+           !outputs.weights;
   }
   Index tiles_of(const KernelPlan& plan) const {
     return (sizes().keys + plan.tile_keys - 1) / plan.tile_keys;
@@ -134,7 +135,8 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
       kernel.forward_state(task(head, rows, keys), rule, states.data() + n * size, workspace);
     });
     parallel_for<T>(all_heads, plan.workspace_size, [&](Index head, T* workspace) {
-      const std::span<const T> of_head(&states(head, 0), static_cast<std::size_t>(tiles * size));
+      const std::span<const T> of_head(states.data() + head * tiles * size,
+                                       static_cast<std::size_t>(tiles * size));
       kernel.merge_states(task(head, rows, {0, S}), of_head, outputs_of(outputs, head, rows),
                           workspace);
     });
