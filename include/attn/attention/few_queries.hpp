@@ -4,6 +4,16 @@
 
 #include <attn/gemm/register_block.hpp>
 
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+inline constexpr Index tiled_keys = 192;  ///< Bc of Tiled
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
+
 #define ATTN_KERNELS <attn/attention/few_queries.hpp>
 #include <attn/simd/for_each_target.hpp>
 
@@ -55,7 +65,9 @@ class FewQueries {
   };
   /// `count` queries; `memory` is for `size(E)` elements.
   FewQueries(Index count, T* memory) : count_(count), rows_(memory), packed_(memory + rows_size) {}
-  static constexpr Index size(Index E) { return rows_size + padded_size(E) * width; }
+  static constexpr Index size(Index E) {
+    return rows_size + std::max(padded_size(E) * width, padded_size(tiled_keys) * lanes);
+  }
 
   /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S. While
   /// it computes, the caches are asked for the keys of the next panel, and for the values V.
@@ -81,14 +93,15 @@ class FewQueries {
     simd::store(largest, m);
   }
 
-  /// Whether `add_values` can compute with values of so many columns: whole vectors of them.
-  static constexpr bool can_add_values(Index columns) { return columns % lanes == 0; }
   /// O ← previous · O + added · P V, where P and O are panels of one vector.
   void add_values(const PanelRows<T>& P, const MatrixPart<const T>& V, T* O,
                   const simd::Array<Vector, 2>& factors) const {
+    const Index whole = V.columns / lanes * lanes;
     for (Index e = 0; e < V.columns;) {
-      const Panel<T> panel = Panel<T>::of(V.columns - e);
-      multiply_rows(panel.width, P, {V.data + e, V.stride, V.rows});
+      const Panel<T> panel = Panel<T>::of(e < whole ? whole - e : lanes);
+      const PanelRows<T> columns =
+          e < whole ? PanelRows<T>{V.data + e, V.stride, V.rows} : last_columns(V, e);
+      multiply_rows(panel.width, P, columns);
       for_each_column(panel.width, [&](Index i, const Vector& PV) {
         T* const o = O + (e + i) * lanes;
         simd::store(o, fma(simd::load<Vector>(o), factors[0], PV * factors[1]));
@@ -126,12 +139,18 @@ class FewQueries {
       for (int i = 0; i < lanes; ++i) simd::store(packed + (e + i) * stride, square.rows[i]);
     }
   }
+  /// The columns of V from e on, fewer than a vector has lanes, with zeros after them.
+  PanelRows<T> last_columns(const MatrixPart<const T>& V, Index e) const {
+    for (Index j = 0; j < V.rows; ++j)
+      simd::store(packed_ + j * lanes,
+                  simd::load<Vector>(V.data + j * V.stride + e, V.columns - e, T(0)));
+    return {packed_, lanes, V.rows};
+  }
   /// rows ← Aᵀ B, with a row for each query. A is a panel of one vector.
   void multiply_rows(int vectors, const PanelRows<T>& A, const PanelRows<T>& B) const {
     const LeftFactor<T> queries{A.data, 1, A.stride};
     const KeepRows finish{rows_, count_};
-    if (count_ == 1) multiply<1>(vectors, queries, 1, B, finish);
-    else multiply(vectors, queries, count_, B, finish);
+    multiply(vectors, queries, count_, B, finish);
   }
   /// f(j, column j of the rows), for columns of so many vectors.
   template <class F>

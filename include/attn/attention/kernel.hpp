@@ -89,8 +89,6 @@ concept KeyHeads = requires(const X& heads, Index i) {
 
 namespace detail {
 
-inline constexpr Index tiled_keys = 192;  ///< Bc of Tiled
-
 /// Rows that lie in memory as a matrix of T.
 template <class X, class T>
 concept MatrixRows = requires(const X& rows, Range range) {

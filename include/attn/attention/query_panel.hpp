@@ -141,8 +141,8 @@ class QueryPanel {
       added[w] = factors.added;
     }
     if (task_.dropout) drop(keys, values.range().begin);
-    if constexpr (MatrixRows<Values, T>)
-      if (panel_.width == 1 && !unmasked_only && FewQueries<T>::can_add_values(task_.V.columns()))
+    if constexpr (has_few_queries<Task>)
+      if (panel_.width == 1 && !unmasked_only)
         return few_queries<T>(queries_, S_)
             .add_values(weights(keys), values.part({keys.begin, keys.end}), O_,
                         {previous[0], added[0]});
@@ -246,7 +246,8 @@ class QueryPanel {
         simd::store(o, fma(simd::load<Vector>(o), previous[w], x * added[w]));
       });
     };
-    multiply(panel_.width, V_tile, task_.V.columns(), weights(keys), finish);
+    multiply<16, has_few_queries<Task> ? 2 : 1>(panel_.width, V_tile, task_.V.columns(),
+                                                weights(keys), finish);
   }
   /// The same, bitwise, where V is finite; elsewhere a value that is masked, −1 in P, is left out.
   template <class Factor>

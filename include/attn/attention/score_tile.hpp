@@ -88,6 +88,10 @@ template <class T>
 constexpr Index scores_size(Index E) {
   return tile_scores_size<T>() + FewQueries<T>::size(E);
 }
+/// Whether the products of a panel of one vector are those of FewQueries.
+template <class Task, class T = typename Task::Scalar>
+inline constexpr bool has_few_queries =
+    MatrixRows<typename Task::KeyRows, T> && MatrixRows<typename Task::ValueRows, T>;
 template <class T>
 FewQueries<T> few_queries(Range queries, T* scores) {
   return {queries.size(), scores + tile_scores_size<T>()};
@@ -206,7 +210,7 @@ class ScoreTile {
   void multiply_keys(Range keys, Maxima& largest) const {
     const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
     const Index size = panel_.size();
-    if constexpr (MatrixRows<typename Task::KeyRows, T> && MatrixRows<typename Task::ValueRows, T>)
+    if constexpr (has_few_queries<Task>)
       if (panel_.width == 1)
         return few_queries<T>(queries_, S_)
             .scores({Q_, size, task_.Q.cols()}, {task_.K.part(places), task_.V.part(places)},
@@ -224,8 +228,8 @@ class ScoreTile {
 #pragma GCC unroll 16
       for (int w = 0; w < W; ++w) simd::store(most + w * Vector::size, m[w]);
     };
-    multiply(panel_.width, task_.K.tile(places), keys.size(),
-             PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
+    multiply<16, has_few_queries<Task> ? 2 : 1>(panel_.width, task_.K.tile(places), keys.size(),
+                                                PanelRows<T>{Q_, size, task_.Q.cols()}, finish);
   }
 
   const Task& task_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/attention/few_queries.hpp>
 #include <attn/attention/kernel.hpp>
 
 namespace attn {

@@ -223,11 +223,13 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
     finish(row, C);
   }
 }
-/// The same for a panel B that is `width` vectors wide, in blocks of at most `most_rows` rows.
-template <int most_rows = 16, class T, LeftFactorOf<T> Factor, class Finish>
+/// The same for a panel B that is `width` vectors wide, `least_width` or more, in blocks of at most
+/// `most_rows` rows.
+template <int most_rows = 16, int least_width = 1, class T, LeftFactorOf<T> Factor, class Finish>
 void multiply(int width, const Factor& A, Index rows, const PanelRows<T>& B, const Finish& finish) {
-  if (width == 1) multiply<1, std::min(most_rows, block_rows<1>)>(A, rows, B, finish);
-  else if (width == 2) multiply<2, std::min(most_rows, block_rows<2>)>(A, rows, B, finish);
+  if constexpr (least_width == 1)
+    if (width == 1) return multiply<1, std::min(most_rows, block_rows<1>)>(A, rows, B, finish);
+  if (width == 2) multiply<2, std::min(most_rows, block_rows<2>)>(A, rows, B, finish);
   else multiply<3, std::min(most_rows, block_rows<3>)>(A, rows, B, finish);
 }
 
