@@ -63,10 +63,10 @@ inline bool fits_float16(float x) {
 /// integers from 0 to 15. W must be finite.
 template <class T>
 StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
-  const auto [rows, columns] = W.shape();
+  const Index rows = W.shape()[0], columns = W.shape()[1];
   detail::GroupRounding rounding{{.storage = storage, .has_minimum = storage == Storage::int4}};
   const Index size = rounding.format.group;
-  const auto for_each_group = [&, columns = columns](Index row, auto&& f) {
+  const auto for_each_group = [&](Index row, auto&& f) {
     for (Index first = 0; first < columns; first += size)
       f(W.data() + row * W.strides()[0] + first, first / size, std::min(size, columns - first));
   };
