@@ -184,7 +184,7 @@ class ScaledDotProductAttention {
   /// The call of some inputs that fit each other.
   template <class T, class Keys, class Values>
   Call<T, Keys, Values> call_of(const AttentionInputs<T, Keys, Values>& inputs) const {
-    Call<T, Keys, Values> call{inputs, T(1)};
+    Call<T, Keys, Values> call{{inputs}, T(1)};
     call.check_inputs();
     call.scale = static_cast<T>(options.scale.value_or(default_scale(call.sizes().head_dim)));
     expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale",
