@@ -128,12 +128,14 @@ TEST(Quantize, RoundsByHalfAScaleAtMost) {
 }
 
 TEST(Quantize, OfZerosNaNAndTinyNumbers) {
-  Tensor<float, 2> x({4, 3});
+  Tensor<float, 2> x({5, 3});
   x(1, 1) = std::numeric_limits<float>::quiet_NaN();
   x(2, 0) = -std::numeric_limits<float>::infinity();
   x(3, 2) = std::numeric_limits<float>::denorm_min();
+  x(4, 1) = 190 * std::numeric_limits<float>::denorm_min();  // of which 127 scales are less
   const auto q = attn::quantize<std::int8_t>(x);
   const Tensor<float, 2> back = attn::dequantize(q);
+  EXPECT_EQ(q.codes(4, 1), 127);
   for (Index e = 0; e < 3; ++e) {
     EXPECT_EQ(back(0, e), 0);
     EXPECT_TRUE(std::isnan(back(1, e)) && std::isnan(back(2, e)));

@@ -40,8 +40,10 @@ T quantize_row(const T* x, Index count, std::int8_t* codes) {
     finite = finite && std::isfinite(x[i]);
   }
   const T scale = finite ? largest / 127 : std::numeric_limits<T>::quiet_NaN();
-  for (Index i = 0; i < count; ++i)
-    codes[i] = scale > 0 ? static_cast<std::int8_t>(std::nearbyint(x[i] / scale)) : std::int8_t{0};
+  for (Index i = 0; i < count; ++i) {
+    const T code = scale > 0 ? std::nearbyint(x[i] / scale) : T(0);
+    codes[i] = static_cast<std::int8_t>(std::clamp(code, T(-127), T(127)));
+  }
   return scale;
 }
 

@@ -33,7 +33,7 @@ struct GroupRounding {
     const auto [least, most] = std::minmax_element(x, x + count);
     const float low = static_cast<float>(*least), high = static_cast<float>(*most);
     if (format.storage == Storage::int8) return {std::max(-low, high) / 127, 0};
-    return {(high - low) / 15, low};
+    return {high / 15 - low / 15, low};
   }
   /// Writes the integers, and returns the group.
   template <class T>

@@ -2,7 +2,8 @@
 //   ATTN_TARGET            the namespace of the instruction set
 //   ATTN_REGISTER_BYTES    the size of a register
 //   ATTN_FMA               1 where the machine has a fused multiply-add
-//   ATTN_WIDENS              1 where it converts float16 (every processor with AVX2 does)
+//   ATTN_AVX2              1 where there is AVX2 or more
+//   ATTN_F16C              1 where float16 is converted, as by every processor with AVX2
 // This file has no include guard. A file of kernels has two parts: the first, which is read without
 // ATTN_TARGET, includes what the kernels need and then this file, and the second are the kernels,
 //
@@ -30,7 +31,8 @@
 #define ATTN_TARGET avx512
 #define ATTN_REGISTER_BYTES 64
 #define ATTN_FMA 1
-#define ATTN_WIDENS 1
+#define ATTN_AVX2 1
+#define ATTN_F16C 1
 #ifdef __clang__
 #pragma clang attribute push(                                                        \
         __attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))), \
@@ -48,14 +50,16 @@
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_WIDENS
+#undef ATTN_AVX2
+#undef ATTN_F16C
 #endif
 
 #if ATTN_DISPATCHES >= 256
 #define ATTN_TARGET avx2
 #define ATTN_REGISTER_BYTES 32
 #define ATTN_FMA 1
-#define ATTN_WIDENS 1
+#define ATTN_AVX2 1
+#define ATTN_F16C 1
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
@@ -71,16 +75,19 @@
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_WIDENS
+#undef ATTN_AVX2
+#undef ATTN_F16C
 #endif
 
 #define ATTN_TARGET native
 #define ATTN_REGISTER_BYTES ATTN_NATIVE_REGISTER_BYTES
 #define ATTN_FMA ATTN_NATIVE_FMA
-#define ATTN_WIDENS ATTN_NATIVE_WIDENS
+#define ATTN_AVX2 ATTN_NATIVE_AVX2
+#define ATTN_F16C ATTN_NATIVE_F16C
 #include ATTN_KERNELS
 #undef ATTN_TARGET
 #undef ATTN_REGISTER_BYTES
 #undef ATTN_FMA
-#undef ATTN_WIDENS
+#undef ATTN_AVX2
+#undef ATTN_F16C
 #undef ATTN_KERNELS

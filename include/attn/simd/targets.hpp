@@ -27,7 +27,12 @@
 #else
 #define ATTN_NATIVE_FMA 0
 #endif
-#if (defined(__AVX2__) && defined(__F16C__)) || defined(__AVX512F__)
+#ifdef __AVX2__
+#define ATTN_NATIVE_AVX2 1
+#else
+#define ATTN_NATIVE_AVX2 0
+#endif
+#if defined(__F16C__) || defined(__AVX512F__)
 #define ATTN_NATIVE_F16C 1
 #else
 #define ATTN_NATIVE_F16C 0

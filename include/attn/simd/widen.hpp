@@ -31,10 +31,9 @@ namespace detail::ATTN_TARGET {
 
 namespace simd {
 
-/// As many integers, or bits of stored numbers, as a register has floats, as integers of 32 bits.
-template <class Stored>
-Register<std::int32_t, lanes<float> > load_integers(const Stored* from) {
-  using Integer = std::conditional_t<std::is_integral_v<Stored>, Stored, std::uint16_t>;
+/// As many integers as a register has floats, as integers of 32 bits.
+template <class Integer>
+Register<std::int32_t, lanes<float> > load_integers(const Integer* from) {
   Register<Integer, lanes<float> > packed;
   std::memcpy(&packed, from, sizeof(packed));
   return __builtin_convertvector(packed, Register<std::int32_t, lanes<float> >);
@@ -42,7 +41,7 @@ Register<std::int32_t, lanes<float> > load_integers(const Stored* from) {
 // The same by instructions, because g++ 12 takes bytes apart for the conversion.
 ATTN_BEGIN_UNDEFINED_REGISTERS
 
-#if ATTN_WIDENS && ATTN_REGISTER_BYTES == 32
+#if ATTN_AVX2 && ATTN_REGISTER_BYTES == 32
 inline Register<std::int32_t, 8> load_integers(const std::int8_t* from) {
   return reinterpret<Register<std::int32_t, 8> >(
       _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
@@ -51,11 +50,11 @@ inline Register<std::int32_t, 8> load_integers(const std::uint8_t* from) {
   return reinterpret<Register<std::int32_t, 8> >(
       _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 }
-inline Register<std::int32_t, 8> load_integers(const bfloat16* from) {
+inline Register<std::int32_t, 8> load_integers(const std::uint16_t* from) {
   return reinterpret<Register<std::int32_t, 8> >(
       _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 }
-#elif ATTN_WIDENS && ATTN_REGISTER_BYTES == 64
+#elif ATTN_AVX2 && ATTN_REGISTER_BYTES == 64
 inline Register<std::int32_t, 16> load_integers(const std::int8_t* from) {
   return reinterpret<Register<std::int32_t, 16> >(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
@@ -64,7 +63,7 @@ inline Register<std::int32_t, 16> load_integers(const std::uint8_t* from) {
   return reinterpret<Register<std::int32_t, 16> >(
       _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 }
-inline Register<std::int32_t, 16> load_integers(const bfloat16* from) {
+inline Register<std::int32_t, 16> load_integers(const std::uint16_t* from) {
   return reinterpret<Register<std::int32_t, 16> >(
       _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
 }
@@ -76,16 +75,16 @@ inline Vector<float> to_floats(const Register<std::int32_t, lanes<float> >& x) {
 
 /// Stored numbers as floats, which is exact.
 inline Vector<float> load_wide(const bfloat16* from) {
-  const auto bits = load_integers(from) << 16;
+  const auto bits = load_integers(reinterpret_cast<const std::uint16_t*>(from)) << 16;
   return Vector<float>::of(reinterpret<Register<float, lanes<float> > >(bits));
 }
 inline Vector<float> load_wide(const std::int8_t* from) { return to_floats(load_integers(from)); }
 inline Vector<float> load_wide(const float* from) { return load<Vector<float> >(from); }
 inline Vector<float> load_wide(const float16* from) {
-#if ATTN_WIDENS && ATTN_REGISTER_BYTES == 64
+#if ATTN_F16C && ATTN_REGISTER_BYTES == 64
   return Vector<float>::of(
       _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
-#elif ATTN_WIDENS && ATTN_REGISTER_BYTES == 32
+#elif ATTN_F16C && ATTN_REGISTER_BYTES == 32
   return Vector<float>::of(
       _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #else
@@ -93,7 +92,7 @@ inline Vector<float> load_wide(const float16* from) {
   // infinities and NaN the exponent is then set by hand.
   using Bits = Register<std::int32_t, lanes<float> >;
   using Packet = Register<float, lanes<float> >;
-  const Bits bits = load_integers(from);
+  const Bits bits = load_integers(reinterpret_cast<const std::uint16_t*>(from));
   const Bits shifted = (bits & 0x7fff) << 13;
   const Packet number = reinterpret<Packet>(shifted) * 0x1p112f;
   const Bits exponent = (shifted >= (0x7c00 << 13)) & 0x7f800000;
