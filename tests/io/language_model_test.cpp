@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <attn/io/language_model.hpp>
+#include <attn/nn/summary.hpp>
 #include <filesystem>
 
 #include "support/expect_error.hpp"
