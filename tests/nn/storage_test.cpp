@@ -120,6 +120,27 @@ TEST(StoreWeights, AreForInference) {
   EXPECT_EQ(model.num_parameters(), attn::LanguageModel<float>(llama_options()).num_parameters());
 }
 
+/// A layer whose bias comes before its weight.
+struct BiasFirst : attn::Module<BiasFirst, float> {
+  static constexpr const char* kind = "BiasFirst";
+  attn::Parameter<float, 1> bias;
+  attn::Linear<float> linear;
+
+  BiasFirst() : bias({2}), linear({.in_features = 2, .out_features = 2, .bias = false}) {}
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& visitor) {
+    visitor("bias", self.bias);
+    visitor("linear", self.linear);
+  }
+};
+TEST(StoreWeights, ALoadThatIsRefusedChangesNothing) {
+  BiasFirst layer, other;
+  other.bias.edit()(1) = 5;
+  layer.store_weights(Storage::int8);
+  EXPECT_THROW(layer.load_state_dict(other.state_dict()), attn::OptionError);
+  EXPECT_EQ(layer.bias.value()(1), 0);
+}
+
 TEST(StoreWeights, AreRoundedAllOrNot) {
   attn::Random random{6};
   attn::LanguageModel<float> model(llama_options(), random);

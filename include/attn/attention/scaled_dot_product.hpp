@@ -48,9 +48,8 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 /// (B, H, L, Ev). It takes tensors, views, both with leading axes left out too, and Eigen matrices
 /// and expressions (one head), and returns the query's kind. Keys and values may be stored in fewer
 /// bits, as tensors of bfloat16 or float16, or quantized: the result is bitwise that of the numbers
-/// that they stand for. A rule (rules/rule.hpp) says what may
-/// be attended to and how scores change; Offsets say where queries and keys stand, if they are a
-/// part of all.
+/// that they stand for. A rule (rules/rule.hpp) says what may be attended to and how scores change;
+/// Offsets say where queries and keys stand, if they are a part of all.
 /// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −∞; results are
 /// bitwise the same whatever masked keys and values hold; S = 0 gives 0, E = 0 the mean of the
 /// values.

@@ -58,8 +58,8 @@ class Parameter {
     if (!stored_) return std::nullopt;
     return stored_->format().storage;
   }
-  /// Stores the weight in fewer bits, and frees its value. Errors: OptionError for values that are
-  /// not finite, and for a weight that is stored already.
+  /// Stores the weight, whose values must be finite, in fewer bits, and frees its value. Errors:
+  /// OptionError for a weight that is stored already.
   void store(Storage storage)
     requires(N == 2)
   {
@@ -78,6 +78,14 @@ class Parameter {
     value_.release();
     gradient_ = Gradient<T, N>(Shape<N>{});
     version_.renew();
+  }
+
+  /// Errors: OptionError for a weight that is stored in fewer bits.
+  void expect_value() const {
+    if (stored_)
+      throw OptionError("Parameter: a weight that is stored as " +
+                        to_string(stored_->format().storage) +
+                        " is for inference, and cannot be read, changed or trained");
   }
 
   /// The transpose of some rows of a weight (out, in), as products read it. Valid until the weight
@@ -101,13 +109,6 @@ class Parameter {
  private:
   template <class>
   friend class NamedParameter;
-
-  void expect_value() const {
-    if (stored_)
-      throw OptionError("Parameter: a weight that is stored as " +
-                        to_string(stored_->format().storage) +
-                        " is for inference, and cannot be read, changed or trained");
-  }
 
   detail::LazyTensor<T, N> value_;
   std::shared_ptr<const StoredMatrix> stored_;  ///< copies of a layer share it

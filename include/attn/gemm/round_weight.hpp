@@ -24,7 +24,7 @@ struct GroupRounding {
   float rounded(float scale) const {
     return format.wide_scales ? of_16_bits(scale) : static_cast<float>(static_cast<float16>(scale));
   }
-  /// What the scale and the minimum of a group would be; the last is the largest of their sizes.
+  /// The scale and the minimum of a group, before they are rounded themselves.
   struct Extent {
     float scale, minimum;
   };

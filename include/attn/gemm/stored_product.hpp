@@ -39,7 +39,7 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// C = addend + A Wᵀ in parallel, by blocks of rows and panels of W: bitwise the product with the
-/// numbers that W stands for. One row reads W as it is stored; for several, a panel is unpacked
+/// numbers that W stands for. Up to four rows read W as it is stored; for more, a panel is unpacked
 /// once.
 template <class T>
 void parallel_multiply(const LeftFactor<T>& A, Index rows, const StoredRowsOf& B,
@@ -93,8 +93,9 @@ struct StoredPanel {
   const StoredMatrix& W;
   Index panel;
 
-  /// Visits the columns k of W, for three vectors of rows from `first` on. sink_of(column) is what
-  /// a group whose first column is `column` is added to, and column may be negative.
+  /// Visits the columns k of W, for three vectors of rows from `first` on. move(sink, column) is
+  /// called before each group, whose first column is `column`, counted from k.begin; it is negative
+  /// where k begins within the group.
   template <class Sink, class Move>
   EIGEN_ALWAYS_INLINE void visit(Range k, Index first, Sink& sink, Move&& move) const {
     const WeightLayout& layout = W.layout();

@@ -52,7 +52,7 @@ class GroupColumns {
       : layout_(layout), group_(group), first_(first) {}
 
   /// sink.add(k, w, vector w of column k) for the columns of a range, one after the other. The sink
-  /// is copied, so that its members lie in registers, as which they are plain ones.
+  /// is copied, so that the compiler keeps its members in registers.
   template <class Sink>
   EIGEN_ALWAYS_INLINE void visit(Range range, Sink& sink) const {
     if (layout_.format.storage == Storage::bfloat16) sink = numbers<bfloat16>(range, sink);

@@ -2,7 +2,6 @@
 
 #include <attn/attention/stored_heads.hpp>
 #include <attn/core/option.hpp>
-#include <attn/core/split_heads.hpp>
 #include <variant>
 
 namespace attn {

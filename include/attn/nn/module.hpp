@@ -143,7 +143,10 @@ class Module {
     if constexpr (requires { source.template check<T>(std::string()); })
       for (const auto& [name, shape] : wanted) source.template check<T>(std::string(prefix) + name);
     std::vector<const void*> weights;
-    layer().for_each_weight([&](const auto& weight) { weights.push_back(&weight); });
+    layer().for_each_weight([&](const auto& weight) {
+      weight.expect_value();
+      weights.push_back(&weight);
+    });
     for_each_parameter(layer(), "", [&](const std::string& name, auto& p) {
       const bool is_weight = std::find(weights.begin(), weights.end(), &p) != weights.end();
       load_parameter(source, std::string(prefix) + name, p, is_weight);
