@@ -26,6 +26,21 @@ inline Index available_cores() {
   return static_cast<Index>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
+/// The same for all processes that may use the same cores, and hardly for others. 0 where the
+/// system does not tell.
+inline std::uint64_t core_set_hash() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    std::uint64_t hash = 0;
+    for (std::size_t core = 0; core < CPU_SETSIZE; ++core)
+      hash = hash * 0x9E3779B97F4A7C15 + (CPU_ISSET(core, &set) ? 2 : 1);
+    return hash;
+  }
+#endif
+  return 0;
+}
+
 /// Tells a forked child from its parent; always 0 where a process cannot fork.
 inline std::int64_t process_id() {
 #if defined(__unix__) || defined(__APPLE__)

@@ -1,0 +1,10 @@
+#pragma once
+
+/// Several processes that compute together, with MPI: a program is `attn::mpi::run(argc, argv, f)`
+/// and is started with `mpirun -n 4 program`. Results are bitwise identical to those of one
+/// process. Checkpoints are in attn/mpi/checkpoint.hpp.
+
+#include <attn/mpi/messages.hpp>
+#include <attn/mpi/run.hpp>
+#include <attn/mpi/together.hpp>
+#include <attn/mpi/world.hpp>
