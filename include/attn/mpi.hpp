@@ -6,5 +6,6 @@
 
 #include <attn/mpi/messages.hpp>
 #include <attn/mpi/run.hpp>
+#include <attn/mpi/sequence_parallel.hpp>
 #include <attn/mpi/together.hpp>
 #include <attn/mpi/world.hpp>

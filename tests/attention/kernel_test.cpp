@@ -49,12 +49,12 @@ struct TwoPasses {
         T dP = 0;
         for (Index e = 0; e < task.V.columns(); ++e) {
           dP += results.dO(i, e) * element(task.V, j, e);
-          gradients.value(j, e) += p * M * results.dO(i, e);
+          gradients.value(j - task.keys.begin, e) += p * M * results.dO(i, e);
         }
         const T dS = p * (M * dP - D) * s.slope * task.scale;
         for (Index e = 0; e < task.K.columns(); ++e) {
           gradients.query(i, e) += dS * element(task.K, j, e);
-          gradients.key(j, e) += dS * task.Q(i, e);
+          gradients.key(j - task.keys.begin, e) += dS * task.Q(i, e);
         }
       });
     }
@@ -155,7 +155,8 @@ std::vector<Tensor<double, 2>> of_head(const Kernel& kernel, const std::vector<R
           attn::HeadResults<double>{part(o), part(d),
                                     std::as_const(log_sum_exp)[0][0].slice(0, row.begin, row.end)},
           attn::HeadGradients<double>{gradients[0].slice(0, row.begin, row.end),
-                                      gradients[1].view(), gradients[2].view()},
+                                      gradients[1].slice(0, key.begin, key.end),
+                                      gradients[2].slice(0, key.begin, key.end)},
           workspace.data());
     }
   return gradients;
@@ -174,6 +175,94 @@ TEST(Kernels, AddTheGradientsOfSomeQueriesAndSomeKeys) {
   };
   const auto tiled = compare(attn::Tiled{}), reference = compare(attn::Reference{});
   for (std::size_t n = 0; n < 3; ++n) EXPECT_LT(largest_gap(tiled[n], reference[n]), 1e-12) << n;
+}
+
+/// A head whose queries and keys are computed in parts.
+struct PartsOfAHead {
+  Index L = 203, S = 1600, E = 12;
+  attn::Random random{8}, draws{9};
+  Tensor<float, 4> q = normal<float, 4>(random, {1, 1, L, E}),
+                   k = normal<float, 4>(random, {1, 1, S, E}),
+                   v = normal<float, 4>(random, {1, 1, S, E}),
+                   d = normal<float, 4>(random, {1, 1, L, E}), o{q.shape()};
+  Tensor<float, 3> log_sum_exp{attn::Shape<3>{1, 1, L}};
+  attn::Causal rule{attn::Align::lower_right};
+  attn::BoundRule<attn::Causal> bound{rule, {1, 1, L, S}, std::nullopt};
+  attn::WeightDropout<float> dropout{0.2, {1, 1, L, S}, draws};
+  attn::KernelPlan plan = attn::Tiled{}.plan<float>({E, E, S});
+  std::vector<float> workspace =
+      std::vector<float>(std::size_t(std::max(plan.workspace_size, plan.backward_workspace_size)));
+
+  /// The rows of a part of the keys alone are in memory.
+  attn::HeadTask<float> task(Range rows, Range keys) const {
+    const auto of = [&](const Tensor<float, 4>& x) {
+      return attn::StridedRows<float>(x[0][0].slice(0, keys.begin, keys.end), keys.begin, S);
+    };
+    return {of_rows(q, rows), of(k), of(v), 0.3f, 0, 0, rows.begin, keys, dropout};
+  }
+  static typename attn::TensorView<const float, 2>::MatrixMap of_rows(const Tensor<float, 4>& x,
+                                                                      Range rows) {
+    return x[0][0].slice(0, rows.begin, rows.end).matrix();
+  }
+  attn::HeadResults<float> results(Range rows) const {
+    return {of_rows(o, rows), of_rows(d, rows), log_sum_exp[0][0].slice(0, rows.begin, rows.end)};
+  }
+};
+
+TEST(DivisibleKernel, AddsKeysToAStateInPartsToTheBitsOfForward) {
+  PartsOfAHead head;
+  attn::Tiled kernel;
+  const Index tile = head.plan.tile_keys;
+  for (const Range rows : {Range{0, 3}, Range{0, 61}, Range{150, 203}}) {
+    Tensor<float, 2> wanted({rows.size(), head.E}), got(wanted.shape());
+    Tensor<float, 1> wanted_sums({rows.size()}), got_sums(wanted_sums.shape());
+    const auto whole = head.task(rows, {0, head.S});
+    kernel.forward(whole, head.bound,
+                   attn::HeadOutputs<float>{wanted, std::nullopt, wanted_sums.view()},
+                   head.workspace.data());
+    std::vector<float> state(std::size_t(kernel.state_size(whole)));
+    kernel.begin_state(whole, state.data());
+    for (const Range keys : {Range{0, tile - 1}, Range{tile - 1, 4 * tile}, Range{4 * tile, 4 * tile},
+                             Range{4 * tile, head.S}})
+      kernel.forward_state(head.task(rows, keys), head.bound, state.data(), head.workspace.data());
+    kernel.merge_states(whole, std::span<const float>(state),
+                        attn::HeadOutputs<float>{got, std::nullopt, got_sums.view()},
+                        head.workspace.data());
+    EXPECT_TRUE(same_bits(got, wanted)) << rows.begin;
+    EXPECT_TRUE(same_bits(got_sums, wanted_sums)) << rows.begin;
+    EXPECT_GT(wanted.flat().norm(), 0.1);
+  }
+}
+
+TEST(DivisibleKernel, ComputesGradientsInPartsToTheBitsOfBackward) {
+  PartsOfAHead head;
+  attn::Tiled kernel;
+  attn::AttentionInputs<float> inputs{head.q, head.k, head.v, head.dropout};
+  const attn::ScaledDotProductAttention attend({.scale = 0.3f});
+  attend.forward(inputs, {head.o, std::nullopt, head.log_sum_exp.view()}, head.rule);
+  const Range rows{0, head.L}, keys{0, head.S};
+  Tensor<float, 2> dQ({head.L, head.E}), dK({head.S, head.E}), dV(dK.shape()), dQ_parts(dQ.shape()),
+      dK_parts(dK.shape()), dV_parts(dK.shape());
+  kernel.backward(head.task(rows, keys), head.bound, head.results(rows),
+                  attn::HeadGradients<float>{dQ, dK, dV}, head.workspace.data());
+
+  const Index segment = head.plan.segment, some = head.plan.queries;
+  ASSERT_LT(2 * segment, head.S);
+  for (const Range part : {Range{0, segment-96}, Range{segment-96, head.S}})
+    for (const Range mine : {Range{0, 17}, Range{17, head.L}})
+      kernel.backward(head.task(mine, part), head.bound, head.results(mine),
+                      attn::QueryGradient<float>{dQ_parts.slice(0, mine.begin, mine.end)},
+                      head.workspace.data());
+  for (const Range part : {Range{0, 96}, Range{96, 384}, Range{384, head.S}})
+    for (const Range mine : {Range{0, some-8}, Range{some-8, head.L}})
+      kernel.backward(head.task(mine, part), head.bound, head.results(mine),
+                      attn::KeyGradients<float>{dK_parts.slice(0, part.begin, part.end),
+                                                dV_parts.slice(0, part.begin, part.end)},
+                      head.workspace.data());
+  EXPECT_TRUE(same_bits(dQ_parts, dQ));
+  EXPECT_TRUE(same_bits(dK_parts, dK));
+  EXPECT_TRUE(same_bits(dV_parts, dV));
+  for (const auto* gradient : {&dQ, &dK, &dV}) EXPECT_GT(gradient->flat().norm(), 1);
 }
 
 }  // namespace

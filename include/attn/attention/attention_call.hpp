@@ -19,6 +19,8 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
       Shapes::sizes;
   using Task = HeadTask<T, HeadRows<T, Keys>, HeadRows<T, Values>>;
   T scale;
+  /// The first query head, where the heads are a part of all.
+  Index first_head = 0;
 
   /// Runs the kernel on all queries, as many of a head at a time as it plans, in parallel; each row
   /// of the output is computed by one task. A head's last queries come first: under a causal rule
@@ -132,7 +134,9 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     parallel_for<T>(all_heads * tiles, plan.workspace_size, [&](Index n, T* workspace) {
       const Index head = n / tiles, first = n % tiles * plan.tile_keys;
       const Range keys{first, std::min(first + plan.tile_keys, S)};
-      kernel.forward_state(task(head, rows, keys), rule, states.data() + n * size, workspace);
+      T* const state = states.data() + n * size;
+      kernel.begin_state(task(head, rows, keys), state);
+      kernel.forward_state(task(head, rows, keys), rule, state, workspace);
     });
     parallel_for<T>(all_heads, plan.workspace_size, [&](Index head, T* workspace) {
       const std::span<const T> of_head(states.data() + head * tiles * size,
@@ -169,10 +173,11 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     for (Index h = g * group; h < (g + 1) * group; ++h) {
       const Index head = b * heads() + h;
       gradients.query.matrix(b, h).setZero();
-      kernel.backward(
-          task(head, rows, keys), rule, results_of(given, head, rows),
-          HeadGradients<T>{gradients.query[b][h], gradients.key[b][g], gradients.value[b][g]},
-          part.workspace);
+      kernel.backward(task(head, rows, keys), rule, results_of(given, head, rows),
+                      HeadGradients<T>{gradients.query[b][h],
+                                       gradients.key[b][g].slice(0, keys.begin, keys.end),
+                                       gradients.value[b][g].slice(0, keys.begin, keys.end)},
+                      part.workspace);
     }
   }
 
@@ -184,7 +189,7 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
             head_rows<T>(inputs.value, b, g),
             scale,
             b,
-            h,
+            first_head + h,
             rows.begin,
             keys,
             inputs.dropout};

@@ -28,15 +28,15 @@ struct AttentionShapes {
   Shape<4> weights_shape() const { return {batch(), heads(), queries(), sizes().keys}; }
   Shape<3> log_sum_exp_shape() const { return {batch(), heads(), queries()}; }
 
-  /// Errors: ShapeError naming the argument that does not fit.
-  void check_inputs() const {
+  /// Errors: ShapeError naming `who` and the argument that does not fit.
+  void check_inputs(const char* who = "ScaledDotProductAttention") const {
     const Shape<4>& q = inputs.query.shape();
     const Shape<4> k = inputs.key.shape(), v = inputs.value.shape();
-    const auto expect = [](bool good, const char* argument, const Shape<4>& got, const char* rule,
-                           Index wanted) {
+    const auto expect = [who](bool good, const char* argument, const Shape<4>& got,
+                              const char* rule, Index wanted) {
       if (!good)
-        throw ShapeError(std::string("ScaledDotProductAttention: ") + argument + " " +
-                         to_string(got) + " must have " + rule + std::to_string(wanted));
+        throw ShapeError(std::string(who) + ": " + argument + " " + to_string(got) + " must have " +
+                         rule + std::to_string(wanted));
     };
     expect(k[0] == q[0], "key", k, "query's batch B = ", q[0]);
     expect(k[3] == q[3], "key", k, "query's head dimension E = ", q[3]);

@@ -38,9 +38,12 @@ class StridedRows {
  public:
   /// X has the rows from `first` on.
   explicit StridedRows(const TensorView<const Stored, 2>& X, Index first = 0)
+      : StridedRows(X, first, first + X.shape()[0]) {}
+  /// X has the rows from `first` on of `rows` rows, of which others are not asked for.
+  StridedRows(const TensorView<const Stored, 2>& X, Index first, Index rows)
       : data_(X.data()),
         first_(first),
-        rows_(X.shape()[0]),
+        rows_(rows),
         columns_(X.shape()[1]),
         stride_(X.strides()[0]) {}
 
@@ -207,10 +210,19 @@ struct HeadResults {
   TensorView<const T, 1> log_sum_exp;
 };
 
-/// What a backward task adds to: dQ (Br×E), dK (S×E) and dV (S×Ev).
+/// What a backward task adds to: dQ (Br×E), and the rows of dK and dV of its keys.
 template <class T>
 struct HeadGradients {
   TensorView<T, 2> query, key, value;
+};
+/// The same, where dQ alone is asked for, or dK and dV.
+template <class T>
+struct QueryGradient {
+  TensorView<T, 2> query;
+};
+template <class T>
+struct KeyGradients {
+  TensorView<T, 2> key, value;
 };
 
 /// A kernel computes attention for one task at a time; AttentionCall divides a call into tasks. It
@@ -222,8 +234,8 @@ struct HeadGradients {
 ///       O = softmax(rule(scale · Q Kᵀ)) V over the task's keys. It writes every element of the
 ///       outputs: 0 and −∞ where a query attends to nothing.
 ///   void backward(task, rule, results, gradients, workspace) const;
-///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to the
-///       rows of dK and dV of these keys.
+///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to
+///       dK and dV, whose first row is that of the task's first key.
 ///
 /// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and
 /// what it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at
@@ -240,25 +252,35 @@ concept AttentionKernel = requires(
   kernel.backward(task, rule, results, gradients, workspace);
 };
 
-/// A kernel whose forward pass can be divided between keys as well, so that few queries use all
-/// threads. The states of tiles of `plan.tile_keys` keys are merged in order: the result is bitwise
-/// that of forward.
+/// A kernel whose work can be divided between keys as well: by threads where there are few queries,
+/// or by keys that are not in memory at once. It keeps a state for the queries of a task.
 ///
 ///   Index state_size(task) const;
 ///       The elements of a state.
+///   void begin_state(task, state) const;
+///       The state of no keys.
 ///   void forward_state(task, rule, state, workspace) const;
-///       The state of the task's keys, a tile of them.
+///       Adds the task's keys to a state: a part of all that begins with a tile, of
+///       `plan.tile_keys` keys. Parts are added in the order of their keys.
 ///   void merge_states(task, states, outputs, workspace) const;
-///       Writes what forward writes, except for the weights, from the states of all tiles, which
-///       lie one after the other.
+///       Writes what forward writes, except for the weights, from states that lie one after the
+///       other, each of one tile, or from one state of all keys. The result is bitwise that of
+///       forward.
+///   void backward(task, rule, results, QueryGradient, workspace) const;
+///   void backward(task, rule, results, KeyGradients, workspace) const;
+///       A part of backward: with `plan.segment` keys at least, or with `plan.queries` queries at
+///       least, the sums over parts in order are bitwise those of backward.
 template <class K, class T>
 concept DivisibleKernel =
     AttentionKernel<K, T> &&
     requires(const K& kernel, const HeadTask<T>& task, const BoundRule<NoMask>& rule,
-             HeadOutputs<T> outputs, T* memory) {
+             HeadOutputs<T> outputs, const HeadResults<T>& results, T* memory) {
       { kernel.state_size(task) } -> std::same_as<Index>;
+      kernel.begin_state(task, memory);
       kernel.forward_state(task, rule, memory, memory);
       kernel.merge_states(task, std::span<const T>(), outputs, memory);
+      kernel.backward(task, rule, results, std::declval<QueryGradient<T>>(), memory);
+      kernel.backward(task, rule, results, std::declval<KeyGradients<T>>(), memory);
     };
 
 }  // namespace ATTN_ABI

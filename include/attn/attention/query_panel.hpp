@@ -103,7 +103,7 @@ class QueryPanel {
 
   /// O = 0   ℓ = 0   m = −∞   [FA2 Alg.1, line 4]
   void begin() const {
-    panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_);
+    pack_queries();
     std::fill_n(m_, panel_.size(), none);
     std::fill_n(l_, panel_.size(), T(0));
     std::fill(O_, m_, T(0));
@@ -154,6 +154,20 @@ class QueryPanel {
   /// The state: m, ℓ and O. States of different keys merge as the panel merges with a tile.
   static Index state_size(const Panel<T>& panel, Index Ev) { return (Ev + 2) * panel.size(); }
   Index state_size() const { return state_size(panel_, task_.V.columns()); }
+  /// The state of no keys; returns its end.
+  static T* begin_state(const Panel<T>& panel, Index Ev, T* state) {
+    T* const sums = std::fill_n(state, panel.size(), none);
+    return std::fill_n(sums, (Ev + 1) * panel.size(), T(0));
+  }
+  /// Begins with a state.
+  void resume(const T* state) const {
+    const Index size = panel_.size();
+    pack_queries();
+    std::copy_n(state, size, m_);
+    std::copy_n(state + size, size, l_);
+    std::copy_n(state + 2 * size, task_.V.columns() * size, O_);
+    std::fill(O_ + task_.V.columns() * size, m_, T(0));
+  }
   void save(T* state) const {
     const Index size = panel_.size();
     std::copy_n(m_, size, state);
@@ -199,6 +213,7 @@ class QueryPanel {
   }
 
  private:
+  void pack_queries() const { panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_); }
   /// Merges a tile's softmax into that of vector w of the queries.
   typename Softmax::Factors merge(int w, const Softmax& tile) const {
     Softmax all{simd::load<Vector>(m_ + w * lanes), simd::load<Vector>(l_ + w * lanes)};

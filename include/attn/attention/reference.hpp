@@ -68,8 +68,8 @@ struct Reference {
         const Index j = task.keys.begin + n;
         const T M = dropout(task, i, j);
         const T dS = p[n] * (M * dot(results.dO, i, task.V, j) - D) * slope[n] * task.scale;
-        dV.row(j) += p[n] * M * results.dO.row(i);
-        dK.row(j) += dS * task.Q.row(i);
+        dV.row(n) += p[n] * M * results.dO.row(i);
+        dK.row(n) += dS * task.Q.row(i);
         add_row(dS, task.K, j, dQ.data() + i * dQ.outerStride());
       }
     }

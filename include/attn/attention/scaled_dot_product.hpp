@@ -22,6 +22,18 @@ struct AttentionOptions {
   /// Probability, 0 to 1, that a weight is dropped, P ∘ M in the place of P, where variables are
   /// recorded on a tape that has a Random.
   double dropout = 0;
+
+  /// The factor of the scores of heads of this dimension. Where E = 0 every score is an empty sum,
+  /// and 1 keeps it 0.
+  double scale_for(Index E) const {
+    return scale.value_or(E > 0 ? 1 / std::sqrt(static_cast<double>(E)) : 1);
+  }
+  /// Errors: OptionError for a scale that is not finite or a dropout that is no probability.
+  void check(const char* who, Index E) const {
+    expect_option(std::isfinite(scale_for(E)), who, "scale", scale_for(E), "finite");
+    expect_option(dropout >= 0 && dropout <= 1, who, "dropout", dropout,
+                  "at least 0 and at most 1");
+  }
 };
 
 template <class Output, class Weights>
@@ -185,11 +197,9 @@ class ScaledDotProductAttention {
   Call<T, Keys, Values> call_of(const AttentionInputs<T, Keys, Values>& inputs) const {
     Call<T, Keys, Values> call{{inputs}, T(1)};
     call.check_inputs();
-    call.scale = static_cast<T>(options.scale.value_or(default_scale(call.sizes().head_dim)));
-    expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale",
-                  options.scale.value_or(0), "finite");
-    expect_option(options.dropout >= 0 && options.dropout <= 1, "ScaledDotProductAttention",
-                  "dropout", options.dropout, "at least 0 and at most 1");
+    const Index E = call.sizes().head_dim;
+    options.check("ScaledDotProductAttention", E);
+    call.scale = static_cast<T>(options.scale_for(E));
     return call;
   }
   template <class T, class Keys, class Values, Rule R>
@@ -200,9 +210,6 @@ class ScaledDotProductAttention {
     const Call<T, Keys, Values> computed = by_groups ? call.by_groups() : call;
     computed.forward(kernel, bound, by_groups ? call.by_groups(outputs) : outputs);
   }
-
-  /// 1/√E; where E = 0 every score is an empty sum, and 1 keeps it 0.
-  static double default_scale(Index E) { return E > 0 ? 1 / std::sqrt(static_cast<double>(E)) : 1; }
 };
 
 static_assert(DivisibleKernel<Tiled, float> && DivisibleKernel<Tiled, double> &&

@@ -34,6 +34,10 @@ struct Tiled {
   Index state_size(const Task& task) const {
     return ATTN_DISPATCH(TiledKernel::state_size(task));
   }
+  template <class Task, class T = typename Task::Scalar>
+  void begin_state(const Task& task, T* state) const {
+    ATTN_DISPATCH(TiledKernel::begin_state(task, state));
+  }
   template <class Task, class R, class T = typename Task::Scalar>
   void forward_state(const Task& task, const R& rule, T* state, T* workspace) const {
     ATTN_DISPATCH(TiledKernel::forward_state(task, rule, state, workspace));
@@ -43,9 +47,9 @@ struct Tiled {
                     T* workspace) const {
     ATTN_DISPATCH(TiledKernel::merge_states(task, states, outputs, workspace));
   }
-  template <class Task, class R, class T = typename Task::Scalar>
+  template <class Task, class R, class Gradients, class T = typename Task::Scalar>
   void backward(const Task& task, const R& rule, const HeadResults<T>& results,
-                const HeadGradients<T>& gradients, T* workspace) const {
+                const Gradients& gradients, T* workspace) const {
     ATTN_DISPATCH(TiledKernel::backward(task, rule, results, gradients, workspace));
   }
 };
@@ -79,6 +83,7 @@ struct TiledKernel {
                       T* workspace) {
     UnpackedTask<Task> task(stored, workspace);
     using Queries = PanelOf<Task>;
+    visit_panels(task, workspace, [](const Queries& panel) { panel.begin(); });
     attend(task, rule, workspace);
     visit_panels(task, workspace, [&](const Queries& panel) { panel.finish(outputs); });
     if (!outputs.weights) return;
@@ -101,9 +106,22 @@ struct TiledKernel {
     }
     return size;
   }
+  template <class Task, class T = typename Task::Scalar>
+  static void begin_state(const Task& task, T* state) {
+    for (Index row = 0; row < task.Q.rows();) {
+      const Panel<T> panel = Panel<T>::of(task.Q.rows() - row);
+      state = QueryPanel<Task>::begin_state(panel, task.V.columns(), state);
+      row += panel.size();
+    }
+  }
   template <class Task, class R, class T = typename Task::Scalar>
   static void forward_state(const Task& stored, const R& rule, T* state, T* workspace) {
     UnpackedTask<Task> task(stored, workspace);
+    const T* before = state;
+    visit_panels(task, workspace, [&](const PanelOf<Task>& panel) {
+      panel.resume(before);
+      before += panel.state_size();
+    });
     attend(task, rule, workspace);
     visit_panels(task, workspace, [&](const PanelOf<Task>& panel) {
       panel.save(state);
@@ -124,11 +142,11 @@ struct TiledKernel {
     });
   }
 
-  template <class Task, class R, class T = typename Task::Scalar>
+  template <class Task, class R, class Gradients, class T = typename Task::Scalar>
   static void backward(const Task& task, const R& rule, const HeadResults<T>& results,
-                       const HeadGradients<T>& gradients, T* workspace) {
+                       const Gradients& gradients, T* workspace) {
     const Index tile = queries<T>(task.Q.cols(), task.V.columns());
-    TiledBackward<Task>(task, results, gradients, tile, workspace)
+    TiledBackward<Task, Gradients>(task, results, gradients, tile, workspace)
         .run(rule, segment(task.K.rows()));
   }
 
@@ -136,12 +154,11 @@ struct TiledKernel {
   template <class Task>
   using PanelOf = QueryPanel<typename UnpackedTask<Task>::Unpacked>;
 
-  /// Passes over the task's keys, tile by tile.
+  /// Passes over the task's keys, tile by tile, with panels that have begun.
   template <class Task, class R, class T = typename Task::Scalar>
   static void attend(UnpackedTask<Task>& task, const R& rule, T* workspace) {
     using Queries = PanelOf<Task>;
     using Values = RowTile<T, typename UnpackedTask<Task>::Values>;
-    visit_panels(task, workspace, [](const Queries& panel) { panel.begin(); });
     for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
       if (coverage == Coverage::empty) return;
       task.load(keys);

@@ -61,15 +61,17 @@ struct TiledBackwardLayout {
 /// Numerics: the product of a pair of tiles is summed from zero and then added, and so is dQ's sum
 /// over a segment of keys, so that rounding errors do not grow with L and S, and results do not
 /// depend, bitwise, on how the segments of keys are divided into tasks.
-template <class Task>
+template <class Task, class Gradients>
 class TiledBackward {
   using T = typename Task::Scalar;
   using Vector = simd::Vector<T>;
   using Keys = std::remove_cvref_t<decltype(std::declval<Task>().K)>;
   static constexpr Index lanes = Vector::size;
+  static constexpr bool has_query = requires(const Gradients& gradients) { gradients.query; },
+                        has_keys = requires(const Gradients& gradients) { gradients.key; };
 
  public:
-  TiledBackward(const Task& task, const HeadResults<T>& results, const HeadGradients<T>& gradients,
+  TiledBackward(const Task& task, const HeadResults<T>& results, const Gradients& gradients,
                 Index tile_queries, T* workspace)
       : task_(task),
         results_(results),
@@ -85,10 +87,10 @@ class TiledBackward {
       begin(queries);
       for (Index first = task_.keys.begin; first < task_.keys.end; first += segment) {
         const Range part{first, std::min(first + segment, task_.keys.end)};
-        clear_queries(queries);
+        if constexpr (has_query) clear_queries(queries);
         for (Index j = part.begin; j < part.end; j += backward_tile_keys)
           add(rule, queries, {j, std::min(j + backward_tile_keys, part.end)});
-        add_queries(queries);
+        if constexpr (has_query) add_queries(queries);
       }
     }
   }
@@ -171,9 +173,9 @@ class TiledBackward {
       for (Index j = attended.begin; j < attended.end; ++j)
         attending[j] = {std::min(attending[j].begin, panel.column),
                         panel.queries.end - queries.begin};
-      if (!attended.empty()) add_to_queries(panel, K, attended);
+      if (has_query && !attended.empty()) add_to_queries(panel, K, attended);
     });
-    add_to_keys(attending, queries, keys);
+    if constexpr (has_keys) add_to_keys(attending, queries, keys);
   }
 
   /// dQ += dS K
@@ -225,8 +227,9 @@ class TiledBackward {
         const Index rows = RightFactor<T>::padded_panel_size(queries.size());
         const RightFactor<T> B{packed + columns.begin * RightFactor<T>::width, columns.size(),
                                dX.shape()[1], rows};
-        add_product({first, j}, tile + first * tile_queries_ + columns.begin, B,
-                    dX.slice(0, keys.begin + first, keys.begin + j));
+        add_product(
+            {first, j}, tile + first * tile_queries_ + columns.begin, B,
+            dX.slice(0, keys.begin - task_.keys.begin + first, keys.begin - task_.keys.begin + j));
       };
       add(memory_.tiles.P, memory_.dO_columns, gradients_.value);
       add(memory_.tiles.dS, memory_.Q_columns, gradients_.key);
@@ -261,7 +264,7 @@ class TiledBackward {
 
   const Task& task_;
   const HeadResults<T>& results_;
-  const HeadGradients<T>& gradients_;
+  const Gradients& gradients_;
   Index tile_queries_;
   TiledBackwardLayout<T> memory_;
   bool queries_are_finite_ = true;  // Q and dO of the tile

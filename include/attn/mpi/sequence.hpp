@@ -1,0 +1,162 @@
+#pragma once
+
+#include <attn/attention/tiled_backward.hpp>
+#include <attn/core/tensor.hpp>
+#include <attn/mpi/blocks.hpp>
+#include <attn/mpi/messages.hpp>
+#include <attn/mpi/rank_grid.hpp>
+#include <attn/mpi/rows.hpp>
+#include <attn/mpi/together.hpp>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace mpi {
+
+/// A sequence that is divided between ranks, and which of its positions are here.
+///
+/// Position blocks of equal length are dealt to the ranks forwards, then backwards, and so on:
+/// under a causal rule, where later queries attend to more keys, each rank has as much to compute
+/// as any other. A rank may have no position at all. Row i of a rank's tensors (…, n, E) is
+/// position `position(i)`; these ascend.
+/// It refers to the World, which must outlive it. Making one is a collective operation.
+class Sequence {
+ public:
+  /// Errors: OptionError for a negative length; ShapeError if ranks give different lengths.
+  Sequence(const World& world, Index length);
+
+  const World& world() const { return *world_; }
+  /// S, the number of all positions.
+  Index length() const { return length_; }
+  /// n, the number of positions here.
+  Index size() const { return blocks_of(world_->rank()).size(); }
+  /// The position of row i, 0 ≤ i < n.
+  Index position(Index i) const { return blocks_of(world_->rank()).position(i); }
+  /// The positions of a rank.
+  const Blocks& blocks_of(Index rank) const { return blocks_[static_cast<std::size_t>(rank)]; }
+
+  /// The rows (…, n, E) of a tensor (…, S, E) that are here.
+  template <class T, int N>
+  Tensor<T, N> local(const Tensor<T, N>& whole) const;
+  /// The whole tensor (…, S, E) from the rows (…, n, E) of each rank, on rank 0. A collective
+  /// operation.
+  template <class T, int N>
+  std::optional<Tensor<T, N>> gather(const Tensor<T, N>& part) const;
+
+  /// How the ranks are arranged for attention with G heads of keys: as many as divide G exchange
+  /// heads, or as many as they are told.
+  /// Errors: OptionError if what they are told does not divide G and the ranks.
+  const detail::RankGrid& grid(Index G, std::optional<Index> ranks_of_heads) const;
+
+ private:
+  /// Blocks are multiples of a tile of keys, so that the gradients of keys are summed as in one
+  /// process.
+  static constexpr Index unit = attn::detail::backward_tile_keys;
+  /// The blocks of each rank, about, for a long sequence.
+  static constexpr Index blocks_per_rank = 16;
+
+  void deal_blocks();
+  void arrange_ranks();
+
+  const World* world_;
+  Index length_;
+  std::vector<Blocks> blocks_;
+  std::shared_ptr<const std::vector<detail::RankGrid>> grids_;  // one for each divisor of the ranks
+};
+
+inline Sequence::Sequence(const World& world, Index length) : world_(&world), length_(length) {
+  Together together(world, "Sequence: length " + std::to_string(length));
+  together.compute([&] { expect_option(length >= 0, "Sequence", "length", length, "at least 0"); });
+  together.finish();
+  deal_blocks();
+  arrange_ranks();
+}
+
+inline void Sequence::arrange_ranks() {
+  auto grids = std::make_shared<std::vector<detail::RankGrid>>();
+  for (Index width = 1; width <= world_->size(); ++width)
+    if (world_->size() % width == 0) grids->emplace_back(*world_, width, blocks_);
+  grids_ = std::move(grids);
+}
+
+inline const detail::RankGrid& Sequence::grid(Index G, std::optional<Index> ranks_of_heads) const {
+  const detail::RankGrid* widest = nullptr;
+  for (const detail::RankGrid& grid : *grids_) {
+    const Index width = grid.row.size();
+    if (G % width == 0 && width == ranks_of_heads.value_or(width)) widest = &grid;
+  }
+  expect_option(widest != nullptr, "SequenceParallel", "ranks_of_heads", ranks_of_heads.value_or(0),
+                "a divisor of the " + std::to_string(world_->size()) +
+                    " ranks and of the G = " + std::to_string(G) + " heads of keys and values");
+  return *widest;
+}
+
+inline void Sequence::deal_blocks() {
+  const Index ranks = world_->size(), parts = ranks * blocks_per_rank * unit;
+  const Index block = std::max<Index>(1, (length_ + parts - 1) / parts) * unit;
+  std::vector<std::vector<Range>> dealt(static_cast<std::size_t>(ranks));
+  for (Index i = 0; i * block < length_; ++i) {
+    const Index turn = i / ranks, place = i % ranks;
+    const Index rank = turn % 2 == 0 ? place : ranks - 1 - place;
+    const Range positions{i * block, std::min((i + 1) * block, length_)};
+    dealt[static_cast<std::size_t>(rank)].push_back(positions);
+  }
+  for (auto& ranges : dealt) blocks_.emplace_back(std::move(ranges));
+}
+
+template <class T, int N>
+Tensor<T, N> Sequence::local(const Tensor<T, N>& whole) const {
+  static_assert(N >= 2, "a tensor of a sequence is (…, S, E)");
+  Shape<N> shape = whole.shape();
+  if (shape[N - 2] != length_)
+    throw ShapeError("Sequence: a tensor " + to_string(shape) + " must have the length S = " +
+                     std::to_string(length_) + " before its last axis");
+  shape[N - 2] = size();
+  auto part = Tensor<T, N>::for_overwrite(shape);
+  const Index E = shape[N - 1], leading = E * length_ > 0 ? whole.size() / (E * length_) : 0;
+  for (Index m = 0; m < leading; ++m)
+    blocks_of(world_->rank()).for_each([&](Index row, Range positions) {
+      std::copy_n(whole.data() + (m * length_ + positions.begin) * E, positions.size() * E,
+                  part.data() + (m * size() + row) * E);
+    });
+  return part;
+}
+
+template <class T, int N>
+std::optional<Tensor<T, N>> Sequence::gather(const Tensor<T, N>& part) const {
+  static_assert(N >= 2 && N <= 4, "a tensor of a sequence is (…, S, E)");
+  Shape<N> shape = part.shape();
+  shape[N - 2] = length_;
+  Together together(*world_, "Sequence: gather " + to_string(shape));
+  const auto ranks = static_cast<std::size_t>(world_->size());
+  std::vector<Index> sent(ranks), received(ranks);
+  std::optional<Tensor<T, N>> whole;
+  Tensor<T, 1> message;
+  together.compute([&] {
+    if (part.shape()[N - 2] != size())
+      throw ShapeError("Sequence: a tensor " + to_string(part.shape()) + " must have the " +
+                       std::to_string(size()) + " positions that are here before its last axis");
+    sent[0] = part.size();
+    if (world_->rank() > 0) return;
+    whole.emplace(Tensor<T, N>::for_overwrite(shape));
+    message = Tensor<T, 1>::for_overwrite({whole->size()});
+    const Index width = length_ > 0 ? whole->size() / length_ : 0;
+    for (std::size_t rank = 0; rank < ranks; ++rank) received[rank] = width * blocks_[rank].size();
+  });
+  together.finish();
+  all_to_all(*world_, std::span<const T>(part.data(), static_cast<std::size_t>(part.size())), sent,
+             std::span<T>(message.data(), static_cast<std::size_t>(message.size())), received)
+      .wait();
+  const T* end = message.data();
+  if (whole)
+    for (const Blocks& blocks : blocks_)
+      end = detail::unpack(end, attn::detail::with_leading_axes<4>(whole->view()),
+                           Blocks({{0, length_}}), blocks);
+  return whole;
+}
+
+}  // namespace mpi
+}  // namespace ATTN_ABI
+}  // namespace attn
