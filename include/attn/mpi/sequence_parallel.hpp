@@ -22,30 +22,32 @@ namespace detail {
 
 /// Attention of the positions of all ranks, as an operation. Tensors in this layout are
 /// (B, H/U, N, E): see HeadExchange.
-template <class T, Rule R>
+template <class T, class Kernel, Rule R>
 struct DividedCall {
   const Sequence& sequence;
   const RankGrid& grid;
+  const Kernel& kernel;
   const BoundRule<R>& rule;
   AttentionInputs<T> inputs;
   T scale;
 
   void forward(Together& together, const AttentionOutputs<T>& outputs) const {
     if (grid.column.size() > 1) return windows().forward(together, outputs);
-    together.compute([&] { whole().forward(Tiled{}, rule, outputs); });
+    together.compute([&] { whole().forward(kernel, rule, outputs); });
   }
   void backward(Together& together, const BackwardInputs<T>& given,
                 const InputGradients<T>& gradients) const {
     if (grid.column.size() > 1) return windows().backward(together, given, gradients);
-    together.compute([&] { whole().backward(Tiled{}, rule, given, gradients); });
+    together.compute([&] { whole().backward(kernel, rule, given, gradients); });
   }
 
  private:
   using Call = attn::detail::AttentionCall<T, TensorView<const T, 4>, TensorView<const T, 4>>;
 
   Index first_head() const { return grid.row.rank() * inputs.query.shape()[1]; }
-  WindowedAttention<T, R> windows() const {
-    return {grid.column, grid.column_blocks, rule, inputs, sequence.length(), first_head(), scale};
+  WindowedAttention<T, Kernel, R> windows() const {
+    return {grid.column, grid.column_blocks, kernel,       rule,
+            inputs,      sequence.length(),  first_head(), scale};
   }
   /// All positions are here.
   Call whole() const { return {{inputs}, scale, first_head()}; }
@@ -75,12 +77,15 @@ struct DividedCall {
 /// Errors: ShapeError naming the argument that does not fit; OptionError for a scale that is not
 /// finite, a dropout that is no probability, or ranks_of_heads that does not divide; what the rule
 /// throws.
+template <class Kernel = Tiled>
 class SequenceParallel {
  public:
   SequenceParallelOptions options;
+  [[no_unique_address]] Kernel kernel;
 
-  explicit SequenceParallel(const Sequence& sequence, SequenceParallelOptions the_options = {})
-      : options(the_options), sequence_(&sequence) {}
+  explicit SequenceParallel(const Sequence& sequence, SequenceParallelOptions the_options = {},
+                            Kernel the_kernel = {})
+      : options(the_options), kernel(the_kernel), sequence_(&sequence) {}
 
   const Sequence& sequence() const { return *sequence_; }
 
@@ -101,9 +106,10 @@ class SequenceParallel {
 };
 
 /// The operation refers to the rule; what is recorded has a copy.
+template <class Kernel>
 template <Rule R, class Heads>
-struct SequenceParallel::Operation {
-  SequenceParallel attention;
+struct SequenceParallel<Kernel>::Operation {
+  SequenceParallel<Kernel> attention;
   const R& rule;
   Heads heads;
 
@@ -159,19 +165,23 @@ struct SequenceParallel::Operation {
   void prepare(const AttentionInputs<T>& inputs, Random* random, Computed<T>& computed) const;
 };
 
+template <class Kernel>
 template <class Q, class K, class V, Rule R, class Heads>
-auto SequenceParallel::attend(const Q& query, const K& key, const V& value, const R& rule,
-                              const Heads& heads) const {
+auto SequenceParallel<Kernel>::attend(const Q& query, const K& key, const V& value, const R& rule,
+                                      const Heads& heads) const {
+  static_assert(DivisibleKernel<Kernel, float>,
+                "SequenceParallel needs a kernel whose keys can be divided");
   static_assert(!BoundRule<R>::has_parameters,
                 "SequenceParallel takes no rule with parameters: their gradients are sums over all "
                 "scores of all ranks");
   return apply(Operation<R, Heads>{*this, rule, heads}, query, key, value);
 }
 
+template <class Kernel>
 template <Rule R, class Heads>
 template <class T>
-std::string SequenceParallel::Operation<R, Heads>::describe(const AttentionInputs<T>& inputs,
-                                                            const Random* random) const {
+std::string SequenceParallel<Kernel>::Operation<R, Heads>::describe(
+    const AttentionInputs<T>& inputs, const Random* random) const {
   const Sequence& sequence = *attention.sequence_;
   const auto shape = [&](const TensorView<const T, 4>& x) {
     Shape<4> all = x.shape();
@@ -190,9 +200,10 @@ std::string SequenceParallel::Operation<R, Heads>::describe(const AttentionInput
   return text;
 }
 
+template <class Kernel>
 template <Rule R, class Heads>
 template <class T>
-void SequenceParallel::Operation<R, Heads>::check(const AttentionInputs<T>& inputs) const {
+void SequenceParallel<Kernel>::Operation<R, Heads>::check(const AttentionInputs<T>& inputs) const {
   const attn::detail::AttentionShapes<T, TensorView<const T, 4>, TensorView<const T, 4>> shapes{
       inputs};
   shapes.check_inputs("SequenceParallel");
@@ -208,10 +219,12 @@ void SequenceParallel::Operation<R, Heads>::check(const AttentionInputs<T>& inpu
   attention.options.attention.check("SequenceParallel", inputs.query.shape()[3]);
 }
 
+template <class Kernel>
 template <Rule R, class Heads>
 template <class T>
-void SequenceParallel::Operation<R, Heads>::prepare(const AttentionInputs<T>& inputs,
-                                                    Random* random, Computed<T>& computed) const {
+void SequenceParallel<Kernel>::Operation<R, Heads>::prepare(const AttentionInputs<T>& inputs,
+                                                            Random* random,
+                                                            Computed<T>& computed) const {
   const Sequence& sequence = *attention.sequence_;
   const AttentionOptions& options = attention.options.attention;
   const Shape<4>&q = inputs.query.shape(), &k = inputs.key.shape();
@@ -232,13 +245,12 @@ void SequenceParallel::Operation<R, Heads>::prepare(const AttentionInputs<T>& in
   computed.log_sum_exp = Tensor<T, 3>::for_overwrite({q[0], q[1] / U, N});
 }
 
+template <class Kernel>
 template <Rule R, class Heads>
 template <class T, int N>
-Tensor<T, N> SequenceParallel::Operation<R, Heads>::attend(const TensorView<const T, N>& query,
-                                                           const TensorView<const T, N>& key,
-                                                           const TensorView<const T, N>& value,
-                                                           Random* random,
-                                                           Computed<T>& computed) const {
+Tensor<T, N> SequenceParallel<Kernel>::Operation<R, Heads>::attend(
+    const TensorView<const T, N>& query, const TensorView<const T, N>& key,
+    const TensorView<const T, N>& value, Random* random, Computed<T>& computed) const {
   const AttentionInputs<T> inputs{heads.query(query), heads.key(key), heads.key(value)};
   Together together(attention.sequence_->world(), describe(inputs, random));
   Tensor<T, N> result;
@@ -260,8 +272,9 @@ Tensor<T, N> SequenceParallel::Operation<R, Heads>::attend(const TensorView<cons
   exchanges[0].finish_to_heads(computed.query.view());
   exchanges[1].finish_to_heads(computed.key.view());
   exchanges[2].finish_to_heads(computed.value.view());
-  const detail::DividedCall<T, R> call{*attention.sequence_, *computed.grid, *bound,
-                                       computed.inputs(), computed.scale};
+  const detail::DividedCall<T, Kernel, R> call{*attention.sequence_, *computed.grid,
+                                               attention.kernel,     *bound,
+                                               computed.inputs(),    computed.scale};
   call.forward(together, {computed.output.view(), std::nullopt, computed.log_sum_exp.view()});
   exchanges[3].start_to_positions(computed.output.view());
   exchanges[3].finish_to_positions(heads.query(result.view()));
@@ -269,13 +282,14 @@ Tensor<T, N> SequenceParallel::Operation<R, Heads>::attend(const TensorView<cons
   return result;
 }
 
+template <class Kernel>
 template <Rule R, class Heads>
 template <class T, int N>
-void SequenceParallel::Operation<R, Heads>::backward(const Tensor<T, N>& d_output,
-                                                     const Saved<T>& saved,
-                                                     const Input<T, N>& query,
-                                                     const Input<T, N>& key,
-                                                     const Input<T, N>& value) const {
+void SequenceParallel<Kernel>::Operation<R, Heads>::backward(const Tensor<T, N>& d_output,
+                                                             const Saved<T>& saved,
+                                                             const Input<T, N>& query,
+                                                             const Input<T, N>& key,
+                                                             const Input<T, N>& value) const {
   const Computed<T>& computed = saved.computed;
   Together together(attention.sequence_->world(),
                     "SequenceParallel: the gradient of an output of " +
@@ -309,8 +323,9 @@ void SequenceParallel::Operation<R, Heads>::backward(const Tensor<T, N>& d_outpu
   together.finish();
   exchange->start_to_heads(heads.query(d_output.view()));
   exchange->finish_to_heads(d_o.view());
-  const detail::DividedCall<T, R> call{*attention.sequence_, *computed.grid, *bound,
-                                       computed.inputs(), computed.scale};
+  const detail::DividedCall<T, Kernel, R> call{*attention.sequence_, *computed.grid,
+                                               attention.kernel,     *bound,
+                                               computed.inputs(),    computed.scale};
   call.backward(together, {computed.output, computed.log_sum_exp, d_o},
                 {gradients[0].computed, gradients[1].computed, gradients[2].computed});
   for (Gradient& one : gradients) one.exchange.start_to_positions(one.computed.view());

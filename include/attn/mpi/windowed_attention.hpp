@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/attention/attention_inputs.hpp>
-#include <attn/attention/tiled.hpp>
+#include <attn/attention/kernel.hpp>
 #include <attn/mpi/window.hpp>
 #include <attn/parallel/task_memory.hpp>
 
@@ -11,10 +11,11 @@ namespace mpi::detail {
 
 /// What the ranks of a column compute: attention of some heads, whose positions are divided
 /// between the ranks. Each rank has the queries, keys and values (B, H, n, E) of its positions.
-template <class T, Rule R>
+template <class T, class Kernel, Rule R>
 struct WindowedAttention {
   const World& world;
   const std::vector<Blocks>& blocks;  ///< the positions of each rank
+  const Kernel& kernel;
   const BoundRule<R>& rule;
   AttentionInputs<T> inputs;
   Index length, first_head;
@@ -54,7 +55,7 @@ struct WindowedAttention {
   /// Query heads of a key head.
   Index group() const { return inputs.query.shape()[1] / inputs.key.shape()[1]; }
   KernelPlan plan() const {
-    return Tiled{}.plan<T>({inputs.query.shape()[3], inputs.value.shape()[3], length});
+    return kernel.template plan<T>({inputs.query.shape()[3], inputs.value.shape()[3], length});
   }
   /// The positions of a window: about an eighth of all, in whole multiples of `unit`.
   Index window_size(Index unit) const {
@@ -119,7 +120,6 @@ struct WindowedAttention {
   }
 
   void forward_of(Together& together, const AttentionOutputs<T>& outputs, Range key_heads) const {
-    const Tiled kernel;
     const KernelPlan planned = plan();
     const std::vector<Piece> parts = pieces(planned.queries);
     const Index heads = key_heads.size() * group(), first = key_heads.begin * group(),
@@ -180,8 +180,8 @@ struct WindowedAttention {
                 head(given.d_output, at.b, h).slice(0, rows.begin, rows.end).matrix(),
                 given.log_sum_exp[at.b][h].slice(0, rows.begin, rows.end)};
             const QueryGradient<T> sum{head(d_query, at.b, h).slice(0, rows.begin, rows.end)};
-            Tiled{}.backward(query_task(at, h, &window, at.h / group()), rule, results, sum,
-                             workspace);
+            kernel.backward(query_task(at, h, &window, at.h / group()), rule, results, sum,
+                            workspace);
           });
         });
   }
@@ -241,9 +241,9 @@ struct WindowedAttention {
                     keys,
                     inputs.dropout};
     const TensorView<const T, 1> log_sum_exp(gathered(3).data(), {window.positions().size()});
-    Tiled{}.backward(task, rule,
-                     HeadResults<T>{gathered(1).matrix(), gathered(2).matrix(), log_sum_exp},
-                     KeyGradients<T>{local(gradients.key), local(gradients.value)}, workspace);
+    kernel.backward(task, rule,
+                    HeadResults<T>{gathered(1).matrix(), gathered(2).matrix(), log_sum_exp},
+                    KeyGradients<T>{local(gradients.key), local(gradients.value)}, workspace);
   }
 };
 
