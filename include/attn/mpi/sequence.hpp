@@ -1,6 +1,5 @@
 #pragma once
 
-#include <attn/attention/tiled_backward.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/mpi/blocks.hpp>
 #include <attn/mpi/messages.hpp>
@@ -17,9 +16,9 @@ namespace mpi {
 
 /// A sequence that is divided between ranks, and which of its positions are here.
 ///
-/// Position blocks of equal length are dealt to the ranks forwards, then backwards, and so on:
-/// under a causal rule, where later queries attend to more keys, each rank has as much to compute
-/// as any other. A rank may have no position at all. Row i of a rank's tensors (…, n, E) is
+/// Blocks of positions, as equal as can be, are dealt to the ranks forwards, then backwards, and so
+/// on: under a causal rule, where later queries attend to more keys, each rank
+/// has as much to compute as any other. A rank may have no position at all. Row i of a rank's tensors (…, n, E) is
 /// position `position(i)`; these ascend.
 /// It refers to the World, which must outlive it. Making one is a collective operation.
 class Sequence {
@@ -51,11 +50,8 @@ class Sequence {
   const detail::RankGrid& grid(Index G, std::optional<Index> ranks_of_heads) const;
 
  private:
-  /// Blocks are multiples of a tile of keys, so that the gradients of keys are summed as in one
-  /// process.
-  static constexpr Index unit = attn::detail::backward_tile_keys;
-  /// The blocks of each rank, about, for a long sequence.
-  static constexpr Index blocks_per_rank = 16;
+  static constexpr Index most_turns = 16;   // blocks of each rank, at most
+  static constexpr Index fewest_rows = 96;  // of a block, where there are enough: a kernel's tile
 
   void deal_blocks();
   void arrange_ranks();
@@ -94,14 +90,15 @@ inline const detail::RankGrid& Sequence::grid(Index G, std::optional<Index> rank
 }
 
 inline void Sequence::deal_blocks() {
-  const Index ranks = world_->size(), parts = ranks * blocks_per_rank * unit;
-  const Index block = std::max<Index>(1, (length_ + parts - 1) / parts) * unit;
+  const Index ranks = world_->size();
+  const Index turns = 2 * std::clamp<Index>(length_ / (2 * ranks * fewest_rows), 1, most_turns / 2);
+  const Index count = ranks * turns;
   std::vector<std::vector<Range>> dealt(static_cast<std::size_t>(ranks));
-  for (Index i = 0; i * block < length_; ++i) {
+  for (Index i = 0; i < count; ++i) {
     const Index turn = i / ranks, place = i % ranks;
     const Index rank = turn % 2 == 0 ? place : ranks - 1 - place;
-    const Range positions{i * block, std::min((i + 1) * block, length_)};
-    dealt[static_cast<std::size_t>(rank)].push_back(positions);
+    dealt[static_cast<std::size_t>(rank)].push_back(
+        {length_ * i / count, length_ * (i + 1) / count});
   }
   for (auto& ranges : dealt) blocks_.emplace_back(std::move(ranges));
 }

@@ -80,23 +80,38 @@ class Window {
   Range positions_;
 };
 
-/// compute(window) for windows of `size` positions, in ascending order. All ranks pass through all
-/// windows together, and one that has failed goes on sending its rows.
+/// About eight windows of equal size, which begin with multiples of `unit`.
+inline std::vector<Range> windows_of(Index length, Index unit) {
+  constexpr Index count = 8;
+  std::vector<Range> windows;
+  Index begin = 0;
+  for (Index n = 1; n <= count; ++n) {
+    const Index ideal = length * n / count, end = (ideal + unit / 2) / unit * unit;
+    windows.push_back({begin, n < count ? std::min(end, length) : length});
+    begin = windows.back().end;
+  }
+  std::erase_if(windows, [](const Range& window) { return window.size() == 0; });
+  return windows;
+}
+
+/// compute(window) for some windows, in ascending order. All ranks pass through all windows
+/// together, and one that has failed continues to send its rows.
 template <class T, class F>
-void for_each_window(Together& together, const DividedRows<T>& rows, Index length, Index size,
-                     F&& compute) {
+void for_each_window(Together& together, const DividedRows<T>& rows,
+                     const std::vector<Range>& positions, F&& compute) {
   std::optional<Window<T>> windows[2];
   together.compute([&] {
-    for (auto& window : windows) window.emplace(rows, std::min(size, length));
+    Index size = 0;
+    for (const Range& window : positions) size = std::max(size, window.size());
+    for (auto& window : windows) window.emplace(rows, size);
   });
   together.finish();
-  const auto positions = [&](Index n) { return Range{n * size, std::min((n + 1) * size, length)}; };
-  const Index count = size > 0 ? (length + size - 1) / size : 0;
-  if (count > 0) windows[0]->start(positions(0));
-  for (Index n = 0; n < count; ++n) {
+  const std::size_t count = positions.size();
+  if (count > 0) windows[0]->start(positions[0]);
+  for (std::size_t n = 0; n < count; ++n) {
     Window<T>& current = *windows[n % 2];
-    if (n + 1 < count) windows[(n + 1) % 2]->start(positions(n + 1));
     current.wait();
+    if (n + 1 < count) windows[(n + 1) % 2]->start(positions[n + 1]);
     together.compute([&] { compute(std::as_const(current)); });
   }
 }

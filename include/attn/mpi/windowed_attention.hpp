@@ -57,9 +57,12 @@ struct WindowedAttention {
   KernelPlan plan() const {
     return kernel.template plan<T>({inputs.query.shape()[3], inputs.value.shape()[3], length});
   }
-  /// The positions of a window: about an eighth of all, in whole multiples of `unit`.
-  Index window_size(Index unit) const {
-    return std::max<Index>(1, (length + 8 * unit - 1) / (8 * unit)) * unit;
+  /// The windows of keys that dQ is summed over: it is a sum over segments.
+  std::vector<Range> segments(Index segment) const {
+    std::vector<Range> windows;
+    for (Index begin = 0; begin < length; begin += segment)
+      windows.push_back({begin, std::min(begin + segment, length)});
+    return windows;
   }
   std::vector<Piece> pieces(Index rows) const {
     std::vector<Piece> pieces;
@@ -75,7 +78,7 @@ struct WindowedAttention {
   void for_each_chunk(F&& f) const {
     constexpr Index memory = (Index{32} << 20) / static_cast<Index>(sizeof(T));
     const Index G = inputs.key.shape()[1], E = inputs.key.shape()[3] + inputs.value.shape()[3];
-    const Index of_a_head = std::max<Index>(1, batch() * window_size(1) * E);
+    const Index of_a_head = std::max<Index>(1, batch() * (length / 8 + 1) * E);
     const Index count = std::clamp<Index>(memory / of_a_head, 1, std::max<Index>(G, 1));
     for (Index g = 0; g < G; g += count) f(Range{g, std::min(g + count, G)});
   }
@@ -135,7 +138,7 @@ struct WindowedAttention {
         kernel.begin_state(query_task(at, first + at.h, {}, 0), states[n].data());
       }
     });
-    for_each_window<T>(together, keys_and_values(key_heads), length, window_size(planned.tile_keys),
+    for_each_window<T>(together, keys_and_values(key_heads), windows_of(length, planned.tile_keys),
                        [&](const Window<T>& window) {
                          parallel_for<T>(tasks, planned.workspace_size, [&](Index n, T* workspace) {
                            const Place at = place(n, heads, parts);
@@ -168,7 +171,7 @@ struct WindowedAttention {
     const std::vector<Piece> parts = pieces(planned.queries);
     const Index heads = key_heads.size() * group(), first = key_heads.begin * group();
     for_each_window<T>(
-        together, keys_and_values(key_heads), length, planned.segment,
+        together, keys_and_values(key_heads), segments(planned.segment),
         [&](const Window<T>& window) {
           const Index tasks = batch() * heads * std::ssize(parts);
           parallel_for<T>(tasks, planned.backward_workspace_size, [&](Index n, T* workspace) {
@@ -203,7 +206,7 @@ struct WindowedAttention {
                                 {of_group(inputs.query), of_group(given.output),
                                  of_group(given.d_output), of_group(log_sum_exp)}};
       for_each_window<T>(
-          together, rows, length, window_size(planned.queries), [&](const Window<T>& window) {
+          together, rows, windows_of(length, planned.queries), [&](const Window<T>& window) {
             const Index tasks = batch() * key_heads.size() * std::ssize(parts);
             parallel_for<T>(tasks, planned.backward_workspace_size, [&](Index n, T* workspace) {
               const Place at = place(n, key_heads.size(), parts);
