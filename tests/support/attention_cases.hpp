@@ -173,7 +173,8 @@ class Case {
     const auto [B, H, G, L, S, E, Ev] = shape;
     const attn::Causal causal{align_};
     const attn::SlidingWindow window{
-        .left = random.index(40), .right = random.index(40), .align = align_};
+        .left = random.index(40), .right = random.index(40), .align = align_,
+        .first = random.index(2) * random.index(60)};
     std::vector<Index> lengths;
     for (Index b = 0; b < B; ++b) lengths.push_back(random.index(S + 1));
     const attn::Padding padding(lengths);

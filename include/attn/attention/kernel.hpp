@@ -79,7 +79,8 @@ class StridedRows {
 };
 
 /// Keys or values of all heads of a call, (B, G, S, E): a tensor view, or another type with a
-/// `shape()`, the `Scalar` that it is computed in, and `rows(b, g)`, which are KeyRows.
+/// `shape()`, the `Scalar` that it is computed in, and `rows(b, g)`, which are KeyRows. Packed
+/// sequences need `part(range)` too, the same heads with a range of their rows.
 template <class X>
 concept KeyHeads = requires(const X& heads, Index i) {
   typename X::Scalar;
@@ -181,6 +182,7 @@ struct HeadTask {
   Index batch, head, row;
   Range keys;
   std::optional<WeightDropout<T>> dropout;
+  std::span<const T> sinks = {};  ///< logits that join the sums: one for each query, or for all
 
   /// The rectangle of some rows of Q and some keys.
   Tile tile(Range queries, Range some_keys) const {
@@ -188,6 +190,11 @@ struct HeadTask {
   }
   /// The place of row i of Q and key j.
   Position at(Index i, Index j) const { return {batch, head, row + i, j}; }
+  /// The logit that joins the sum of row i of Q, which is the last thing to join it; −∞ for none.
+  T sink(Index i) const {
+    if (sinks.empty()) return -std::numeric_limits<T>::infinity();
+    return sinks.size() == 1 ? sinks.front() : sinks[static_cast<std::size_t>(i)];
+  }
 };
 
 /// What a forward task overwrites: O (Br×Ev), and where they are asked for the weights P (Br×S, of
@@ -225,6 +232,12 @@ struct HeadGradients {
 ///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to the
 ///       rows of dK and dV of these keys.
 ///
+/// and, if it lets sinks (see Sink) join the sum of forward,
+///
+///   static constexpr bool adds_sinks = true;
+///       O = P V with P = e^(S − x), x = log(e^task.sink(i) + Σ e^S), the log-sum-exp. A backward
+///       pass gets this x and need not know of the sink.
+///
 /// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and
 /// what it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at
 /// a 64-byte boundary, whose content means nothing. Task, rule and views are templates for the
@@ -240,6 +253,10 @@ concept AttentionKernel = requires(
   kernel.backward(task, rule, results, gradients, workspace);
 };
 
+/// A kernel that lets the sinks of a task join the sums of its queries.
+template <class K>
+concept AddsSinks = requires { requires K::adds_sinks; };
+
 /// A kernel whose forward pass can be divided between keys as well, so that few queries use all
 /// threads. The states of tiles of `plan.tile_keys` keys are merged in order: the result is bitwise
 /// that of forward.
@@ -247,7 +264,7 @@ concept AttentionKernel = requires(
 ///   Index state_size(task) const;
 ///       The elements of a state.
 ///   void forward_state(task, rule, state, workspace) const;
-///       The state of the task's keys, a tile of them.
+///       The state of the task's keys, a tile of them, without a sink.
 ///   void merge_states(task, states, outputs, workspace) const;
 ///       Writes what forward writes, except for the weights, from the states of all tiles, which
 ///       lie one after the other.

@@ -8,5 +8,7 @@
 #include <attn/rules/keep.hpp>
 #include <attn/rules/no_mask.hpp>
 #include <attn/rules/padding.hpp>
+#include <attn/rules/packed.hpp>
+#include <attn/rules/sink.hpp>
 #include <attn/rules/sliding_window.hpp>
 #include <attn/rules/softcap.hpp>
