@@ -22,12 +22,13 @@ struct AddRows {
   static constexpr bool keeps_inputs = false;
   RowPositions positions;
 
-  template <class T, int N>
-  Tensor<T, N> forward(Tensor<T, N> x, const TensorView<const T, 2>& table) const {
-    for_each_row(x.shape(), [&](Index row, Index position) {
-      x.as_rows().row(row) += table.matrix().row(position);
+  template <class X, class T>
+  auto forward(X&& x, const TensorView<const T, 2>& table) const {
+    auto y = to_tensor(std::forward<X>(x));
+    for_each_row(y.shape(), [&](Index row, Index position) {
+      y.as_rows().row(row) += table.matrix().row(position);
     });
-    return x;
+    return y;
   }
   template <class T, int N, class Table>
   void backward(Tensor<T, N> dy, const Input<T, N>& x, const Table& table) const {
