@@ -93,8 +93,8 @@ void expect_as_alone(const Drawn<T>& x, const Attention& attend, const R& rule,
     EXPECT_TRUE(same_bits(part(all.d_query, queries), one.d_query)) << n;
     EXPECT_TRUE(same_bits(part(all.d_key, keys), one.d_key)) << n;
     EXPECT_TRUE(same_bits(part(all.d_value, keys), one.d_value)) << n;
-    attn::copy(one.weights.view(), weights.slice(2, queries.begin, queries.end)
-                                       .slice(3, keys.begin, keys.end));
+    attn::copy(one.weights.view(),
+               weights.slice(2, queries.begin, queries.end).slice(3, keys.begin, keys.end));
   }
   EXPECT_TRUE(same_bits(all.weights, weights));
 }
@@ -127,8 +127,7 @@ void compare_under_every_rule(const Drawn<T>& x) {
     case 2:
       return same(attn::SlidingWindow{.left = 9, .right = 4, .first = 3} &
                   attn::Alibi{attn::Alibi::slopes(x.H), Align::upper_left});
-    case 3:
-      return expect_as_alone(x, attend, Places{}, [](Index n) { return Places{n}; });
+    case 3: return expect_as_alone(x, attend, Places{}, [](Index n) { return Places{n}; });
     case 4: {
       std::vector<Index> lengths;
       for (Index n = 0; n < x.count(); ++n)
@@ -193,8 +192,8 @@ struct Padded : testing::Test {
     result.flat().setConstant(padding);
     for (Index n = 0; n < packed.count(); ++n)
       for (Index h = 0; h < H; ++h)
-        result.matrix(n, h).topRows(packed.queries(n).size()) = x.matrix(0, h).middleRows(
-            packed.queries(n).begin, packed.queries(n).size());
+        result.matrix(n, h).topRows(packed.queries(n).size()) =
+            x.matrix(0, h).middleRows(packed.queries(n).begin, packed.queries(n).size());
     return result;
   }
   Tensor<double, 4> side_by_side(const Tensor<double, 4>& x) const {
@@ -214,8 +213,8 @@ TEST_F(Padded, ATableHasTheExtentsOfThePaddedBatch) {
   const attn::ScaledDotProductAttention attend;
   const auto rule = attn::Keep{mask} & attn::Bias{bias};
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const auto all = attend(padded(q, nan), padded(k, nan), padded(v, nan),
-                          rule & attn::Padding{{13, 0, 40, 17}});
+  const auto all =
+      attend(padded(q, nan), padded(k, nan), padded(v, nan), rule & attn::Padding{{13, 0, 40, 17}});
   EXPECT_TRUE(same_bits(attend(q, k, v, packed & rule), side_by_side(all)));
   EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
               attend(q, k, v, Packed{{0, 30, 70}} & attn::Keep{mask});
@@ -304,13 +303,19 @@ TEST_F(Padded, WhatDoesNotFitIsASentence) {
   const auto sentence = [&](const auto& rule) {
     return sentence_of<attn::Error>([&] { attend(q, k, v, rule); });
   };
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { Packed{{1, 3}}; }),
+  EXPECT_EQ(sentence_of<attn::OptionError>([] {
+              Packed{{1, 3}};
+            }),
             "Packed: the offsets must begin with 0, not 1");
   EXPECT_EQ(sentence_of<attn::OptionError>([] { Packed{std::vector<Index>{}}; }),
             "Packed: the offsets must begin with 0, not be empty");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { Packed{{0, 7, 5}}; }),
+  EXPECT_EQ(sentence_of<attn::OptionError>([] {
+              Packed{{0, 7, 5}};
+            }),
             "Packed: offset 5 must be at least 7, the one before it");
-  EXPECT_EQ(sentence_of<attn::OptionError>([] { Packed{{0, 7}, {0, 3, 7}}; }),
+  EXPECT_EQ(sentence_of<attn::OptionError>([] {
+              Packed{{0, 7}, {0, 3, 7}};
+            }),
             "Packed: 2 offsets of queries and 3 of keys must be as many");
   EXPECT_EQ(sentence(Packed{{0, 60}}),
             "Packed: the last offset of the queries, 60, must be their length L = 70");
@@ -320,10 +325,9 @@ TEST_F(Padded, WhatDoesNotFitIsASentence) {
               attend(padded(q), padded(k), padded(v), Packed{{0, 40}});
             }),
             "Packed: the batch B = 4 must be 1, in which the sequences lie side by side");
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] {
-              attend(q, k, v, packed, attn::Offsets{.query = 3});
-            }),
-            "Packed: sequences of their own offsets must not be placed by Offsets too");
+  EXPECT_EQ(
+      sentence_of<attn::OptionError>([&] { attend(q, k, v, packed, attn::Offsets{.query = 3}); }),
+      "Packed: sequences of their own offsets must not be placed by Offsets too");
   EXPECT_EQ(sentence(Packed{{0, 30, 70}, {0, 40, 70}, attn::Causal{}}),
             "ScaledDotProductAttention: a rule about distances needs its alignment named where the "
             "query length L = 30 is not the key length S = 40: "

@@ -29,9 +29,8 @@ class Sinks : public testing::Test {
     std::vector<double> logits;
     for (Index h = 0; h < H; ++h) logits.push_back(double(float(3 * random.normal<double>())));
     const Index shift = S - L, left = random.index(50);
-    PlainAttention plain{.allows = [&](Index, Index, Index i, Index j) {
-                           return j <= i + shift && i + shift - j <= left;
-                         },
+    PlainAttention plain{.allows = [&](Index, Index, Index i,
+                                       Index j) { return j <= i + shift && i + shift - j <= left; },
                          .sink = [&](Index h) { return logits[std::size_t(h)]; }};
     plain.run(q, k, v, 1 / std::sqrt(double(E)));
     const attn::ScaledDotProductAttention<Kernel> attend{{.align = Align::lower_right}};
@@ -115,7 +114,8 @@ TEST(Sink, OfKeysInFewerBitsIsThatOfTheirNumbers) {
 
 TEST(Sink, OfSeveralAllJoinTheSum) {
   attn::Random random{7};
-  const auto q = normal<double, 4>(random, {1, 2, 5, 3}), k = normal<double, 4>(random, {1, 2, 8, 3});
+  const auto q = normal<double, 4>(random, {1, 2, 5, 3}),
+             k = normal<double, 4>(random, {1, 2, 8, 3});
   const attn::ScaledDotProductAttention attend;
   const auto both = attend.with_log_sum_exp(q, k, k, Sink{{1, -2}} & attn::Softcap{2} & Sink{0}),
              one = attend.with_log_sum_exp(
@@ -132,7 +132,8 @@ struct OffByOne {
 TEST(Sink, MayBeTheRuleOfAUser) {
   static_assert(attn::Rule<OffByOne>);
   attn::Random random{8};
-  const auto q = normal<double, 4>(random, {1, 2, 5, 3}), k = normal<double, 4>(random, {1, 2, 8, 3});
+  const auto q = normal<double, 4>(random, {1, 2, 5, 3}),
+             k = normal<double, 4>(random, {1, 2, 8, 3});
   const attn::ScaledDotProductAttention attend;
   EXPECT_TRUE(same_bits(attend(q, k, k, OffByOne{}), attend(q, k, k, Sink{0})));
 }

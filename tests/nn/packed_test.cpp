@@ -20,13 +20,13 @@ Tensor<T, 3> rows(const Tensor<T, 3>& x, Range some) {
 TEST(Packed, MultiHeadAttentionCountsPositionsWithinEachSequence) {
   attn::Random random{3};
   for (const Align align : {Align::upper_left, Align::lower_right}) {
-    const attn::MultiHeadAttention<float> layer(
-        {.embed_dim = 24,
-         .num_heads = 3,
-         .num_kv_heads = 1,
-         .separate_projections = true,
-         .rotary = attn::RotaryOptions{}},
-        random, attn::ScaledDotProductAttention{{.align = align}});
+    const attn::MultiHeadAttention<float> layer({.embed_dim = 24,
+                                                 .num_heads = 3,
+                                                 .num_kv_heads = 1,
+                                                 .separate_projections = true,
+                                                 .rotary = attn::RotaryOptions{}},
+                                                random,
+                                                attn::ScaledDotProductAttention{{.align = align}});
     const auto q = normal<float, 3>(random, {1, 31, 24}), k = normal<float, 3>(random, {1, 44, 24});
     const Packed packed{offsets, {0, 9, 30, 31, 44}, attn::Causal{}};
     const auto all = layer(q, k, k, packed);
@@ -66,6 +66,23 @@ TEST(Packed, AnEncoderGivesEachSequenceWhatItGivesItAlone) {
     const auto [alone, d_alone] = gradients(rows(x, some), attn::Softcap{5}, rows(d, some));
     EXPECT_TRUE(same_bits(rows(all, some), alone)) << n;
     EXPECT_TRUE(same_bits(rows(dx, some), d_alone)) << n;
+  }
+}
+
+TEST(Packed, ADecoderAttendsToTheMemoryOfEachSequence) {
+  attn::Random random{8};
+  const attn::TransformerDecoder<double> decoder(
+      {.layer = {.d_model = 16, .nhead = 2, .dim_feedforward = 24, .dropout = 0}, .num_layers = 2},
+      random);
+  const auto target = normal<double, 3>(random, {1, 31, 16}),
+             memory = normal<double, 3>(random, {1, 44, 16});
+  const Packed<> both{offsets, {0, 9, 30, 31, 44}};
+  const auto all = decoder(target, memory, Packed{offsets, attn::Causal{}}, both);
+  for (Index n = 0; n < both.count(); ++n) {
+    const Range some = both.queries(n);
+    const auto alone =
+        decoder(rows(target, some), rows(memory, both.keys(n)), attn::Causal{}, attn::NoMask{});
+    EXPECT_TRUE(same_bits(rows(all, some), alone)) << n;
   }
 }
 
@@ -126,9 +143,13 @@ TEST(Packed, ALanguageModelRefusesTextsThatDoNotFit) {
   const attn::LanguageModel<float> model(small(true, std::nullopt), random);
   const Tensor<Index, 2> tokens({1, 14});
   model(tokens, Packed{{0, 13, 14}});
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { model(tokens, Packed{{0, 14}}); }),
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] {
+              model(tokens, Packed{{0, 14}});
+            }),
             "LanguageModel: the number of tokens = 14 must be at most max_length = 13");
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { model(tokens, Packed{{0, 13}}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              model(tokens, Packed{{0, 13}});
+            }),
             "Packed: the last offset of the queries, 13, must be their length L = 14");
 }
 
@@ -145,7 +166,9 @@ TEST(Packed, PositionsMayBeListed) {
         EXPECT_EQ(listed(b, h, 2, e), from_minus_2(b, h, 2, e));
         EXPECT_EQ(listed(b, h, 3, e), rotary(x, 6)(b, h, 3, e));
       }
-  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { rotary(x, std::vector<Index>{1, 2}); }),
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              rotary(x, std::vector<Index>{1, 2});
+            }),
             "Rotary: 2 positions must be one for each of the L = 4 rows");
 
   attn::LearnedPosition<double> position({.max_length = 8, .d_model = 6}, random);

@@ -105,8 +105,8 @@ struct AttentionOperation {
                const Input<T, N>& v, const Learned&...) const {
     auto output = Tensor<T, N>::for_overwrite(heads.output_shape(q.shape(), v.shape()));
     const TensorView<T, 4> o = heads.query(output.view());
-    const ScoreShape scores = scores_under(rule, {o.shape()[0], o.shape()[1], o.shape()[2],
-                                                  heads.key(k.value().view()).shape()[2]});
+    const ScoreShape scores = scores_under(
+        rule, {o.shape()[0], o.shape()[1], o.shape()[2], heads.key(k.value().view()).shape()[2]});
     Saved<T, N> saved{attention,        rule,    offsets, q.shared_value(), k.shared_value(),
                       v.shared_value(), nullptr, {},      std::nullopt};
     saved.log_sum_exp = Tensor<T, 3>({o.shape()[0], o.shape()[1], o.shape()[2]});

@@ -18,8 +18,9 @@ TensorView<T, N> packed_rows(const TensorView<T, N>& x, Range range) {
 }
 template <class Heads>
 Heads packed_rows(const Heads& heads, Range range) {
-  static_assert(requires { heads.part(range); },
-                "keys and values of packed sequences need part(range): see KeyHeads");
+  static_assert(
+      requires { heads.part(range); },
+      "keys and values of packed sequences need part(range): see KeyHeads");
   return heads.part(range);
 }
 
@@ -36,38 +37,29 @@ class PackedCall {
   /// Few tasks are run one sequence after the other, as the keys of each may then be divided.
   template <class Kernel>
   void forward(const Kernel& kernel, const AttentionOutputs<T>& outputs) const {
-    struct Part {
-      Call call;
-      AttentionOutputs<T> outputs;
-      BoundRule<R> rule;
-      Index queries, first_task;
-    };
     if (outputs.weights) set_zero(*outputs.weights);
-    std::vector<Part> parts;
+    std::vector<ForwardPart> parts;
     Index tasks = 0, workspace_size = 0;
     for (const Index n : longest_first()) {
-      Part part{sequence(n), outputs_of(outputs, n), rule_.sequence(n), 0, tasks};
-      if (SameForHeads<R> && part.call.has_groups(part.outputs)) {
-        part.outputs = part.call.by_groups(part.outputs);
-        part.call = part.call.by_groups();
-      }
-      const KernelPlan plan = kernel.template plan<T>(part.call.sizes());
-      part.queries = plan.queries;
-      tasks += part.call.forward_tasks(plan.queries);
-      workspace_size = std::max(workspace_size, plan.workspace_size);
+      ForwardPart part = forward_part(outputs, n);
+      part.plan = kernel.template plan<T>(part.call.sizes());
+      part.first_task = tasks;
+      tasks += part.call.forward_tasks(part.plan.queries);
+      workspace_size = std::max(workspace_size, part.plan.workspace_size);
       parts.push_back(std::move(part));
     }
     if (tasks < 4 * num_threads()) {
-      for (const Part& part : parts) part.call.forward(kernel, part.rule, part.outputs);
+      for (const ForwardPart& part : parts) part.call.forward(kernel, part.rule, part.outputs);
       return;
     }
     parallel_for<T>(tasks, workspace_size, [&](Index task, T* workspace) {
-      const auto after = std::upper_bound(
-          parts.begin(), parts.end(), task,
-          [](Index number, const Part& part) { return number < part.first_task; });
-      const Part& part = *std::prev(after);
+      const auto begins_later = [](Index number, const ForwardPart& part) {
+        return number < part.first_task;
+      };
+      const ForwardPart& part =
+          *std::prev(std::upper_bound(parts.begin(), parts.end(), task, begins_later));
       part.call.forward_task(kernel, part.rule, part.outputs,
-                             {task - part.first_task, part.queries, workspace});
+                             {task - part.first_task, part.plan.queries, workspace});
     });
   }
 
@@ -75,17 +67,11 @@ class PackedCall {
   template <class Kernel>
   void backward(const Kernel& kernel, const BackwardInputs<T>& given,
                 const InputGradients<T>& gradients) const {
-    struct Part {
-      Call call;
-      BackwardInputs<T> given;
-      InputGradients<T> gradients;
-      BoundRule<R> rule;
-    };
-    std::vector<Part> parts;
+    std::vector<BackwardPart> parts;
     Index workspace_size = 0;
     for (const Index n : longest_first()) {
-      const Part part{sequence(n), given_of(given, n), gradients_of(gradients, n),
-                      rule_.sequence(n)};
+      const BackwardPart part{sequence(n), rule_.sequence(n), given_of(given, n),
+                              gradients_of(gradients, n)};
       const KernelPlan plan = kernel.template plan<T>(part.call.sizes());
       if (part.call.scores_are_empty() || part.call.divides_keys_of_backward(plan)) {
         part.call.backward(kernel, part.rule, part.given, part.gradients);
@@ -96,7 +82,7 @@ class PackedCall {
     }
     const Index G = all_.key_heads();
     parallel_for<T>(std::ssize(parts) * G, workspace_size, [&](Index task, T* workspace) {
-      const Part& part = parts[static_cast<std::size_t>(task / G)];
+      const BackwardPart& part = parts[static_cast<std::size_t>(task / G)];
       part.call.backward_of_group(kernel, part.rule, part.given, part.gradients,
                                   {task % G, {0, part.call.sizes().keys}, workspace});
     });
@@ -105,6 +91,29 @@ class PackedCall {
   }
 
  private:
+  /// A sequence, and the first of all tasks that is one of its own.
+  struct ForwardPart {
+    Call call;
+    BoundRule<R> rule;
+    AttentionOutputs<T> outputs;
+    KernelPlan plan = {};
+    Index first_task = 0;
+  };
+  struct BackwardPart {
+    Call call;
+    BoundRule<R> rule;
+    BackwardInputs<T> given;
+    InputGradients<T> gradients;
+  };
+
+  ForwardPart forward_part(const AttentionOutputs<T>& outputs, Index n) const {
+    const Call call = sequence(n);
+    const AttentionOutputs<T> some = outputs_of(outputs, n);
+    if (SameForHeads<R> && call.has_groups(some))
+      return {call.by_groups(), rule_.sequence(n), call.by_groups(some)};
+    return {call, rule_.sequence(n), some};
+  }
+
   std::vector<Index> longest_first() const {
     std::vector<Index> order(static_cast<std::size_t>(packed().count()));
     std::iota(order.begin(), order.end(), Index{0});

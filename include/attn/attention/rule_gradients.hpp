@@ -108,8 +108,7 @@ void add_sink_gradients(const BoundRule<R>& rule, const BackwardInputs<T>& given
     parallel_for(H, [&](Index h) {
       sums[static_cast<std::size_t>(h)] = sink_gradient(given, h, static_cast<T>(sink.sink(h)));
     });
-    for (std::size_t h = 0; h < sums.size(); ++h)
-      gradient[gradient.size() == 1 ? 0 : h] += sums[h];
+    for (std::size_t h = 0; h < sums.size(); ++h) gradient[gradient.size() == 1 ? 0 : h] += sums[h];
   };
   rule.visit([&](const auto& one) {
     if constexpr (LearnsSink<std::remove_cvref_t<decltype(one)>>) add(one, one.gradient());

@@ -137,9 +137,9 @@ struct RotatePackedHeads {
 ///
 /// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16].
 /// `rotary(x, offset)` takes (B, H, L, E), or fewer leading axes, at the L positions from `offset`
-/// on, or at those of a list, and returns the same shape. An rvalue is rotated in place. With a `rotary_dim` d < E, only
-/// the first d elements of a head are rotated, and d stands for E in the formulas; a `scaling`
-/// changes the θ_i.
+/// on, or at those of a list, and returns the same shape. An rvalue is rotated in place. With a
+/// `rotary_dim` d < E, only the first d elements of a head are rotated, and d stands for E in the
+/// formulas; a `scaling` changes the θ_i.
 /// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
 /// distant positions are as exact as near ones. A model that was trained with angles in float saw
 /// angles that differ by up to m/10⁷. The result for a row depends on its position alone.

@@ -143,8 +143,7 @@ class BoundRule<Packed<R>> {
   /// sequences.
   BoundRule(const Packed<R>& packed, const ScoreShape& call, std::optional<Align> align,
             const std::optional<Offsets>& offsets = std::nullopt)
-      : packed_(packed),
-        padded_(packed.rule, shape_of_padded(packed, call, offsets), align) {
+      : packed_(packed), padded_(packed.rule, shape_of_padded(packed, call, offsets), align) {
     for (Index n = 0; n < packed.count(); ++n) sequence(n);  // or throws
   }
   BoundRule(const Packed<R>&&, const ScoreShape&, std::optional<Align>,
