@@ -10,7 +10,7 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// The logit that joins the sum in each head; none without a sink.
+/// The logits of all query heads; none without a sink.
 template <class T, Rule R>
 std::vector<T> sinks_of([[maybe_unused]] const BoundRule<R>& rule, [[maybe_unused]] Index heads) {
   std::vector<T> sinks;
@@ -180,6 +180,7 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     T* workspace;
   };
 
+  /// Whether the backward pass has several parts.
   bool divides_keys_of_backward(const KernelPlan& plan) const {
     return keys_of_a_part(plan.segment) < sizes().keys;
   }

@@ -190,7 +190,7 @@ struct HeadTask {
   }
   /// The place of row i of Q and key j.
   Position at(Index i, Index j) const { return {batch, head, row + i, j}; }
-  /// The logit that joins the sum of row i of Q, which is the last thing to join it; −∞ for none.
+  /// The logit that joins the sum of row i of Q after all keys; −∞ without a sink.
   T sink(Index i) const {
     if (sinks.empty()) return -std::numeric_limits<T>::infinity();
     return sinks.size() == 1 ? sinks.front() : sinks[static_cast<std::size_t>(i)];
@@ -232,11 +232,11 @@ struct HeadGradients {
 ///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to the
 ///       rows of dK and dV of these keys.
 ///
-/// and, if it lets sinks (see Sink) join the sum of forward,
+/// and, if it lets sinks (see Sink) join the sums,
 ///
 ///   static constexpr bool adds_sinks = true;
-///       O = P V with P = e^(S − x), x = log(e^task.sink(i) + Σ e^S), the log-sum-exp. A backward
-///       pass gets this x and need not know of the sink.
+///       Forward computes O = P V with P = e^(S − x), x = log(e^task.sink(i) + Σ e^S), and gives x
+///       as the log-sum-exp. Backward gets this x and does not need the sink.
 ///
 /// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and
 /// what it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at
