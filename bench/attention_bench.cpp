@@ -83,6 +83,64 @@ void own_rule_of_vectors(benchmark::State& state) {
   run_forward<float>(state, RecencyOfVectors{0.25});
 }
 
+/// Eight sequences of 32 to 512 tokens, 2,117 in all, under a causal rule: side by side, and as a
+/// padded batch. Both are credited with the operations of the sequences alone.
+struct EightSequences {
+  static constexpr Index H = 8, E = 64;
+  std::vector<Index> offsets{0}, lengths;
+  double flop = 0;
+
+  EightSequences() {
+    attn::Random random{8};
+    for (int n = 0; n < 8; ++n) {
+      lengths.push_back(32 + random.index(481));
+      offsets.push_back(offsets.back() + lengths.back());
+      flop += 2 * double(H * E) * double(lengths.back() * lengths.back());
+    }
+  }
+  /// q, k, v and dO, H heads.
+  std::vector<Tensor<float, 4>> operands(Index B, Index L) const {
+    std::vector<Tensor<float, 4>> x(4, Tensor<float, 4>({B, H, L, E}));
+    attn::Random random{1};
+    for (auto& one : x) random.normal(one);
+    return x;
+  }
+  template <class R>
+  void run(benchmark::State& state, Index B, Index L, const R& rule) const {
+    const auto x = operands(B, L);
+    const attn::ScaledDotProductAttention attention;
+    Tensor<float, 4> o(x[0].shape());
+    against_peak<float>(state, flop, [&] { attention.into(o, x[0], x[1], x[2], rule); });
+  }
+  template <class R>
+  void run_backward(benchmark::State& state, Index B, Index L, const R& rule) const {
+    const auto x = operands(B, L);
+    const attn::ScaledDotProductAttention attention;
+    const auto forward = attention.with_log_sum_exp(x[0], x[1], x[2], rule);
+    Tensor<float, 4> dq(x[0].shape()), dk(x[0].shape()), dv(x[0].shape());
+    against_peak<float>(state, 2.5 * flop, [&] {
+      attention.backward(attn::AttentionInputs<float>{x[0], x[1], x[2]},
+                         {forward.output, forward.log_sum_exp, x[3]}, rule, {dq, dk, dv});
+    });
+  }
+};
+void packed(benchmark::State& state) {
+  const EightSequences x;
+  x.run(state, 1, x.offsets.back(), attn::Packed{x.offsets, attn::Causal{}});
+}
+void padded(benchmark::State& state) {
+  const EightSequences x;
+  x.run(state, 8, std::ranges::max(x.lengths), attn::Causal{} & attn::Padding{x.lengths});
+}
+void packed_backward(benchmark::State& state) {
+  const EightSequences x;
+  x.run_backward(state, 1, x.offsets.back(), attn::Packed{x.offsets, attn::Causal{}});
+}
+void padded_backward(benchmark::State& state) {
+  const EightSequences x;
+  x.run_backward(state, 8, std::ranges::max(x.lengths), attn::Causal{} & attn::Padding{x.lengths});
+}
+
 /// Two threads against one, alternating: the median of one thread's time over two threads'.
 void two_threads(benchmark::State& state) {
   const Operands<float> x(state.range(0), state.range(1), state.range(2), state.range(3));
@@ -197,6 +255,10 @@ BENCHMARK(reference)
     ->Args({1, 1024, 1024, 64})
     ->ArgNames({"B", "L", "S", "E"})
     ->Apply(measured);
+BENCHMARK(packed)->Apply(measured);
+BENCHMARK(padded)->Apply(measured);
+BENCHMARK(packed_backward)->Apply(measured);
+BENCHMARK(padded_backward)->Apply(measured);
 BENCHMARK(two_threads)
     ->Args({1, 1024, 1024, 64, 0})
     ->Args({1, 1024, 1024, 64, 1})

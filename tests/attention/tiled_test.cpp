@@ -107,6 +107,31 @@ TYPED_TEST(Tiled, SkipsTilesThatARuleExcludesAndDoesNotAskInThoseThatItAllowsWho
   attn::set_executor(attn::Pool{});
 }
 
+TYPED_TEST(Tiled, SkipsTheTilesBetweenTheFirstKeysAndAWindow) {
+  using T = TypeParam;
+  static constexpr attn::SlidingWindow window{.left = 30, .right = 0, .first = 4};
+  struct Counting {
+    std::shared_ptr<Index> asked = std::make_shared<Index>(0);
+    bool allows(attn::Position at) const {
+      ++*asked;
+      return window.allows(at);
+    }
+    attn::Coverage cover(attn::Tile tile) const { return window.cover(tile); }
+  };
+  const Index L = 1500;
+  const auto q = normal<T, 4>(this->random, {1, 1, L, 4}),
+             k = normal<T, 4>(this->random, {1, 1, L, 4});
+  attn::set_executor(attn::Serial{});
+  const Counting rule;
+  const auto got = attn::ScaledDotProductAttention{}(q, k, k, rule);
+  EXPECT_TRUE(same_bits(got, attn::ScaledDotProductAttention{}(q, k, k, window)));
+  const auto wanted = attn::ScaledDotProductAttention{{}, attn::Reference{}}(q, k, k, window);
+  EXPECT_LT(largest_gap(got, wanted), sizeof(T) == 4 ? 3e-6 : 1e-14);
+  const Index panel = ATTN_DISPATCH(panel_rows<T>);
+  EXPECT_LT(*rule.asked, L * (2 * panel + 2 * 30 + 2 * 16)) << "only the first keys and the window";
+  attn::set_executor(attn::Pool{});
+}
+
 /// ‖got − exact‖ / ‖exact‖ of a kernel in float.
 template <class Kernel, class R>
 double relative_error(const Tensor<float, 4>& q, const Tensor<float, 4>& k,

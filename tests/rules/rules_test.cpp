@@ -93,6 +93,26 @@ TEST(SlidingWindow, ReachesLeftAndRight) {
       "SlidingWindow: left = -1 and right = 2 must be at least 0; a side left out has no limit");
 }
 
+TEST(SlidingWindow, KeepsTheFirstKeys) {
+  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 1, .right = 0, .first = 2}, {1, 1, 6, 6}),
+            "x.....\nxx....\nxxx...\nxxxx..\nxx.xx.\nxx..xx\n");
+  EXPECT_EQ(drawn(attn::SlidingWindow{.left = 0, .right = 1, .first = 1}, {1, 1, 4, 4}),
+            "xx..\nxxx.\nx.xx\nx..x\n");
+  for (const Index first : {1, 2, 4, 9})
+    for (const Index left : {0, 1, 3}) {
+      expect_cover(attn::SlidingWindow{.left = left, .right = 0, .first = first}, {1, 1, 7, 7},
+                   true);
+      expect_cover(attn::SlidingWindow{.left = left, .right = 2, .first = first}, {1, 1, 7, 7},
+                   true);
+    }
+  expect_cover(attn::SlidingWindow{.left = 1, .align = Align::lower_right, .first = 2},
+               {1, 1, 3, 7}, true);
+  EXPECT_EQ(sentence_of<attn::OptionError>([] {
+              drawn(attn::SlidingWindow{.first = -1}, {1, 1, 2, 2});
+            }),
+            "SlidingWindow: first = -1 must be at least 0");
+}
+
 TEST(Padding, EndsEachSequenceAtItsLength) {
   const attn::Padding rule{{3, 0, 1}};
   EXPECT_EQ(drawn(rule, {3, 1, 1, 3}, {}, 0), "xxx\n");

@@ -172,8 +172,10 @@ class Case {
     attn::Random random{random_.seed ^ 0x9E3779B97F4A7C15u};
     const auto [B, H, G, L, S, E, Ev] = shape;
     const attn::Causal causal{align_};
-    const attn::SlidingWindow window{
-        .left = random.index(40), .right = random.index(40), .align = align_};
+    const attn::SlidingWindow window{.left = random.index(40),
+                                     .right = random.index(40),
+                                     .align = align_,
+                                     .first = std::max<Index>(0, random.index(60) - 30)};
     std::vector<Index> lengths;
     for (Index b = 0; b < B; ++b) lengths.push_back(random.index(S + 1));
     const attn::Padding padding(lengths);

@@ -15,6 +15,10 @@ struct PlainAttention {
   };
   std::function<double(double s, Index b, Index h, Index i, Index j)> score =
       [](double s, Index, Index, Index, Index) { return s; };
+  /// The logit of a head that joins the sum and has no value; −∞ for none.
+  std::function<double(Index h)> sink = [](Index) {
+    return -std::numeric_limits<double>::infinity();
+  };
 
   attn::Tensor<double, 4> output{}, weights{};
   attn::Tensor<double, 3> log_sum_exp{};
@@ -33,7 +37,7 @@ struct PlainAttention {
           const Index g = h / (H / G);
           std::vector<double> s(std::size_t(S), 0.0);
           std::vector<bool> in(std::size_t(S), false);
-          double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+          double largest = sink(h), sum = 0;
           for (Index j = 0; j < S; ++j) {
             if (!allows(b, h, i, j)) continue;
             double dot = 0;
@@ -46,6 +50,7 @@ struct PlainAttention {
           }
           for (Index j = 0; j < S; ++j)
             if (in[std::size_t(j)]) sum += std::exp(s[std::size_t(j)] - largest);
+          if (std::isfinite(sink(h))) sum += std::exp(sink(h) - largest);
           log_sum_exp(b, h, i) =
               sum > 0 ? largest + std::log(sum) : -std::numeric_limits<double>::infinity();
           for (Index j = 0; j < S; ++j) {

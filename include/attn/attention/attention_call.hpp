@@ -3,11 +3,21 @@
 #include <attn/attention/attention_shapes.hpp>
 #include <attn/core/tensor.hpp>
 #include <attn/parallel/task_memory.hpp>
+#include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
 namespace detail {
+
+/// The logits of all query heads; none without a sink.
+template <class T, Rule R>
+std::vector<T> sinks_of([[maybe_unused]] const BoundRule<R>& rule, [[maybe_unused]] Index heads) {
+  std::vector<T> sinks;
+  if constexpr (BoundRule<R>::has_sink)
+    for (Index h = 0; h < heads; ++h) sinks.push_back(static_cast<T>(rule.sink(h)));
+  return sinks;
+}
 
 /// One call of attention, divided into the tasks of a kernel. Query head h reads key head h·G/H,
 /// where it lies: grouped-query attention (GQA), with G = 1 multi-query attention [Ainslie23]. Only
@@ -17,10 +27,12 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
   using Shapes = AttentionShapes<T, Keys, Values>;
   using Shapes::batch, Shapes::heads, Shapes::inputs, Shapes::key_heads, Shapes::queries,
       Shapes::sizes;
+  using Scalar = T;
   using Task = HeadTask<T, HeadRows<T, Keys>, HeadRows<T, Values>>;
   T scale;
-  /// The first query head, where the heads are a part of all.
-  Index first_head = 0;
+  Index first_head = 0;           ///< of query, where the heads are a part of all
+  Index first_batch = 0;          ///< the place of sequence 0 for rules and dropout
+  std::span<const T> sinks = {};  ///< of all query heads; none if empty
 
   /// Runs the kernel on all queries, as many of a head at a time as it plans, in parallel; each row
   /// of the output is computed by one task. A head's last queries come first: under a causal rule
@@ -29,16 +41,14 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
   void forward(const Kernel& kernel, const BoundRule<R>& rule,
                const AttentionOutputs<T>& outputs) const {
     static_assert(AttentionKernel<Kernel, T>, "see attention/kernel.hpp for what a kernel has");
+    static_assert(!BoundRule<R>::has_sink || AddsSinks<Kernel>,
+                  "this kernel does not add sinks: see attention/kernel.hpp");
     if (outputs.output.size() == 0 && !outputs.weights && !outputs.log_sum_exp) return;
     const KernelPlan plan = kernel.template plan<T>(sizes());
     if constexpr (DivisibleKernel<Kernel, T>)
       if (divides_keys(plan, outputs)) return forward_by_keys(kernel, rule, outputs, plan);
-    const Index L = queries(), tiles = (L + plan.queries - 1) / plan.queries;
-    parallel_for<T>(batch() * heads() * tiles, plan.workspace_size, [&](Index n, T* workspace) {
-      const Index head = n / tiles, row = (tiles - 1 - n % tiles) * plan.queries;
-      const Range rows{row, std::min(row + plan.queries, L)};
-      kernel.forward(task(head, rows, {0, sizes().keys}), rule, outputs_of(outputs, head, rows),
-                     workspace);
+    parallel_for<T>(forward_tasks(plan.queries), plan.workspace_size, [&](Index n, T* workspace) {
+      forward_task(kernel, rule, outputs, {n, plan.queries, workspace});
     });
   }
 
@@ -102,6 +112,27 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
   }
 
  private:
+  template <class Call, Rule R>
+  friend class PackedCall;
+
+  struct ForwardTask {
+    Index number;   // of all forward tasks
+    Index queries;  // of a task, at most
+    T* workspace;
+  };
+
+  Index tiles_of_queries(Index tile) const { return (queries() + tile - 1) / tile; }
+  Index forward_tasks(Index tile) const { return batch() * heads() * tiles_of_queries(tile); }
+  template <class Kernel, Rule R>
+  void forward_task(const Kernel& kernel, const BoundRule<R>& rule,
+                    const AttentionOutputs<T>& outputs, const ForwardTask& part) const {
+    const Index tiles = tiles_of_queries(part.queries), head = part.number / tiles;
+    const Index row = (tiles - 1 - part.number % tiles) * part.queries;
+    const Range rows{row, std::min(row + part.queries, queries())};
+    kernel.forward(task(head, rows, {0, sizes().keys}), rule, outputs_of(outputs, head, rows),
+                   part.workspace);
+  }
+
   /// (B, H, 1, E) as (B, G, H/G, E), in place.
   template <class U>
   TensorView<U, 4> by_groups(const TensorView<U, 4>& x) const {
@@ -152,6 +183,10 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     T* workspace;
   };
 
+  /// Whether the backward pass has several parts.
+  bool divides_keys_of_backward(const KernelPlan& plan) const {
+    return keys_of_a_part(plan.segment) < sizes().keys;
+  }
   /// The keys of each part of a backward pass: all of them where there are heads enough, or dQ is
   /// large; otherwise a segment.
   Index keys_of_a_part(Index segment) const {
@@ -188,11 +223,20 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
             head_rows<T>(inputs.key, b, g),
             head_rows<T>(inputs.value, b, g),
             scale,
-            b,
+            first_batch + b,
             first_head + h,
             rows.begin,
             keys,
-            inputs.dropout};
+            inputs.dropout,
+            sinks_of(h, rows)};
+  }
+  /// One sink for all rows of a head, or, where they are the heads of a group, one for each.
+  std::span<const T> sinks_of(Index head, Range rows) const {
+    const auto each = sinks.size() / static_cast<std::size_t>(heads());
+    const auto first = static_cast<std::size_t>(head) * each;
+    if (each <= 1) return sinks.subspan(first, each);
+    return sinks.subspan(first + static_cast<std::size_t>(rows.begin),
+                         static_cast<std::size_t>(rows.size()));
   }
   HeadOutputs<T> outputs_of(const AttentionOutputs<T>& outputs, Index head, Range rows) const {
     HeadOutputs<T> some{part(outputs.output, head, rows), std::nullopt, std::nullopt};

@@ -21,7 +21,7 @@ template <class T, class Keys, class Values>
 AttentionInputs(TensorView<const T, 4>, Keys, Values) -> AttentionInputs<T, Keys, Values>;
 
 /// What forward overwrites: output (B, H, L, Ev), and where they are asked for the weights
-/// (B, H, L, S) and the log-sum-exp (B, H, L) of each query's scores.
+/// (B, H, L, S) and the log-sum-exp (B, H, L) of each query's scores and sinks.
 template <class T>
 struct AttentionOutputs {
   TensorView<T, 4> output;

@@ -82,7 +82,8 @@ class StridedRows {
 };
 
 /// Keys or values of all heads of a call, (B, G, S, E): a tensor view, or another type with a
-/// `shape()`, the `Scalar` that it is computed in, and `rows(b, g)`, which are KeyRows.
+/// `shape()`, the `Scalar` that it is computed in, and `rows(b, g)`, which are KeyRows. Packed
+/// sequences need `part(range)` too, the same heads with a range of their rows.
 template <class X>
 concept KeyHeads = requires(const X& heads, Index i) {
   typename X::Scalar;
@@ -184,6 +185,7 @@ struct HeadTask {
   Index batch, head, row;
   Range keys;
   std::optional<WeightDropout<T>> dropout;
+  std::span<const T> sinks = {};  ///< logits that join the sums: one for each query, or for all
 
   /// The rectangle of some rows of Q and some keys.
   Tile tile(Range queries, Range some_keys) const {
@@ -191,6 +193,11 @@ struct HeadTask {
   }
   /// The place of row i of Q and key j.
   Position at(Index i, Index j) const { return {batch, head, row + i, j}; }
+  /// The logit that joins the sum of row i of Q after all keys; −∞ without a sink.
+  T sink(Index i) const {
+    if (sinks.empty()) return -std::numeric_limits<T>::infinity();
+    return sinks.size() == 1 ? sinks.front() : sinks[static_cast<std::size_t>(i)];
+  }
 };
 
 /// What a forward task overwrites: O (Br×Ev), and where they are asked for the weights P (Br×S, of
@@ -237,6 +244,12 @@ struct KeyGradients {
 ///       With P = e^(S − log-sum-exp) adds what the task's keys give: to all rows of dQ, and to
 ///       dK and dV, whose first row is that of the task's first key.
 ///
+/// and, if it lets sinks (see Sink) join the sums,
+///
+///   static constexpr bool adds_sinks = true;
+///       Forward computes O = P V with P = e^(S − x), x = log(e^task.sink(i) + Σ e^S), and gives x
+///       as the log-sum-exp. Backward gets this x and does not need the sink.
+///
 /// `task` is a HeadTask, `rule` a BoundRule, which says for each score whether it is allowed and
 /// what it becomes (for a Dual also its derivative); `workspace` is memory of the planned size, at
 /// a 64-byte boundary, whose content means nothing. Task, rule and views are templates for the
@@ -252,6 +265,10 @@ concept AttentionKernel = requires(
   kernel.backward(task, rule, results, gradients, workspace);
 };
 
+/// A kernel that lets the sinks of a task join the sums of its queries.
+template <class K>
+concept AddsSinks = requires { requires K::adds_sinks; };
+
 /// A kernel whose work can be divided between keys as well: by threads where there are few queries,
 /// or by keys that are not in memory at once. It keeps a state for the queries of a task.
 ///
@@ -260,7 +277,7 @@ concept AttentionKernel = requires(
 ///   void begin_state(task, state) const;
 ///       The state of no keys.
 ///   void forward_state(task, rule, state, workspace) const;
-///       Adds the task's keys to a state: a part of all that begins with a tile, of
+///       Adds the task's keys, without a sink, to a state: a part of all that begins with a tile, of
 ///       `plan.tile_keys` keys. Parts are added in the order of their keys.
 ///   void merge_states(task, states, outputs, workspace) const;
 ///       Writes what forward writes, except for the weights, from states that lie one after the

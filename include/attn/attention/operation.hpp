@@ -4,7 +4,7 @@
 #include <attn/autograd/apply.hpp>
 #include <attn/core/split_heads.hpp>
 #include <attn/core/storage.hpp>
-#include <attn/rules/combine.hpp>
+#include <attn/rules/packed.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -60,6 +60,17 @@ struct PackedHeads {
   }
 };
 
+/// The extents of the scores of a call as its rule, and dropout, are asked about them.
+template <Rule R>
+ScoreShape scores_under(const R&, const ScoreShape& call) {
+  return call;
+}
+template <Rule R>
+ScoreShape scores_under(const Packed<R>& packed, const ScoreShape& call) {
+  packed.check(call);
+  return packed.padded(call.heads);
+}
+
 /// Attention as an operation of query, key, value, and the variables of a rule that has some.
 /// It refers to the functor and the rule; what is recorded has copies. The tape keeps query, key,
 /// value, output and log-sum-exp until the backward pass, and nothing of the size L·S.
@@ -94,13 +105,13 @@ struct AttentionOperation {
                const Input<T, N>& v, const Learned&...) const {
     auto output = Tensor<T, N>::for_overwrite(heads.output_shape(q.shape(), v.shape()));
     const TensorView<T, 4> o = heads.query(output.view());
-    const Index S = heads.key(k.value().view()).shape()[2];
+    const ScoreShape scores = scores_under(
+        rule, {o.shape()[0], o.shape()[1], o.shape()[2], heads.key(k.value().view()).shape()[2]});
     Saved<T, N> saved{attention,        rule,    offsets, q.shared_value(), k.shared_value(),
                       v.shared_value(), nullptr, {},      std::nullopt};
     saved.log_sum_exp = Tensor<T, 3>({o.shape()[0], o.shape()[1], o.shape()[2]});
     if (const double p = attention.options.dropout; recording.random && p > 0)
-      saved.dropout.emplace(p, ScoreShape{o.shape()[0], o.shape()[1], o.shape()[2], S},
-                            *recording.random);
+      saved.dropout.emplace(p, scores, *recording.random);
     attention.forward(saved.inputs(heads), {o, std::nullopt, saved.log_sum_exp.view()}, rule,
                       offsets);
     saved.output = std::make_shared<const Tensor<T, N>>(std::move(output));
@@ -149,6 +160,11 @@ template <Rule... R>
 auto variables_of(const Combined<R...>& rule) {
   return std::apply([](const auto&... one) { return std::tuple_cat(variables_of(one)...); },
                     rule.rules);
+}
+
+template <Rule R>
+auto variables_of(const Packed<R>& packed) {
+  return variables_of(packed.rule);
 }
 
 /// Attention of tensors, or of variables, which record it.

@@ -188,8 +188,9 @@ class QueryPanel {
     }
   }
 
-  /// O ← O / ℓ   log Σ e^s = m + log ℓ   [FA2 Alg.1, lines 12–13]
+  /// O ← O / ℓ   log Σ e^s = m + log ℓ   [FA2 Alg.1, lines 12–13], after the sinks have joined ℓ
   void finish(const HeadOutputs<T>& outputs) const {
+    if (!task_.sinks.empty()) add_sinks();
     panel_.unpack(O_, inverse_sums(), part_of(outputs.output, queries_));
     if (!outputs.log_sum_exp) return;
     for (Index i = 0; i < queries_.size(); ++i)
@@ -221,6 +222,22 @@ class QueryPanel {
     simd::store(m_ + w * lanes, all.maximum);
     simd::store(l_ + w * lanes, all.sum);
     return factors;
+  }
+  /// The sink of each query, a score without a value, merges as a tile does.
+  void add_sinks() const {
+    const Index size = panel_.size();
+    for (int w = 0; w < panel_.width; ++w) {
+      simd::Array<T, lanes> logits;
+      for (Index i = 0; i < lanes; ++i) {
+        const Index row = queries_.begin + w * lanes + i;
+        logits[i] = row < queries_.end ? log2e<T> * task_.sink(row) : none;
+      }
+      const Vector previous = merge(w, {simd::load<Vector>(logits.data), Vector(T(1))}).previous;
+      for (Index e = 0; e < task_.V.columns(); ++e) {
+        T* const o = O_ + e * size + w * lanes;
+        simd::store(o, simd::load<Vector>(o) * previous);
+      }
+    }
   }
   /// 1/ℓ; 0 for a query that attends to nothing.
   Vectors inverse_sums() const {

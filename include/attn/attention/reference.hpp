@@ -8,13 +8,16 @@ inline namespace ATTN_ABI {
 
 /// Attention(Q, K, V) = softmax(Q Kᵀ · scale) V, row by row as printed [Vaswani17 Eq.1]: the
 /// reference implementation, which every other kernel is tested against. Both sums run over the
-/// allowed keys only, so that what a masked key holds, NaN included, is never read.
-/// Cost: O(L·S·(E + Ev)) time, two rows of S elements of workspace a thread.
+/// allowed keys only, so that what a masked key holds, NaN included, is never read. A sink is one
+/// more score, which has no value.
+/// Cost: O(L·S·(E + Ev)) time, two rows of S + 1 elements of workspace a thread.
 struct Reference {
+  static constexpr bool adds_sinks = true;
+
   template <class T>
   KernelPlan plan(const HeadSizes& sizes) const {
     return {.queries = 16,
-            .workspace_size = 2 * sizes.keys,
+            .workspace_size = 2 * (sizes.keys + 1),
             .backward_workspace_size = 3 * sizes.keys,
             .segment = sizes.keys};
   }
@@ -22,7 +25,8 @@ struct Reference {
   template <class Task, class R, class T = typename Task::Scalar>
   void forward(const Task& task, const R& rule, const HeadOutputs<T>& outputs, T* workspace) const {
     const auto size = static_cast<std::size_t>(task.keys.size());
-    const std::span<T> s(workspace, size), p(workspace + size, size);
+    const std::size_t scores = size + (task.sinks.empty() ? 0 : 1);
+    const std::span<T> s(workspace, scores), p(workspace + scores, scores);
     auto O = outputs.output.matrix();
     for (Index i = 0; i < task.Q.rows(); ++i) {
       for (std::size_t n = 0; n < size; ++n) {
@@ -30,6 +34,7 @@ struct Reference {
         const Position at = task.at(i, j);
         s[n] = rule.allows(at) ? rule.score(task.scale * dot(task.Q, i, task.K, j), at) : none<T>;
       }
+      if (scores > size) s[size] = task.sink(i);
       const T log_sum_exp = softmax<T>(s, p);
       O.row(i).setZero();
       for (std::size_t n = 0; n < size; ++n) {

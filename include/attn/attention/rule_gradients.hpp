@@ -60,15 +60,15 @@ void find_contributions(const Task& task, const R& rule, const HeadResults<T>& r
   }
 }
 
-/// Adds the gradients of a rule's parameters: Σ dS · ∂rule/∂parameter over the scores that a
+/// Adds the gradients of what changes scores: Σ dS · ∂rule/∂parameter over the scores that a
 /// parameter changes. Scores are computed again, some rows in parallel, and their contributions
 /// added one after the other, so that any parameter may belong to any scores, and the sum does not
 /// depend on threads.
 /// Cost: about that of Reference, L·S·(E + Ev) without register blocks; memory for 64 rows of
 /// scores.
 template <class Call, Rule R, class T>
-void add_rule_gradients(const Call& call, const BoundRule<R>& rule,
-                        const BackwardInputs<T>& given) {
+void add_score_gradients(const Call& call, const BoundRule<R>& rule,
+                         const BackwardInputs<T>& given) {
   const ScoreShape scores = call.scores();
   if (scores.batch * scores.heads * scores.queries * scores.keys == 0) return;
   rule.differentiate(T(0), Position{}, [](const auto& one, Position, T) {
@@ -83,6 +83,44 @@ void add_rule_gradients(const Call& call, const BoundRule<R>& rule,
       [](const Found& found) {
         for (const RuleContribution<T>& one : found) one.add();
       });
+}
+
+/// The gradient of the logit z of head h's sink: −Σ e^(z − x) D over its queries, with their
+/// log-sum-exp x and D = Σ dO ∘ O.
+template <class T>
+T sink_gradient(const BackwardInputs<T>& given, Index h, T logit) {
+  T sum = 0;
+  for (Index b = 0; b < given.output.shape()[0]; ++b) {
+    const auto O = given.output.matrix(b, h), dO = given.d_output.matrix(b, h);
+    for (Index i = 0; i < O.rows(); ++i)
+      sum -= std::exp(logit - given.log_sum_exp(b, h, i)) * dO.row(i).dot(O.row(i));
+  }
+  return sum;
+}
+
+/// Adds the gradients of a rule's sinks. Heads are summed in parallel, and added in order.
+template <Rule R, class T>
+void add_sink_gradients(const BoundRule<R>& rule, const BackwardInputs<T>& given) {
+  const Index H = given.output.shape()[1];
+  std::vector<T> sums(static_cast<std::size_t>(H));
+  const auto add = [&](const auto& sink, std::span<T> gradient) {
+    if (gradient.empty()) return;
+    parallel_for(H, [&](Index h) {
+      sums[static_cast<std::size_t>(h)] = sink_gradient(given, h, static_cast<T>(sink.sink(h)));
+    });
+    for (std::size_t h = 0; h < sums.size(); ++h) gradient[gradient.size() == 1 ? 0 : h] += sums[h];
+  };
+  rule.visit([&](const auto& one) {
+    if constexpr (LearnsSink<std::remove_cvref_t<decltype(one)>>) add(one, one.gradient());
+  });
+}
+
+/// Adds the gradients of a rule's parameters.
+template <class Call, Rule R, class T>
+void add_rule_gradients(const Call& call, const BoundRule<R>& rule,
+                        const BackwardInputs<T>& given) {
+  if constexpr (BoundRule<R>::has_parameters) add_score_gradients(call, rule, given);
+  if constexpr (BoundRule<R>::has_sink) add_sink_gradients(rule, given);
 }
 
 }  // namespace detail

@@ -2,9 +2,9 @@
 
 #include <attn/attention/operand.hpp>
 #include <attn/attention/operation.hpp>
+#include <attn/attention/packed_call.hpp>
 #include <attn/attention/partial.hpp>
 #include <attn/attention/reference.hpp>
-#include <attn/attention/rule_gradients.hpp>
 #include <attn/attention/tiled.hpp>
 #include <attn/core/option.hpp>
 #include <attn/rules/rules.hpp>
@@ -61,7 +61,8 @@ WithLogSumExp(Output, LogSumExp) -> WithLogSumExp<Output, LogSumExp>;
 /// and expressions (one head), and returns the query's kind. Keys and values may be stored in fewer
 /// bits, as tensors of bfloat16 or float16, or quantized: the result is bitwise that of the numbers
 /// that they stand for. A rule (rules/rule.hpp) says what may be attended to and how scores change;
-/// Offsets say where queries and keys stand, if they are a part of all.
+/// Offsets say where queries and keys stand, if they are a part of all. Under Packed, sequences of
+/// different lengths lie side by side in a batch of 1.
 /// Semantics: a query that may attend to nothing gives 0, weights 0 and log-sum-exp −∞; results are
 /// bitwise the same whatever masked keys and values hold; S = 0 gives 0, E = 0 the mean of the
 /// values.
@@ -110,7 +111,8 @@ class ScaledDotProductAttention {
                        Operand<Q>::finish(std::move(weights))};
   }
 
-  /// `.output`, and `.log_sum_exp` (B, H, L): log Σ_j exp of the scores of each query.
+  /// `.output`, and `.log_sum_exp` (B, H, L): log Σ_j exp of the scores of each query, and of its
+  /// sinks.
   template <class Q, class K, class V, Rule R = NoMask>
   auto with_log_sum_exp(const Q& query, const K& key, const V& value, const R& rule = {},
                         const std::optional<Offsets>& offsets = {}) const {
@@ -148,8 +150,12 @@ class ScaledDotProductAttention {
     const auto call = call_of(inputs);
     call.check_backward(given, gradients);
     const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
-    call.backward(kernel, bound, given, gradients);
-    if constexpr (BoundRule<R>::has_parameters) detail::add_rule_gradients(call, bound, given);
+    if constexpr (detail::is_packed<R>) {
+      detail::PackedCall(call, bound).backward(kernel, given, gradients);
+    } else {
+      call.backward(kernel, bound, given, gradients);
+      detail::add_rule_gradients(call, bound, given);
+    }
   }
 
  private:
@@ -203,12 +209,18 @@ class ScaledDotProductAttention {
     return call;
   }
   template <class T, class Keys, class Values, Rule R>
-  void run(const Call<T, Keys, Values>& call, const R& rule, const std::optional<Offsets>& offsets,
+  void run(Call<T, Keys, Values> call, const R& rule, const std::optional<Offsets>& offsets,
            const AttentionOutputs<T>& outputs) const {
     const BoundRule<R> bound(rule, call.scores(), options.align, offsets);
-    const bool by_groups = SameForHeads<R> && call.has_groups(outputs);
-    const Call<T, Keys, Values> computed = by_groups ? call.by_groups() : call;
-    computed.forward(kernel, bound, by_groups ? call.by_groups(outputs) : outputs);
+    const std::vector<T> sinks = detail::sinks_of<T>(bound, call.heads());
+    call.sinks = sinks;
+    if constexpr (detail::is_packed<R>) {
+      detail::PackedCall(call, bound).forward(kernel, outputs);
+    } else {
+      const bool by_groups = SameForHeads<R> && call.has_groups(outputs);
+      const Call<T, Keys, Values> computed = by_groups ? call.by_groups() : call;
+      computed.forward(kernel, bound, by_groups ? call.by_groups(outputs) : outputs);
+    }
   }
 };
 

@@ -99,6 +99,14 @@ class StoredHeads {
         scale_strides_(scales.strides()) {}
 
   const Shape<4>& shape() const { return shape_; }
+  /// The same heads with a range of their rows.
+  StoredHeads part(Range range) const {
+    StoredHeads some = *this;
+    some.data_ += range.begin * strides_[2] * element_size_;
+    some.shape_[2] = range.size();
+    if (scales_) some.scales_ += range.begin;
+    return some;
+  }
   StoredRows<T> rows(Index b, Index g) const {
     const Index first = b * strides_[0] + g * strides_[1];
     const T* const scales = scales_ + b * scale_strides_[0] + g * scale_strides_[1];

@@ -21,6 +21,7 @@ inline namespace ATTN_ABI {
 /// for, are half as much work again. The backward pass takes L·S·(6·E + 4·Ev) operations.
 struct Tiled {
   static constexpr Index tile_keys = detail::tiled_keys;  ///< Bc
+  static constexpr bool adds_sinks = true;
 
   template <class T>
   KernelPlan plan(const HeadSizes& sizes) const {

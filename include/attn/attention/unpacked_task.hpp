@@ -32,7 +32,8 @@ class UnpackedTask {
               task.head,
               task.row,
               task.keys,
-              task.dropout} {}
+              task.dropout,
+              task.sinks} {}
 
   /// Elements of memory for each key of a tile.
   Index width() const {

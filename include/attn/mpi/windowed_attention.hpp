@@ -20,6 +20,7 @@ struct WindowedAttention {
   AttentionInputs<T> inputs;
   Index length, first_head;
   T scale;
+  std::span<const T> sinks;  ///< of the query heads that are here; none if empty
 
   using Output = TensorView<T, 4>;
 
@@ -113,7 +114,8 @@ struct WindowedAttention {
             first_head + h,
             at.piece.position,
             keys,
-            inputs.dropout};
+            inputs.dropout,
+            sinks.subspan(sinks.empty() ? 0 : static_cast<std::size_t>(h), sinks.empty() ? 0 : 1)};
   }
   DividedRows<T> keys_and_values(Range key_heads) const {
     return {world,

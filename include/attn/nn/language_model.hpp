@@ -17,6 +17,7 @@ inline namespace ATTN_ABI {
 ///   LanguageModel<float> model(llama({.vocabulary = 49152, .d_model = 576, …}), random);
 ///   model(tokens)                             the logits of all positions
 ///   model(tape, tokens)                       the same, recorded
+///   model(tokens, Packed{{0, 7, 20, 31}})     texts side by side without padding, tokens (1, 31)
 ///   model.step(tokens, cache)                 those of the next positions, bitwise identical
 ///   model.generate(prompt, {.max_new_tokens = 100}, [](Index token) { …; return true; })
 ///
@@ -56,12 +57,21 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
 
   template <class Self, class Tokens>
   static auto forward(Self& self, const Tokens& tokens) {
-    return logits(self, self.encoder(embed(self, tokens), self.rule()));
+    self.expect_length(tokens.shape()[1]);
+    return logits(self, self.encoder(embed(self, tokens, {}), self.rule()));
+  }
+  template <class Self, class Tokens>
+  static auto forward(Self& self, const Tokens& tokens, const Packed<>& texts) {
+    texts.check({tokens.shape()[0], 1, tokens.shape()[1], tokens.shape()[1]});
+    self.expect_length(texts.padded(1).keys);
+    const auto x = embed(self, tokens, texts.key_positions());
+    return logits(self, self.encoder(x, texts & self.rule()));
   }
   /// `.output`, the logits, bitwise identical to the call above, and the `.weights` (B, H, L, L) of
   /// attention in each layer.
   auto with_weights(const Tensor<Index, 2>& tokens) const {
-    auto both = encoder.with_weights(embed(*this, tokens), rule());
+    expect_length(tokens.shape()[1]);
+    auto both = encoder.with_weights(embed(*this, tokens, {}), rule());
     return WithWeights{logits(*this, both.output), std::move(both.weights)};
   }
 
@@ -236,10 +246,9 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   }
 
   template <class Self, class Tokens>
-  static auto embed(Self& self, const Tokens& tokens) {
-    self.expect_length(tokens.shape()[1]);
+  static auto embed(Self& self, const Tokens& tokens, const RowPositions& positions) {
     auto x = self.embedding(tokens);
-    if (self.position) x = self.position->add_to(std::move(x));
+    if (self.position) x = self.position->add_to(std::move(x), positions);
     return self.dropout(std::move(x));
   }
   template <class Self, class X>

@@ -24,7 +24,8 @@ inline namespace ATTN_ABI {
 /// in PyTorch (Xavier, biases 0).
 ///
 /// With rotary positions key j stands at position j, and query i at i, or at S − L + i where the
-/// functor aligns lower_right.
+/// functor aligns lower_right. Under Packed, sequences lie side by side in a batch of 1, and their
+/// positions are counted within each.
 /// Errors: OptionError for sizes that do not divide; ShapeError naming the argument that does not
 /// fit; what the rule throws.
 template <class T, class Kernel = Tiled>
@@ -84,9 +85,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<K> k(key);
     const detail::Sequences<V> v(value);
     self.expect(q.shape(), k.shape(), v.shape());
-    const Index offset = self.query_offset(q.shape()[2], k.shape()[2]);
-    const auto queries = self.rotated(query_heads(self, q.get()), self.options.H(), offset);
-    const auto keys = self.rotated(key_heads(self, k.get()), self.options.G(), 0);
+    const auto [query_at, key_at] = self.positions(q.shape(), k.shape(), rule);
+    const auto queries = self.rotated(query_heads(self, q.get()), self.options.H(), query_at);
+    const auto keys = self.rotated(key_heads(self, k.get()), self.options.G(), key_at);
     const auto values = project_value(self, v.get());
     return q.finish(self.out_proj(self.attend_packed(queries, keys, values, rule, {})));
   }
@@ -98,9 +99,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const detail::Sequences<K> k(key);
     const detail::Sequences<V> v(value);
     expect(q.shape(), k.shape(), v.shape());
-    const Index offset = query_offset(q.shape()[2], k.shape()[2]);
-    const Tensor<T, 3> queries = rotated(query_heads(*this, q.get()), options.H(), offset);
-    const Tensor<T, 3> keys = rotated(key_heads(*this, k.get()), options.G(), 0);
+    const auto [query_at, key_at] = positions(q.shape(), k.shape(), rule);
+    const Tensor<T, 3> queries = rotated(query_heads(*this, q.get()), options.H(), query_at);
+    const Tensor<T, 3> keys = rotated(key_heads(*this, k.get()), options.G(), key_at);
     const Tensor<T, 3> values = project_value(*this, v.get());
     auto both = attention.with_weights(detail::split_heads(queries.view(), options.H()),
                                        detail::split_heads(keys.view(), options.G()),
@@ -223,10 +224,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const Index E = norm->weight.shape()[0];
     return reshape((*norm)(reshape(std::move(x), {B, L, width / E, E})), {B, L, width});
   }
-  /// Rotated for positions from `offset` on.
   template <class X>
-  X rotated(X&& x, Index heads, Index offset) const {
-    return rotary ? rotary->packed(std::move(x), heads, offset) : std::move(x);
+  X rotated(X&& x, Index heads, const RowPositions& positions) const {
+    return rotary ? rotary->packed(std::move(x), heads, positions) : std::move(x);
   }
   /// Each sequence from `offset` after its end in the cache.
   Tensor<T, 3> rotated(Tensor<T, 3>&& x, Index heads, const KeyValueCache<T>& cache,
@@ -239,8 +239,19 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     }
     return std::move(x);
   }
-  Index query_offset(Index L, Index S) const {
-    return attention.options.align == Align::lower_right ? S - L : 0;
+  struct Positions {
+    RowPositions query, key;
+  };
+  /// Where the rows of query (1, B, L, D) and key (1, B, S, D) stand.
+  template <Rule R>
+  Positions positions(const Shape<4>& query, const Shape<4>& key,
+                      [[maybe_unused]] const R& rule) const {
+    const Align align = attention.options.align.value_or(Align::upper_left);
+    if constexpr (detail::is_packed<R>) {
+      rule.check({query[1], options.H(), query[2], key[2]});
+      if (rotary) return {rule.query_positions(align), rule.key_positions()};
+    }
+    return {align == Align::lower_right ? key[2] - query[2] : 0, 0};
   }
   static Offsets offsets_in(const KeyValueCache<T>& cache, Index b, Index L) {
     return {.query = cache.length(b) - L, .key = cache.first(b)};

@@ -80,8 +80,8 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
 };
 
 /// N encoder layers   [Vaswani17 §3.1]: src (B, L, D), or (L, D), gives the same shape, under any
-/// rule. Under Causal{} it is a decoder-only model. Parameters are those of PyTorch's
-/// `TransformerEncoder`.
+/// rule. Under Causal{} it is a decoder-only model; under Packed sequences of different lengths lie
+/// side by side. Parameters are those of PyTorch's `TransformerEncoder`.
 template <class T, class Kernel = Tiled>
 class TransformerEncoder : public Module<TransformerEncoder<T, Kernel>, T>,
                            public Stack<T, TransformerEncoderLayer<T, Kernel>> {

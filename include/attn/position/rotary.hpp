@@ -4,22 +4,23 @@
 #include <attn/core/split_heads.hpp>
 #include <attn/parallel/task_memory.hpp>
 #include <attn/position/rotary_options.hpp>
+#include <attn/position/row_positions.hpp>
 #include <memory>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// The rotation of RoPE for positions offset … offset + L − 1, see Rotary; `direction` is 1, or −1
-/// for the inverse, which is also the backward: the inverse of a rotation is its transpose.
+/// The rotation of RoPE for rows at some positions, see Rotary; `direction` is 1, or −1 for the
+/// inverse, which is also the backward: the inverse of a rotation is its transpose.
 struct RotateHeads {
   static constexpr bool keeps_inputs = false;
   RotaryLayout layout;
   Index head_dim;
   std::shared_ptr<const std::vector<double>> frequencies;
-  Index offset = 0;
+  RowPositions positions = {};
   double direction = 1;
 
-  RotateHeads inverse() const { return {layout, head_dim, frequencies, offset, -direction}; }
+  RotateHeads inverse() const { return {layout, head_dim, frequencies, positions, -direction}; }
 
   template <class T, int N>
   Tensor<std::remove_const_t<T>, N> forward(const TensorView<T, N>& x) const {
@@ -53,33 +54,34 @@ struct RotateHeads {
     const TensorView<const T, 4> x = detail::with_leading_axes<4>(from);
     const TensorView<T, 4> y = detail::with_leading_axes<4>(to);
     const Index L = x.shape()[2];
+    positions.check(L, "Rotary");
     const Index size = 2 * block * pairs();
     parallel_for<T>((L + block - 1) / block, size, [&](Index task, T* cos) {
-      const Range positions{task * block, std::min((task + 1) * block, L)};
+      const Range rows{task * block, std::min((task + 1) * block, L)};
       T* const sin = cos + block * pairs();
-      fill_tables(positions, cos, sin);
+      fill_tables(rows, cos, sin);
       for (Index b = 0; b < x.shape()[0]; ++b)
         for (Index h = 0; h < x.shape()[1]; ++h)
-          for (Index m = positions.begin; m < positions.end; ++m) {
-            const Index at = (m - positions.begin) * pairs();
+          for (Index m = rows.begin; m < rows.end; ++m) {
+            const Index at = (m - rows.begin) * pairs();
             rotate_row(&x(b, h, m, 0), &y(b, h, m, 0), cos + at, sin + at);
           }
     });
   }
 
  private:
-  static constexpr Index block = 16;  // positions that share a task and its tables
+  static constexpr Index block = 16;  // rows that share a task and its tables
 
   Index pairs() const { return std::ssize(*frequencies); }
 
-  /// cos m θ_i and ± sin m θ_i, a row for each position.
+  /// cos m θ_i and ± sin m θ_i for the positions m of some rows.
   template <class T>
-  void fill_tables(Range positions, T* cos, T* sin) const {
+  void fill_tables(Range rows, T* cos, T* sin) const {
     for (Index i = 0; i < pairs(); ++i) {
       const double theta = (*frequencies)[static_cast<std::size_t>(i)];
-      for (Index m = positions.begin; m < positions.end; ++m) {
-        const double angle = static_cast<double>(offset + m) * theta;
-        const Index at = (m - positions.begin) * pairs() + i;
+      for (Index m = rows.begin; m < rows.end; ++m) {
+        const double angle = static_cast<double>(positions[m]) * theta;
+        const Index at = (m - rows.begin) * pairs() + i;
         cos[at] = static_cast<T>(std::cos(angle));
         sin[at] = static_cast<T>(direction * std::sin(angle));
       }
@@ -135,14 +137,14 @@ struct RotatePackedHeads {
 ///
 /// so that the score of a query at m and a key at n depends on m − n alone [Su21 Eq.16].
 /// `rotary(x, offset)` takes (B, H, L, E), or fewer leading axes, at the L positions from `offset`
-/// on, and returns the same shape. An rvalue is rotated in place. With a `rotary_dim` d < E, only
-/// the first d elements of a head are rotated, and d stands for E in the formulas; a `scaling`
-/// changes the θ_i.
+/// on, or at those of a list, and returns the same shape. An rvalue is rotated in place. With a
+/// `rotary_dim` d < E, only the first d elements of a head are rotated, and d stands for E in the
+/// formulas; a `scaling` changes the θ_i.
 /// Numerics: angles are computed in double and only their cosines and sines rounded to T, so that
 /// distant positions are as exact as near ones. A model that was trained with angles in float saw
 /// angles that differ by up to m/10⁷. The result for a row depends on its position alone.
 /// Errors: OptionError if head_dim or rotary_dim is odd or below 2, or a base or factor not
-/// positive and finite; ShapeError if the last axis is not head_dim.
+/// positive and finite; ShapeError if the last axis is not head_dim, or a list not of length L.
 class Rotary {
  public:
   RotaryOptions options;
@@ -153,22 +155,22 @@ class Rotary {
             std::make_shared<const std::vector<double>>(detail::rotary_frequencies(the_options))) {}
 
   template <class X>
-  auto operator()(X&& x, Index offset = 0) const {
-    return apply(rotation(offset), std::forward<X>(x));
+  auto operator()(X&& x, const RowPositions& positions = {}) const {
+    return apply(rotation(positions), std::forward<X>(x));
   }
   /// Rotates by the negative angles.
   template <class X>
-  auto inverse(X&& x, Index offset = 0) const {
-    return apply(rotation(offset).inverse(), std::forward<X>(x));
+  auto inverse(X&& x, const RowPositions& positions = {}) const {
+    return apply(rotation(positions).inverse(), std::forward<X>(x));
   }
   /// Heads that lie side by side, (B, L, H·E).
   template <class X>
-  auto packed(X&& x, Index heads, Index offset = 0) const {
-    return apply(RotatePackedHeads{rotation(offset), heads}, std::forward<X>(x));
+  auto packed(X&& x, Index heads, const RowPositions& positions = {}) const {
+    return apply(RotatePackedHeads{rotation(positions), heads}, std::forward<X>(x));
   }
-  /// The operation, for positions from `offset` on.
-  RotateHeads rotation(Index offset) const {
-    return {options.layout, options.head_dim, frequencies_, offset};
+  /// The operation, for rows at these positions.
+  RotateHeads rotation(const RowPositions& positions) const {
+    return {options.layout, options.head_dim, frequencies_, positions};
   }
 
  private:

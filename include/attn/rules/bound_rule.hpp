@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/rules/rule.hpp>
+#include <limits>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -24,10 +25,11 @@ class BoundRule {
     if constexpr (requires { rule.check(all); }) rule.check(all);
     if constexpr (requires { std::optional<Align>(rule.align); }) {
       if (std::optional<Align>(rule.align)) align = rule.align;
-      if (!align && !offsets) expect_square(call);
+      needs_square_ = !align && !offsets;
+      if (needs_square_) expect_square(call);
     }
-    const bool at_the_end = align == Align::lower_right;
-    query_ = part.query + (at_the_end ? all.keys - all.queries : 0);
+    at_the_end_ = align == Align::lower_right;
+    query_ = part.query + (at_the_end_ ? all.keys - all.queries : 0);
     // One query, whatever it is counted as: see AttentionCall::by_groups.
     query_stride_ = call.queries == 1 ? 0 : static_cast<int>(part.query_stride);
     key_ = part.key;
@@ -35,9 +37,21 @@ class BoundRule {
   BoundRule(const R&&, const ScoreShape&, std::optional<Align>,
             const std::optional<Offsets>& = std::nullopt) = delete;  // the rule would be gone
 
+  /// The same rule on the scores of one sequence of a batch, L×S, aligned by its own lengths.
+  /// Errors: ShapeError if an alignment is needed and not given.
+  BoundRule on(Index queries, Index keys) const {
+    if (needs_square_) expect_square({1, 1, queries, keys});
+    BoundRule one = *this;
+    one.query_ = at_the_end_ ? keys - queries : 0;
+    one.query_stride_ = queries == 1 ? 0 : 1;
+    return one;
+  }
+
   static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
   /// Whether the rule, or one that it is made of, has parameters.
   static constexpr bool has_parameters = HasParameters<R>;
+  /// Whether a logit joins the sum of the softmax, see Sink.
+  static constexpr bool has_sink = HasSink<R>;
 
   bool allows(Position at) const {
     if constexpr (Masks<R>) return rule_.allows(placed(at));
@@ -78,6 +92,16 @@ class BoundRule {
     if constexpr (has_parameters)
       f(rule_, placed(at), static_cast<T>(rule_.parameter_slope(placed(at))));
     return score(s, at);
+  }
+  /// The logit of a head, log Σ e^z over all sinks; −∞ without one.
+  double sink([[maybe_unused]] Index head) const {
+    if constexpr (has_sink) return static_cast<double>(rule_.sink(head));
+    else return -std::numeric_limits<double>::infinity();
+  }
+  /// f(rule) for each rule that this one is made of.
+  template <class F>
+  void visit(F&& f) const {
+    f(rule_);
   }
   Coverage cover(Tile tile) const {
     if constexpr (requires {
@@ -158,6 +182,7 @@ class BoundRule {
   const R& rule_;
   Index query_ = 0, key_ = 0;
   int query_stride_ = 1;
+  bool at_the_end_ = false, needs_square_ = false;
 };
 
 }  // namespace ATTN_ABI

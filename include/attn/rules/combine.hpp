@@ -1,16 +1,31 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/rules/bound_rule.hpp>
+#include <cmath>
 #include <tuple>
 
 namespace attn {
 inline namespace ATTN_ABI {
+
+namespace detail {
+
+/// log(e^a + e^b)
+inline double log_add_exp(double a, double b) {
+  const double larger = std::max(a, b), smaller = std::min(a, b);
+  return smaller == -std::numeric_limits<double>::infinity()
+             ? larger
+             : larger + std::log1p(std::exp(smaller - larger));
+}
+
+}  // namespace detail
 
 /// Several rules as one: a key is allowed where all allow it, and scores change from the first rule
 /// to the last. Masks come after all changes, whatever their order: a capped score never leaks
 /// probability to a masked key.
 template <Rule... R>
 struct Combined {
+  static_assert(!(detail::is_packed<R> || ...), "Packed is the outer rule: Packed{offsets, a & b}");
   static constexpr bool same_for_heads = (SameForHeads<R> && ...);
   std::tuple<R...> rules;
 
@@ -50,8 +65,15 @@ class BoundRule<Combined<R...>> {
   BoundRule(const Combined<R...>&&, const ScoreShape&, std::optional<Align>,
             const std::optional<Offsets>& = std::nullopt) = delete;
 
+  BoundRule on(Index queries, Index keys) const {
+    return BoundRule(std::apply(
+        [&](const BoundRule<R>&... rule) { return std::tuple(rule.on(queries, keys)...); },
+        rules_));
+  }
+
   static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
   static constexpr bool has_parameters = (BoundRule<R>::has_parameters || ...);
+  static constexpr bool has_sink = (HasSink<R> || ...);
 
   bool allows(Position at) const {
     return std::apply([&](const BoundRule<R>&... rule) { return (rule.allows(at) && ...); },
@@ -77,6 +99,19 @@ class BoundRule<Combined<R...>> {
   T differentiate(T s, Position at, F&& f) const {
     return differentiate_from<0>(s, at, f);
   }
+  double sink(Index head) const {
+    double sum = -std::numeric_limits<double>::infinity();
+    std::apply(
+        [&](const BoundRule<R>&... rule) {
+          ((sum = detail::log_add_exp(sum, rule.sink(head))), ...);
+        },
+        rules_);
+    return sum;
+  }
+  template <class F>
+  void visit(F&& f) const {
+    std::apply([&](const BoundRule<R>&... rule) { (rule.visit(f), ...); }, rules_);
+  }
   Coverage cover(const Tile& tile) const {
     Coverage result = Coverage::full;
     std::apply(
@@ -86,6 +121,8 @@ class BoundRule<Combined<R...>> {
   }
 
  private:
+  explicit BoundRule(std::tuple<BoundRule<R>...> rules) : rules_(std::move(rules)) {}
+
   template <std::size_t first, class T, class F>
   T differentiate_from(T s, Position at, F&& f) const {
     if constexpr (first == sizeof...(R)) {

@@ -3,6 +3,7 @@
 #include <attn/autograd/variable.hpp>
 #include <attn/rules/alibi.hpp>
 #include <attn/rules/bias.hpp>
+#include <attn/rules/sink.hpp>
 #include <memory>
 #include <span>
 
@@ -50,6 +51,23 @@ class LearnedAlibi : public Alibi {
   double parameter_slope(Position at) const {
     return -std::abs(static_cast<double>(at.query - at.key));
   }
+  std::span<T> gradient() const { return detail::gradient_values(learned_); }
+  const Variable<T, 1>& variable() const { return learned_; }
+
+ private:
+  Variable<T, 1> learned_;
+};
+
+/// Sink whose logits, one for each head or one for all, are learned:
+/// `LearnedSink{tape.parameter(logits)}`.
+template <class T>
+class LearnedSink : public Sink {
+ public:
+  explicit LearnedSink(const Variable<T, 1>& logits)
+      : Sink(std::vector<double>(logits.value().data(),
+                                 logits.value().data() + logits.value().size())),
+        learned_(logits) {}
+
   std::span<T> gradient() const { return detail::gradient_values(learned_); }
   const Variable<T, 1>& variable() const { return learned_; }
 

@@ -9,10 +9,19 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
+namespace detail {
+
+/// Whether a rule is Packed.
+template <class R>
+inline constexpr bool is_packed = false;
+
+}  // namespace detail
+
 /// A rule says what a query may attend to and how scores are changed. It is any copyable struct
-/// with one or both of
+/// with one or more of
 ///   bool allows(Position) const               true = may attend (`mask_mod` of FlexAttention)
 ///   T score(T scaled_score, Position) const   a new score (`score_mod`); −∞ masks as well
+///   double sink(Index head) const             a logit that joins the sum of the softmax, see Sink
 /// and optionally
 ///   Coverage cover(Tile) const
 ///       says of a rectangle whether it is allowed whole, in part, or not at all, so that kernels
@@ -52,6 +61,14 @@ template <class R, class Score, class At>
 concept ChangesAs = requires(const R& rule, Score s, const At& at) {
   { rule.score(s, at) } -> std::same_as<Score>;
 };
+/// A rule that adds a logit to the sum of the softmax, see Sink.
+template <class R>
+concept HasSink = requires(const R& rule, Index head) {
+  { rule.sink(head) } -> std::convertible_to<double>;
+};
+/// The same with learned logits: `gradient()` has an element for each head, or one for all.
+template <class R>
+concept LearnsSink = HasSink<R> && requires(const R& rule) { rule.gradient(); };
 /// A rule with learned parameters: each score depends on one of them, element `parameter(at)` of
 /// `gradient()`, and its derivative by it is `parameter_slope(at)`.
 template <class R>
@@ -64,7 +81,8 @@ concept HasParameters = requires(const R& rule, Position at) {
 template <class R>
 concept SameForHeads = requires { requires R::same_for_heads; };
 template <class R>
-concept Rule = std::copy_constructible<R> && (Masks<R> || ChangesScores<R>);
+concept Rule = std::copy_constructible<R> &&
+               (Masks<R> || ChangesScores<R> || HasSink<R> || detail::is_packed<R>);
 
 }  // namespace ATTN_ABI
 }  // namespace attn

@@ -7,6 +7,8 @@
 #include <attn/rules/combine.hpp>
 #include <attn/rules/keep.hpp>
 #include <attn/rules/no_mask.hpp>
+#include <attn/rules/packed.hpp>
 #include <attn/rules/padding.hpp>
+#include <attn/rules/sink.hpp>
 #include <attn/rules/sliding_window.hpp>
 #include <attn/rules/softcap.hpp>

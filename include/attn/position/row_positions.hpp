@@ -1,0 +1,39 @@
+#pragma once
+
+#include <attn/core/shape.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace attn {
+inline namespace ATTN_ABI {
+
+/// The positions of the rows of a tensor: `offset`, `offset` + 1, …, or a list, as Hugging Face's
+/// `position_ids`. Copies share the list.
+class RowPositions {
+ public:
+  RowPositions(Index offset = 0) : offset_(offset) {}
+  RowPositions(std::vector<Index> list)
+      : list_(std::make_shared<const std::vector<Index>>(std::move(list))) {}
+
+  Index operator[](Index row) const {
+    return list_ ? (*list_)[static_cast<std::size_t>(row)] : offset_ + row;
+  }
+  /// Whether each row stands one after the row before it.
+  bool is_contiguous() const { return !list_; }
+
+  /// Errors: ShapeError, in the name of `function`, if a list has not a position for each row.
+  void check(Index rows, const char* function) const {
+    if (list_ && std::ssize(*list_) != rows)
+      throw ShapeError(std::string(function) + ": " + std::to_string(std::ssize(*list_)) +
+                       " positions must be one for each of the L = " + std::to_string(rows) +
+                       " rows");
+  }
+
+ private:
+  Index offset_ = 0;
+  std::shared_ptr<const std::vector<Index>> list_;
+};
+
+}  // namespace ATTN_ABI
+}  // namespace attn
