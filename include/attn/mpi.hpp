@@ -4,6 +4,7 @@
 /// and is started with `mpirun -n 4 program`. Results are bitwise identical to those of one
 /// process. Checkpoints are in attn/mpi/checkpoint.hpp.
 
+#include <attn/mpi/divided.hpp>
 #include <attn/mpi/messages.hpp>
 #include <attn/mpi/run.hpp>
 #include <attn/mpi/sequence_parallel.hpp>

@@ -167,12 +167,16 @@ auto variables_of(const Packed<R>& packed) {
   return variables_of(packed.rule);
 }
 
-/// Attention of tensors, or of variables, which record it.
+/// Attention of tensors, or of variables, which record it. A rule may compute it itself.
 template <class Operation, class Q, class K, class V>
 auto attend(const Operation& operation, const Q& query, const K& key, const V& value) {
-  return std::apply(
-      [&](const auto&... variables) { return apply(operation, query, key, value, variables...); },
-      variables_of(operation.rule));
+  const auto& [attention, rule, offsets, heads] = operation;
+  if constexpr (requires { rule.attend(attention, heads, query, key, value); })
+    return rule.attend(attention, heads, query, key, value);
+  else
+    return std::apply(
+        [&](const auto&... variables) { return apply(operation, query, key, value, variables...); },
+        variables_of(operation.rule));
 }
 
 }  // namespace detail

@@ -16,7 +16,9 @@ namespace mpi::detail {
 template <class T>
 class HeadExchange {
  public:
-  /// Has memory for tensors (B, H, n, E) of this rank.
+  Tensor<T, 4> tensor;  ///< (B, H/U, N, E)
+
+  /// `shape` is (B, H, n, E), that of this rank's positions. The tensor is 0 at first.
   HeadExchange(const RankGrid& grid, const Shape<4>& shape) : grid_(grid) {
     const auto [B, H, n, E] = shape;
     heads_ = H / grid.row.size();
@@ -24,41 +26,46 @@ class HeadExchange {
       of_positions_.push_back(B * heads_ * blocks.size() * E);
       of_heads_.push_back(B * heads_ * n * E);
     }
-    rows_ = Tensor<T, 1>::for_overwrite({B * H * n * E});
-    heads_of_all_ = Tensor<T, 1>::for_overwrite({B * heads_ * grid.positions().size() * E});
+    tensor = Tensor<T, 4>({B, heads_, grid.positions().size(), E});
+    positions_message_ = Tensor<T, 1>::for_overwrite({B * H * n * E});
+    heads_message_ = Tensor<T, 1>::for_overwrite({tensor.size()});
   }
 
   /// Sends heads of x (B, H, n, E).
   void start_to_heads(const TensorView<const T, 4>& x) {
-    T* end = rows_.data();
+    T* end = positions_message_.data();
     for (Index u = 0; u < grid_.row.size(); ++u)
-      end = pack(x.slice(1, u * heads_, (u + 1) * heads_), grid_.mine(), grid_.mine(), end);
-    exchange(rows_, of_heads_, heads_of_all_, of_positions_);
+      end = pack(heads_of(x, u), grid_.mine(), grid_.mine(), end);
+    exchange(positions_message_, of_heads_, heads_message_, of_positions_);
   }
-  /// Receives (B, H/U, N, E).
-  void finish_to_heads(const TensorView<T, 4>& x) {
+  /// Receives the tensor.
+  void finish_to_heads() {
     wait();
-    const T* message = heads_of_all_.data();
+    const T* message = heads_message_.data();
     for (const Blocks& sent : grid_.row_blocks)
-      message = unpack(message, x, grid_.positions(), sent);
+      message = unpack(message, tensor.view(), grid_.positions(), sent);
   }
 
-  /// Sends positions of x (B, H/U, N, E).
-  void start_to_positions(const TensorView<const T, 4>& x) {
-    T* end = heads_of_all_.data();
-    for (const Blocks& wanted : grid_.row_blocks) end = pack(x, grid_.positions(), wanted, end);
-    exchange(heads_of_all_, of_positions_, rows_, of_heads_);
+  /// Sends positions of the tensor.
+  void start_to_positions() {
+    T* end = heads_message_.data();
+    for (const Blocks& wanted : grid_.row_blocks)
+      end = pack(std::as_const(tensor).view(), grid_.positions(), wanted, end);
+    exchange(heads_message_, of_positions_, positions_message_, of_heads_);
   }
-  /// Receives (B, H, n, E).
+  /// Receives x (B, H, n, E).
   void finish_to_positions(const TensorView<T, 4>& x) {
     wait();
-    const T* message = rows_.data();
+    const T* message = positions_message_.data();
     for (Index u = 0; u < grid_.row.size(); ++u)
-      message =
-          unpack(message, x.slice(1, u * heads_, (u + 1) * heads_), grid_.mine(), grid_.mine());
+      message = unpack(message, heads_of(x, u), grid_.mine(), grid_.mine());
   }
 
  private:
+  template <class U>
+  TensorView<U, 4> heads_of(const TensorView<U, 4>& x, Index rank) const {
+    return x.slice(1, rank * heads_, (rank + 1) * heads_);
+  }
   void exchange(const Tensor<T, 1>& sent, const std::vector<Index>& sent_counts,
                 Tensor<T, 1>& received, const std::vector<Index>& received_counts) {
     messages_ = all_to_all(
@@ -74,7 +81,7 @@ class HeadExchange {
   const RankGrid& grid_;
   Index heads_ = 0;
   std::vector<Index> of_positions_, of_heads_;
-  Tensor<T, 1> rows_, heads_of_all_;
+  Tensor<T, 1> positions_message_, heads_message_;
   std::optional<Gathering<T>> messages_;
 };
 

@@ -60,12 +60,12 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     self.expect_length(tokens.shape()[1]);
     return logits(self, self.encoder(embed(self, tokens, {}), self.rule()));
   }
-  template <class Self, class Tokens>
-  static auto forward(Self& self, const Tokens& tokens, const Packed<>& texts) {
-    texts.check({tokens.shape()[0], 1, tokens.shape()[1], tokens.shape()[1]});
-    self.expect_length(texts.padded(1).keys);
-    const auto x = embed(self, tokens, texts.key_positions());
-    return logits(self, self.encoder(x, texts & self.rule()));
+  template <class Self, class Tokens, PlacesRows Rows>
+  static auto forward(Self& self, const Tokens& tokens, const Rows& rows) {
+    rows.check({tokens.shape()[0], 1, tokens.shape()[1], tokens.shape()[1]});
+    self.expect_length(rows.longest());
+    const auto x = embed(self, tokens, rows.key_positions());
+    return logits(self, self.encoder(x, rows & self.rule()));
   }
   /// `.output`, the logits, bitwise identical to the call above, and the `.weights` (B, H, L, L) of
   /// attention in each layer.

@@ -247,7 +247,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Positions positions(const Shape<4>& query, const Shape<4>& key,
                       [[maybe_unused]] const R& rule) const {
     const Align align = attention.options.align.value_or(Align::upper_left);
-    if constexpr (detail::is_packed<R>) {
+    if constexpr (PlacesRows<R>) {
       rule.check({query[1], options.H(), query[2], key[2]});
       if (rotary) return {rule.query_positions(align), rule.key_positions()};
     }

@@ -207,7 +207,7 @@ class Transformer : public Module<Transformer<T, Kernel>, T> {
 
   template <class Self, class Source, Rule R>
   static auto encode(Self& self, const Source& source, const R& source_rule) {
-    static_assert(!detail::is_packed<R>, "a Transformer takes padded batches: Padding{lengths}");
+    static_assert(!PlacesRows<R>, "a Transformer takes padded batches: Padding{lengths}");
     return self.encoder(embed_source(self, source), source_rule);
   }
   template <class Self, class Target, class Memory, Rule R>

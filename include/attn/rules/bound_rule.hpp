@@ -11,6 +11,8 @@ inline namespace ATTN_ABI {
 /// this, not the rule. It refers to the rule.
 template <Rule R>
 class BoundRule {
+  static_assert(!PlacesRows<R>, "this call is not made for rows that are placed by a rule");
+
  public:
   /// `call` are the extents of the scores that are computed; `align` is what the call says
   /// (AttentionOptions::align), and a rule's own alignment precedes it; `offsets` say where the

@@ -25,7 +25,7 @@ inline double log_add_exp(double a, double b) {
 /// probability to a masked key.
 template <Rule... R>
 struct Combined {
-  static_assert(!(detail::is_packed<R> || ...), "Packed is the outer rule: Packed{offsets, a & b}");
+  static_assert(!(PlacesRows<R> || ...), "Packed is the outer rule: Packed{offsets, a & b}");
   static constexpr bool same_for_heads = (SameForHeads<R> && ...);
   std::tuple<R...> rules;
 

@@ -30,7 +30,7 @@ inline namespace ATTN_ABI {
 /// Cost: that of the sequences alone.
 template <Rule R = NoMask>
 class Packed {
-  static_assert(!detail::is_packed<R>, "sequences are packed once");
+  static_assert(!PlacesRows<R>, "sequences are packed once");
 
  public:
   R rule;
@@ -51,6 +51,8 @@ class Packed {
   /// The rows of sequence n.
   Range queries(Index n) const { return range(*queries_, n); }
   Range keys(Index n) const { return range(*keys_, n); }
+  /// The keys of the longest sequence.
+  Index longest() const { return padded(1).keys; }
   /// The extents of the padded batch's scores.
   ScoreShape padded(Index heads) const {
     ScoreShape shape{count(), heads, 0, 0};
@@ -130,6 +132,8 @@ class Packed {
 };
 
 namespace detail {
+template <class R>
+inline constexpr bool is_packed = false;
 template <class R>
 inline constexpr bool is_packed<Packed<R>> = true;
 }  // namespace detail

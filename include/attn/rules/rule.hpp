@@ -5,17 +5,10 @@
 #include <attn/simd/exp.hpp>
 #include <attn/simd/standard_functions.hpp>
 #include <concepts>
+#include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
-
-namespace detail {
-
-/// Whether a rule is Packed.
-template <class R>
-inline constexpr bool is_packed = false;
-
-}  // namespace detail
 
 /// A rule says what a query may attend to and how scores are changed. It is any copyable struct
 /// with one or more of
@@ -80,9 +73,19 @@ concept HasParameters = requires(const R& rule, Position at) {
 /// Whether a rule says that it is the same for all heads.
 template <class R>
 concept SameForHeads = requires { requires R::same_for_heads; };
+/// A rule that also says where the rows of a batch stand, if not one after the other: sequences side
+/// by side (Packed), or some positions of a sequence (mpi::Divided). Layers take positions from it.
+/// It is the outer rule, and `rows & rule` is the same rows under a rule.
+template <class R>
+concept PlacesRows = requires(const R& rows, ScoreShape scores, Align align) {
+  rows.check(scores);
+  { rows.query_positions(align) } -> std::convertible_to<std::vector<Index>>;
+  { rows.key_positions() } -> std::convertible_to<std::vector<Index>>;
+  { rows.longest() } -> std::convertible_to<Index>;
+};
 template <class R>
 concept Rule = std::copy_constructible<R> &&
-               (Masks<R> || ChangesScores<R> || HasSink<R> || detail::is_packed<R>);
+               (Masks<R> || ChangesScores<R> || HasSink<R> || PlacesRows<R>);
 
 }  // namespace ATTN_ABI
 }  // namespace attn

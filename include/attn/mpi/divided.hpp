@@ -1,0 +1,79 @@
+#pragma once
+
+#include <attn/mpi/sequence_parallel.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace mpi {
+
+/// A rule for layers on a rank's positions of a sequence: attention is SequenceParallel, and
+/// positions are those of the whole sequence, for the rule, rotary and learned positions alike.
+///
+///   const attn::mpi::Sequence sequence(world, S);
+///   encoder(x, attn::mpi::Divided{sequence, attn::Causal{}})       x (B, n, D)
+///   model(tokens, attn::mpi::Divided{sequence})                    tokens (B, n), a LanguageModel
+///
+/// The result, without dropout of sublayers, is bitwise what one process gives for these positions,
+/// and so are the gradients of x. The gradients of weights are sums over the positions that are
+/// here: their sum over all ranks is that of one process up to rounding. `Divided{sequence} & rule`
+/// is `Divided{sequence, rule}`. It refers to the sequence.
+/// Errors: those of SequenceParallel.
+template <Rule R = NoMask>
+class Divided {
+  static_assert(!PlacesRows<R>, "rows are placed once");
+
+ public:
+  R rule;
+
+  explicit Divided(const Sequence& sequence, R the_rule = {},
+                   std::optional<Index> ranks_of_heads = std::nullopt)
+      : rule(std::move(the_rule)), sequence_(&sequence), ranks_of_heads_(ranks_of_heads) {}
+
+  /// Attention of a functor under this rule.
+  template <class Functor, class Heads, class Q, class K, class V>
+  auto attend(const Functor& functor, const Heads& heads, const Q& query, const K& key,
+              const V& value) const {
+    const SequenceParallelOptions options{functor.options, ranks_of_heads_};
+    return SequenceParallel(*sequence_, options, functor.kernel)
+        .attend(query, key, value, rule, heads);
+  }
+
+  /// `call` are the extents of the scores of the positions that are here.
+  void check(const ScoreShape& call) const {
+    const Index n = sequence_->size();
+    if (call.queries == n && call.keys == n) return;
+    throw ShapeError("Divided: " + std::to_string(call.queries) + " queries and " +
+                     std::to_string(call.keys) + " keys must be the " + std::to_string(n) +
+                     " positions that are here");
+  }
+  std::vector<Index> key_positions() const {
+    std::vector<Index> positions;
+    sequence_->blocks_of(sequence_->world().rank()).for_each([&](Index, Range range) {
+      for (Index i = range.begin; i < range.end; ++i) positions.push_back(i);
+    });
+    return positions;
+  }
+  std::vector<Index> query_positions(Align) const { return key_positions(); }
+  Index longest() const { return sequence_->length(); }
+
+  /// The same positions under another rule.
+  template <Rule Other>
+  Divided<Other> with(const Other& other) const {
+    return Divided<Other>(*sequence_, other, ranks_of_heads_);
+  }
+
+ private:
+  const Sequence* sequence_;
+  std::optional<Index> ranks_of_heads_;
+};
+
+/// `Divided{sequence, a} & b` is `Divided{sequence, a & b}`.
+template <Rule A, Rule B>
+auto operator&(const Divided<A>& a, const B& b) {
+  if constexpr (std::is_same_v<A, NoMask>) return a.with(b);
+  else return a.with(combine(a.rule, b));
+}
+
+}  // namespace mpi
+}  // namespace ATTN_ABI
+}  // namespace attn
