@@ -28,8 +28,10 @@ Tensor<T, 1> sum_over_ranks(const Tensor<T, 1>& mine) {
 template <class Model>
 Tensor<double, 1> gradients(Model& model) {
   std::vector<double> all;
-  for (const auto& p : model.parameters())
-    all.insert(all.end(), p.gradient.begin(), p.gradient.end());
+  for (const auto& p : model.parameters()) {
+    const std::span<const double> gradient = p.grad;
+    all.insert(all.end(), gradient.begin(), gradient.end());
+  }
   Tensor<double, 1> result({std::ssize(all)});
   std::copy(all.begin(), all.end(), result.data());
   return result;
@@ -37,10 +39,13 @@ Tensor<double, 1> gradients(Model& model) {
 
 attn::TransformerEncoder<double> encoder() {
   attn::Random random{1};
-  attn::TransformerLayerOptions layer{.d_model = 24, .nhead = 4, .dim_feedforward = 32};
-  layer.num_key_value_heads = 2;
-  layer.norm_first = true;
-  layer.rotary.emplace();
+  const attn::TransformerLayerOptions layer{.d_model = 24,
+                                            .nhead = 4,
+                                            .dim_feedforward = 32,
+                                            .dropout = 0,
+                                            .norm_first = true,
+                                            .num_kv_heads = 2,
+                                            .rotary = attn::RotaryOptions{}};
   return {{.layer = layer, .num_layers = 2}, random};
 }
 
@@ -80,9 +85,15 @@ TEST(Divided, LanguageModelsHaveTheBitsOfOneProcessForTheirTokens) {
     for (Index i = 0; i < sequence.size(); ++i) here(0, i) = tokens(0, sequence.position(i));
     EXPECT_TRUE(same_bits(model(here, Divided{sequence}), sequence.local(model(tokens))));
   };
-  attn::LanguageModelOptions options =
-      attn::LanguageModelOptions::llama({.vocabulary = vocabulary, .d_model = 32});
-  compare(options);
+  const attn::LanguageModelSizes sizes{.vocabulary = vocabulary,
+                                       .d_model = 32,
+                                       .nhead = 4,
+                                       .num_kv_heads = 2,
+                                       .dim_feedforward = 48,
+                                       .num_layers = 2,
+                                       .max_length = 400};
+  compare(attn::llama(sizes));
+  compare(attn::gpt2(sizes));
 }
 
 TEST(Divided, SaysWhatDoesNotFit) {
