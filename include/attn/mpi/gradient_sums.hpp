@@ -37,6 +37,8 @@ class GradientSums {
   /// Takes the gradients of the next part, which the parameters have. One that is empty counts as
   /// zeros.
   void add(Index part) {
+    for (std::size_t k = 0; k < seen_.size(); ++k)
+      if (!parameters_[k].grad.empty()) seen_[k] = 1;
     const PartNode node{part, 1};
     if (!sums_.empty() && sums_.back().node.is_sibling_of(node)) {
       add_to(sums_.back());
@@ -47,8 +49,6 @@ class GradientSums {
     }
     merge_siblings(sums_,
                    [](Sum& left, Sum& right) { add_elements<T>(left.span(), right.span()); });
-    for (std::size_t k = 0; k < seen_.size(); ++k)
-      if (!parameters_[k].grad.empty()) seen_[k] = 1;
   }
 
   std::vector<Sum>& sums() { return sums_; }
@@ -68,9 +68,14 @@ class GradientSums {
       std::copy(gradient.begin(), gradient.end(), place(sum, k).begin());
     }
   }
+  /// Numerics: zeros are added where a gradient is empty, because −0 + 0 is 0.
   void add_to(Sum& sum) const {
-    for (std::size_t k = 0; k < parameters_.size(); ++k)
-      add_elements<T>(place(sum, k), parameters_[k].grad.values());
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+      const std::span<T> to = place(sum, k);
+      if (!parameters_[k].grad.empty()) add_elements<T>(to, parameters_[k].grad.values());
+      else
+        for (T& x : to) x += T(0);
+    }
   }
 
   const std::vector<NamedParameter<T>>& parameters_;
