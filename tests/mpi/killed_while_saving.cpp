@@ -1,5 +1,6 @@
 // Saves checkpoints until one rank is killed; then the file must be whole.
-// usage: killed_while_saving FILE MILLISECONDS: a rank is killed after that time; 0: checks the file.
+// usage: killed_while_saving FILE MILLISECONDS
+// A rank is killed after that time. With 0 the file is checked.
 #include <attn/mpi/checkpoint.hpp>
 #include <attn/mpi/run.hpp>
 #include <attn/train/adam.hpp>
@@ -46,7 +47,6 @@ void save_or_check(const World& world, const std::string& file, Index millisecon
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  return attn::mpi::run(argc, argv, [&](World& world) {
-    save_or_check(world, argv[1], std::stol(argv[2]));
-  });
+  return attn::mpi::run(argc, argv,
+                        [&](World& world) { save_or_check(world, argv[1], std::stol(argv[2])); });
 }

@@ -1,5 +1,6 @@
-// The main function of test programs that run on several ranks. Rank 0 prints what GoogleTest prints, the others only what
-// fails. An exception that escapes from a test ends the run, because other ranks may be waiting.
+// The main function of test programs that run on several ranks. Rank 0 prints what GoogleTest
+// prints, the others only what fails. An exception that escapes from a test ends the run, because
+// other ranks may be waiting.
 #include <attn/mpi/run.hpp>
 #include <memory>
 

@@ -26,9 +26,9 @@ namespace mpi {
 ///     if (step % 100 == 0) attn::mpi::save_checkpoint("run.safetensors", run);
 ///   }
 ///
-/// The optimizer is a Sharded one, of the model's parameters. The file is byte for byte the one that
-/// attn::save_checkpoint writes in a single process, so that a run continues on any number of ranks
-/// that divides the number of parts, with or without MPI.
+/// The optimizer is a Sharded one, of the model's parameters. The file is byte for byte the one
+/// that attn::save_checkpoint writes in a single process, so that a run continues on any number of
+/// ranks that divides the number of parts, with or without MPI.
 template <class Model, class... Parts>
 class Checkpoint {
  public:
