@@ -62,10 +62,10 @@ TEST(World, MovesItsCommunicator) {
 }
 
 TEST(World, GivesEachRankAShareOfTheCores) {
-  EXPECT_GE(attn::mpi::detail::cores_of_rank(ranks()), 1);
-  EXPECT_LE(attn::mpi::detail::cores_of_rank(ranks()) * ranks().size(),
+  EXPECT_GE(attn::mpi::detail::cores_of_rank(ranks().comm()), 1);
+  EXPECT_LE(attn::mpi::detail::cores_of_rank(ranks().comm()) * ranks().size(),
             std::max(ranks().size(), attn::detail::available_cores()));
-  EXPECT_LE(attn::num_threads(), attn::mpi::detail::cores_of_rank(ranks()));
+  EXPECT_LE(attn::num_threads(), attn::mpi::detail::cores_of_rank(ranks().comm()));
 }
 
 TEST(Messages, SayWhatMpiSays) {

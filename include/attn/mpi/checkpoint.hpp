@@ -182,7 +182,7 @@ void load_checkpoint(const std::filesystem::path& path, const Checkpoint<Model, 
   });
   try {
     together.finish();
-  } catch (const Error&) {
+  } catch (...) {
     run.model.load_state_dict(*before);
     throw;
   }

@@ -196,7 +196,11 @@ class Replicas {
 
   void take_mean(std::span<const T> sum) {
     const T factor = static_cast<T>(1 / static_cast<double>(parts_));
-    for (std::size_t i = 0; i < sum.size(); ++i) gradient_.data()[i] = sum[i] * factor;
+    attn::detail::parallel_chunks(std::ssize(sum), [&](Index begin, Index count) {
+      const T* const x = sum.data() + begin;
+      T* const mean = gradient_.data() + begin;
+      for (Index i = 0; i < count; ++i) mean[i] = x[i] * factor;
+    });
   }
   /// The gradient of a parameter is empty if no part on any rank has computed one.
   void mark_gradients(std::vector<unsigned char>& seen) {
