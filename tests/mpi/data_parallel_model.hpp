@@ -5,8 +5,8 @@
 
 #include "support/small_model.hpp"
 
-/// Layers whose parameters are larger than a chunk, one that only part 5 uses, and one that no part
-/// uses.
+/// Layers whose parameters have several chunks, so that three and more ranks share one, a layer that
+/// only part 5 uses, and one that no part uses.
 template <class T>
 struct PartlyUsedModel : attn::Module<PartlyUsedModel<T>, T> {
   static constexpr const char* kind = "PartlyUsedModel";
@@ -14,9 +14,9 @@ struct PartlyUsedModel : attn::Module<PartlyUsedModel<T>, T> {
   attn::Dropout dropout{0.2};
 
   explicit PartlyUsedModel(attn::Random& random)
-      : wide({.in_features = 90, .out_features = 200}, random),
-        narrow({.in_features = 200, .out_features = 90}, random),
-        of_part_5({.in_features = 90, .out_features = 90}, random),
+      : wide({.in_features = 90, .out_features = 600}, random),
+        narrow({.in_features = 600, .out_features = 240}, random),
+        of_part_5({.in_features = 240, .out_features = 90}, random),
         unused({.in_features = 3, .out_features = 3}, random) {}
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& visitor) {
@@ -32,7 +32,7 @@ struct PartlyUsedModel : attn::Module<PartlyUsedModel<T>, T> {
     attn::Tensor<T, 2> x({3, 90});
     data.normal(x);
     auto y = narrow(dropout(attn::tanh(wide(tape.constant(x)))));
-    if (part == 5) y = of_part_5(y);
+    if (part == 5) y = dropout(of_part_5(y));  // and draws more than other parts
     return attn::mean(y * y);
   }
 };

@@ -65,7 +65,7 @@ class TensorGathering {
     } else {
       messages.send(mine.data(), std::ssize(mine) * element, 0);
     }
-    Gathering<T>({}, std::move(messages).requests()).wait();
+    Gathering<T>({}, std::move(messages).messages()).wait();
     if (world_.rank() != 0) return {};
     return {whole_.data(), static_cast<std::size_t>(sum_of(counts))};
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <attn/autograd/tape.hpp>
-#include <attn/mpi/gradient_sums.hpp>
+#include <attn/mpi/shard_sum.hpp>
 #include <attn/mpi/together.hpp>
 #include <set>
 
