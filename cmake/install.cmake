@@ -8,7 +8,8 @@ install(TARGETS attn EXPORT attn-attn-targets INCLUDES DESTINATION ${CMAKE_INSTA
 install(TARGETS attn_io EXPORT attn-io-targets)
 install(TARGETS attn_plot EXPORT attn-plot-targets)
 install(TARGETS attn_text EXPORT attn-text-targets)
-foreach(component IN ITEMS attn io plot text)
+install(TARGETS attn_mpi EXPORT attn-mpi-targets)
+foreach(component IN ITEMS attn io plot text mpi)
   install(EXPORT attn-${component}-targets NAMESPACE attn:: DESTINATION ${package_dir})
 endforeach()
 

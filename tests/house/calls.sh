@@ -4,7 +4,7 @@
 # Functions are found at namespace scope, where clang-format puts them in column 0, and calls by `name(`.
 set -eu
 cd "$1/attn"
-order="core parallel=simd=files gemm autograd math rules position attention nn train io=plot text"
+order="core parallel=simd=files gemm autograd math rules position attention nn train io=plot text=mpi"
 
 # shellcheck disable=SC2046 # no file name has a space
 set -- $(find . -mindepth 2 -name '*.hpp' | sed 's,^\./,,' | LC_ALL=C sort)
@@ -38,6 +38,7 @@ pass == 1 {
   }
   sub(/^  friend /, "", line)
   sub(/^template <[^()]*> /, "", line)
+  if (FILENAME ~ /^mpi\//) next  # its functions are only found as mpi::name
   if (line !~ /^[A-Za-z]/ || line ~ /^(namespace|template|using|static_assert|requires|extern|struct|class|enum|concept)/) next
   if (!match(line, /[ *&]?[a-z][a-z0-9_]*\(/)) next
   name = substr(line, RSTART, RLENGTH - 1)

@@ -109,5 +109,3 @@ TEST(Divided, SaysWhatDoesNotFit) {
 }
 
 }  // namespace
-
-int main(int argc, char** argv) { return run_tests_on_all_ranks(argc, argv); }

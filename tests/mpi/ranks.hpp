@@ -2,25 +2,21 @@
 
 #include <gtest/gtest.h>
 
-#include <attn/mpi/run.hpp>
-#include <optional>
+#include <attn/mpi/world.hpp>
 
-/// All ranks of a test program: each of them runs all tests.
-inline const attn::mpi::World*& all_ranks() {
-  static const attn::mpi::World* world = nullptr;
-  return world;
+/// The ranks that this test program runs on.
+const attn::mpi::World& ranks();
+
+/// The first `size` ranks as a world of their own; on the other ranks a world that is not for use.
+inline attn::mpi::World first_ranks(attn::Index size) {
+  return ranks().split(ranks().rank() < size ? 0 : 1);
 }
-inline const attn::mpi::World& ranks() { return *all_ranks(); }
 
-/// The main function: the tests fail if they fail on any rank; rank 0 alone tells of those that
-/// pass.
-inline int run_tests_on_all_ranks(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return attn::mpi::run(argc, argv, [](attn::mpi::World& world) {
-    all_ranks() = &world;
-    auto& listeners = testing::UnitTest::GetInstance()->listeners();
-    if (world.rank() > 0) delete listeners.Release(listeners.default_result_printer());
-    const bool failed = RUN_ALL_TESTS() != 0;
-    if (world.any(failed)) throw attn::Error("a test has failed");
-  });
+/// f(world) on the first n ranks, for every n for which there are ranks.
+template <class F>
+void for_each_number_of_ranks(const F& f) {
+  for (attn::Index size = 1; size <= ranks().size(); ++size) {
+    const attn::mpi::World world = first_ranks(size);
+    if (ranks().rank() < size) f(world);
+  }
 }

@@ -124,5 +124,3 @@ TEST(SequenceParallel, HasTheBitsOfOneProcess) {
 }
 
 }  // namespace
-
-int main(int argc, char** argv) { return run_tests_on_all_ranks(argc, argv); }

@@ -59,5 +59,3 @@ TEST(Traffic, IsWhatRanksReceive) {
 }
 
 }  // namespace
-
-int main(int argc, char** argv) { return run_tests_on_all_ranks(argc, argv); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/autograd/parameter.hpp>
+#include <attn/core/range.hpp>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,19 @@ class NamedParameter {
   {
     version_->renew();
     return {data_, value.size()};
+  }
+
+  /// Some of the elements in row-major order, under the name and with the shape of the whole, and
+  /// with a gradient of their own.
+  NamedParameter part(Range elements, AnyGradient<T>& gradient) const
+    requires changeable
+  {
+    NamedParameter result = *this;
+    result.value = value.subspan(static_cast<std::size_t>(elements.begin),
+                                 static_cast<std::size_t>(elements.size()));
+    result.grad = NamedGradient<T>(gradient);
+    result.data_ = data_ + elements.begin;
+    return result;
   }
 
  private:

@@ -38,9 +38,10 @@ inline std::array<std::byte, 8> to_little_endian(std::uint64_t value) {
 }
 
 /// Writes elements of `size` bytes, which lie in memory in the machine's order of bytes, as files
-/// hold them: the least significant byte first.
-inline void write_little_endian(AtomicFile& file, std::span<const std::byte> elements,
-                                std::size_t size) {
+/// hold them: the least significant byte first. A file is an AtomicFile, or anything that has its
+/// `write`.
+template <class File>
+void write_little_endian(File& file, std::span<const std::byte> elements, std::size_t size) {
   if (std::endian::native == std::endian::little || size == 1) return file.write(elements);
   constexpr std::size_t block = 1 << 16;  // a multiple of every size
   std::vector<std::byte> swapped;

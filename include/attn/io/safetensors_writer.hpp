@@ -4,6 +4,7 @@
 #include <attn/files/atomic_file.hpp>
 #include <attn/io/byte_order.hpp>
 #include <attn/io/safetensors_header_text.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -51,7 +52,16 @@ class SafeTensorsWriter {
       throw FileError(
           "SafeTensorsWriter: the name \"__metadata__\" must not be a tensor's, the format keeps "
           "it for the metadata");
-    Item item{dtype_of<T>, std::move(shape), std::as_bytes(values), nullptr};
+    return add_from<T>(name, std::move(shape), [values] { return values; });
+  }
+  /// Adds values that are asked for when they are written: `values()` gives a span of them, once
+  /// for every tensor in the order of the file.
+  template <Storable T>
+  SafeTensorsWriter& add_from(const std::string& name, std::vector<Index> shape,
+                              std::function<std::span<const T>()> values) {
+    const Index bytes = checked_size(shape, sizeof(T)) * static_cast<Index>(sizeof(T));
+    Item item{dtype_of<T>, std::move(shape), bytes,
+              [ask = std::move(values)] { return std::as_bytes(ask()); }, nullptr};
     if (!tensors_.try_emplace(name, std::move(item)).second)
       throw FileError("SafeTensorsWriter: the name " + in_quotes(name) +
                       " must be of one tensor, but it is added twice");
@@ -63,6 +73,14 @@ class SafeTensorsWriter {
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& metadata = {},
             const std::string& function = "SafeTensorsWriter") const {
+    AtomicFile file(path, function);
+    write(file, metadata, function);
+    file.commit();
+  }
+  /// Writes the bytes of the file by calls of file.write.
+  template <class File>
+  void write(File& file, const std::map<std::string, std::string>& metadata,
+             const std::string& function) const {
     std::vector<const std::pair<const std::string, Item>*> order;
     for (const auto& named : tensors_) order.push_back(&named);
     std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
@@ -72,25 +90,24 @@ class SafeTensorsWriter {
     Index end = 0;
     for (const auto* named : order) {
       const Item& item = named->second;
-      const Index begin = std::exchange(end, end + static_cast<Index>(item.bytes.size()));
+      const Index begin = std::exchange(end, end + item.size);
       entries.push_back({named->first, {to_string(item.dtype), item.shape, begin, end}});
     }
     const std::string header = detail::safetensors_header_text(metadata, entries, function);
-    AtomicFile file(path, function);
     file.write(detail::to_little_endian(header.size()));
     file.write(std::as_bytes(std::span(header)));
     for (const auto* named : order) {
       const auto size = static_cast<std::size_t>(detail::size_of(named->second.dtype));
-      detail::write_little_endian(file, named->second.bytes, size);
+      detail::write_little_endian(file, named->second.bytes(), size);
     }
-    file.commit();
   }
 
  private:
   struct Item {
     Dtype dtype;
     std::vector<Index> shape;
-    std::span<const std::byte> bytes;
+    Index size;  // in bytes
+    std::function<std::span<const std::byte>()> bytes;
     std::shared_ptr<const void> keeper;  // owns the bytes, where the writer does
   };
   std::map<std::string, Item> tensors_;

@@ -4,9 +4,12 @@
 #include <attn/core/error.hpp>
 #include <string>
 
-// Open MPI's C++ bindings, which the standard has removed, are left out.
+// The C++ bindings of Open MPI and MPICH, which the standard has removed, are left out.
 #ifndef OMPI_SKIP_MPICXX
 #define OMPI_SKIP_MPICXX 1
+#endif
+#ifndef MPICH_SKIP_MPICXX
+#define MPICH_SKIP_MPICXX 1
 #endif
 #include <mpi.h>
 

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <algorithm>
-#include <attn/mpi/world.hpp>
+#include <attn/mpi/point_to_point.hpp>
 #include <numeric>
 #include <span>
 #include <type_traits>
@@ -10,53 +9,6 @@
 namespace attn {
 inline namespace ATTN_ABI {
 namespace mpi {
-
-/// The most bytes of one message; more are sent as several, because MPI counts with int.
-inline constexpr Index largest_message = Index{1} << 30;
-
-/// Values that are on their way. The memory that they come from and go to must stay as it is until
-/// `wait` has returned: wait before an exception can leave the scope of that memory, as Together
-/// makes sure of.
-template <class T>
-class [[nodiscard]] Gathering {
- public:
-  Gathering(std::span<T> received, std::vector<MPI_Request> requests)
-      : received_(received), requests_(std::move(requests)) {}
-  Gathering(Gathering&& other) noexcept
-      : received_(other.received_), requests_(std::exchange(other.requests_, {})) {}
-  Gathering& operator=(Gathering&& other) noexcept {
-    std::swap(received_, other.received_);
-    std::swap(requests_, other.requests_);
-    return *this;
-  }
-  /// Waits, but not while an exception unwinds the stack.
-  ~Gathering() {
-    if (!requests_.empty() && std::uncaught_exceptions() == 0)
-      MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
-  }
-
-  /// Lets MPI progress, without waiting. True if all values are here.
-  bool is_complete() {
-    int complete = 1;
-    detail::expect_success(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(),
-                                       &complete, MPI_STATUSES_IGNORE),
-                           "MPI_Testall");
-    if (complete) requests_.clear();
-    return complete != 0;
-  }
-  /// Waits, and returns the values that were received.
-  std::span<T> wait() {
-    std::vector<MPI_Request> requests = std::exchange(requests_, {});
-    detail::expect_success(
-        MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
-        "MPI_Waitall");
-    return received_;
-  }
-
- private:
-  std::span<T> received_;
-  std::vector<MPI_Request> requests_;
-};
 
 namespace detail {
 
@@ -75,42 +27,6 @@ inline void expect_counts(const World& world, const char* what, std::span<const 
                    std::to_string(sum_of(counts)));
 }
 
-/// Calls f(begin, size) for the messages of at most `largest` bytes that `bytes` are sent in.
-template <class F>
-void for_each_message(Index bytes, Index largest, F&& f) {
-  for (Index begin = 0; begin < bytes; begin += largest)
-    f(begin, static_cast<int>(std::min(largest, bytes - begin)));
-}
-
-/// Messages to and from single ranks that are under way at the same time.
-class PointToPoint {
- public:
-  PointToPoint(const World& world, Index largest) : world_(world), largest_(largest) {}
-
-  void send(const void* from, Index bytes, Index rank) {
-    const char* const data = static_cast<const char*>(from);
-    for_each_message(bytes, largest_, [&](Index begin, int size) {
-      expect_success(MPI_Isend(data + begin, size, MPI_BYTE, static_cast<int>(rank), 0,
-                               world_.comm(), &requests_.emplace_back()),
-                     "MPI_Isend");
-    });
-  }
-  void receive(void* to, Index bytes, Index rank) {
-    char* const data = static_cast<char*>(to);
-    for_each_message(bytes, largest_, [&](Index begin, int size) {
-      expect_success(MPI_Irecv(data + begin, size, MPI_BYTE, static_cast<int>(rank), 0,
-                               world_.comm(), &requests_.emplace_back()),
-                     "MPI_Irecv");
-    });
-  }
-  std::vector<MPI_Request> requests() && { return std::move(requests_); }
-
- private:
-  const World& world_;
-  Index largest_;
-  std::vector<MPI_Request> requests_;
-};
-
 /// A gathering of bytes: what each rank has, and where they are received.
 struct BytesToGather {
   const void* mine;  // null if they lie in their place within `all`
@@ -119,25 +35,25 @@ struct BytesToGather {
 };
 
 /// As a single collective call, whose counts fit an int.
-inline MPI_Request gather_at_once(const World& world, const BytesToGather& bytes) {
-  std::vector<int> sizes, begins;
-  Index end = 0;
-  for (const Index size : bytes.sizes) {
-    sizes.push_back(static_cast<int>(size));
-    begins.push_back(static_cast<int>(end));
-    end += size;
+inline Messages gather_at_once(const World& world, const BytesToGather& bytes) {
+  Messages messages{{MPI_REQUEST_NULL}};
+  std::vector<int>& counts = messages.counts;  // of bytes, and then where each rank's begin
+  for (const Index size : bytes.sizes) counts.push_back(static_cast<int>(size));
+  int begin = 0;
+  for (std::size_t rank = 0; rank < bytes.sizes.size(); ++rank) {
+    counts.push_back(begin);
+    begin += counts[rank];
   }
-  MPI_Request request = MPI_REQUEST_NULL;
   expect_success(MPI_Iallgatherv(bytes.mine ? bytes.mine : MPI_IN_PLACE,
-                                 sizes[static_cast<std::size_t>(world.rank())], MPI_BYTE, bytes.all,
-                                 sizes.data(), begins.data(), MPI_BYTE, world.comm(), &request),
+                                 counts[static_cast<std::size_t>(world.rank())], MPI_BYTE,
+                                 bytes.all, counts.data(), counts.data() + bytes.sizes.size(),
+                                 MPI_BYTE, world.comm(), messages.requests.data()),
                  "MPI_Iallgatherv");
-  return request;
+  return messages;
 }
 
 /// As messages between every two ranks, each of at most `largest` bytes.
-inline std::vector<MPI_Request> gather_in_messages(const World& world, const BytesToGather& bytes,
-                                                   Index largest) {
+inline Messages gather_in_messages(const World& world, const BytesToGather& bytes, Index largest) {
   PointToPoint messages(world, largest);
   const auto here = static_cast<std::size_t>(world.rank());
   const Index mine_begin = sum_of(std::span(bytes.sizes).first(here));
@@ -151,7 +67,7 @@ inline std::vector<MPI_Request> gather_in_messages(const World& world, const Byt
     }
     begin += bytes.sizes[rank];
   }
-  return std::move(messages).requests();
+  return std::move(messages).messages();
 }
 
 /// Checks the arguments of a gathering, and begins it.
@@ -164,7 +80,7 @@ Gathering<T> begin_to_gather(const World& world, const void* mine, std::span<T> 
   for (const Index count : counts) bytes.sizes.push_back(count * static_cast<Index>(sizeof(T)));
   if (std::ssize(std::as_bytes(all)) > largest)
     return {all, gather_in_messages(world, bytes, largest)};
-  return {all, {gather_at_once(world, bytes)}};
+  return {all, gather_at_once(world, bytes)};
 }
 
 }  // namespace detail
@@ -221,7 +137,7 @@ Gathering<T> all_to_all(const World& world, std::type_identity_t<std::span<const
     from += send_counts[rank];
     to += receive_counts[rank];
   }
-  return {receive, std::move(messages).requests()};
+  return {receive, std::move(messages).messages()};
 }
 
 /// Copies the values of rank `root` to all ranks, which have as many.

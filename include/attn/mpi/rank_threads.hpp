@@ -1,9 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/mpi/world.hpp>
+#include <attn/mpi/environment.hpp>
+#include <attn/parallel/executor.hpp>
 #include <attn/parallel/machine.hpp>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -12,11 +15,10 @@ namespace detail {
 
 /// This rank's share of the cores of its node, at least 1: the cores that it may use, divided by
 /// the ranks of the node that may use the same ones.
-inline Index cores_of_rank(const World& world) {
+inline Index cores_of_rank(MPI_Comm comm) {
   MPI_Comm of_node = MPI_COMM_NULL;
-  expect_success(
-      MPI_Comm_split_type(world.comm(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &of_node),
-      "MPI_Comm_split_type");
+  expect_success(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &of_node),
+                 "MPI_Comm_split_type");
   const Communicator node(of_node);
   const std::uint64_t mine = attn::detail::core_set_hash();
   std::vector<std::uint64_t> sets(static_cast<std::size_t>(node.size()));
@@ -30,8 +32,8 @@ inline Index cores_of_rank(const World& world) {
 /// Otherwise the ranks of a node would all use all cores, and wait for one another.
 class RankThreads {
  public:
-  explicit RankThreads(const World& world) {
-    const Index cores = cores_of_rank(world);
+  explicit RankThreads(MPI_Comm comm) {
+    const Index cores = cores_of_rank(comm);
     if (num_threads() <= cores) return;
     before_ = attn::detail::current_executor();
     set_num_threads(cores);

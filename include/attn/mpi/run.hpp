@@ -24,8 +24,8 @@ int run(int argc, char** argv, F&& f) {
     const auto environment = std::make_shared<const detail::Environment>(&argc, &argv);
     detail::RunEnd end(MPI_COMM_WORLD);
     try {
+      const detail::RankThreads threads(MPI_COMM_WORLD);
       World world;
-      const detail::RankThreads threads(world);
       std::forward<F>(f)(world);
       return 0;
     } catch (const std::exception& error) {

@@ -41,10 +41,10 @@ inline std::string difference_of(const std::vector<std::string>& texts) {
 /// throw, so that none is left waiting for a message:
 ///
 ///   Together together(world, "SequenceParallel: query (1, 8, 96, 64); key (1, 8, 96, 64)");
-///   together.compute([&] { … });      // may throw, sends nothing
-///   all_gather(…).wait();             // a message, which every rank sends, whether it failed or not
-///   together.compute([&] { … });      // is skipped where this rank has failed
-///   together.finish();                // throws on all ranks if one of them has failed
+///   together.compute([&] { … });  // may throw, sends nothing
+///   all_gather(…).wait();         // a message, which every rank sends, whether it failed or not
+///   together.compute([&] { … });  // is skipped where this rank has failed
+///   together.finish();            // throws on all ranks if one of them has failed
 ///
 /// The text names the operation before ": ", and then what must be the same on all ranks: shapes
 /// and options, in items between "; ". If ranks say different things, the constructor throws a

@@ -46,6 +46,21 @@ double sum_of_squares(std::span<const T> g) {
   return sum;
 }
 
+/// Σ g² of every chunk of the gradients, in their order.
+template <class T>
+std::vector<double> squares_of_chunks(const std::vector<NamedParameter<T>>& parameters) {
+  const auto gradients = accumulated_gradients(parameters);
+  const std::vector<Part> parts = parts_of(sizes_of(gradients));
+  std::vector<double> squares(parts.size());
+  parallel_for(static_cast<Index>(parts.size()), [&](Index i) {
+    const Part& part = parts[static_cast<std::size_t>(i)];
+    const std::span<const T> gradient = gradients[static_cast<std::size_t>(part.range)];
+    squares[static_cast<std::size_t>(i)] = sum_of_squares(gradient.subspan(
+        static_cast<std::size_t>(part.begin), static_cast<std::size_t>(part.count)));
+  });
+  return squares;
+}
+
 }  // namespace detail
 
 /// dL/dθ ← factor · dL/dθ for every parameter. The factor 1/n makes the mean of gradients that were
@@ -64,17 +79,8 @@ void scale_gradients(const std::vector<NamedParameter<T>>& parameters, double fa
 /// threads; 0 if there are none.
 template <class T>
 double gradient_norm(const std::vector<NamedParameter<T>>& parameters) {
-  const auto gradients = detail::accumulated_gradients(parameters);
-  const std::vector<detail::Part> parts = detail::parts_of(detail::sizes_of(gradients));
-  std::vector<double> squares(parts.size());
-  parallel_for(static_cast<Index>(parts.size()), [&](Index i) {
-    const detail::Part& part = parts[static_cast<std::size_t>(i)];
-    const std::span<const T> gradient = gradients[static_cast<std::size_t>(part.range)];
-    squares[static_cast<std::size_t>(i)] = detail::sum_of_squares(gradient.subspan(
-        static_cast<std::size_t>(part.begin), static_cast<std::size_t>(part.count)));
-  });
   double sum = 0;
-  for (const double square : squares) sum += square;
+  for (const double square : detail::squares_of_chunks(parameters)) sum += square;
   return std::sqrt(sum);
 }
 

@@ -75,9 +75,7 @@ class Optimizer {
   /// negative or not finite.
   void step(double lr) {
     expect_option(lr >= 0 && std::isfinite(lr), kind, "lr", lr, "at least 0 and finite");
-    for (std::size_t i = 0; i < slots_.size(); ++i)
-      if (!slots_[i].parameter.grad.empty() && state_[i].step == 0)
-        state_[i].buffers = buffers_for(slots_[i]);
+    allocate_state();
     const std::vector<Update> updates = updates_at(lr);
     for (std::size_t i = 0; i < slots_.size(); ++i)
       state_[i].step += !slots_[i].parameter.grad.empty();
@@ -87,6 +85,14 @@ class Optimizer {
       const Update& update = updates[k];
       update.rule.update(update.value, update.grad, update.buffers, begin, count);
     });
+  }
+
+  /// Allocates what the next step needs for the gradients that there are now. `step` does so
+  /// itself; a call before it makes a lack of memory known before anything is changed.
+  void allocate_state() {
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      if (!slots_[i].parameter.grad.empty() && state_[i].step == 0)
+        state_[i].buffers = buffers_for(slots_[i]);
   }
 
   /// Clears the gradients, so that those of the next step are accumulated from zero: PyTorch's

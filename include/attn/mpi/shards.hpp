@@ -1,0 +1,87 @@
+#pragma once
+
+#include <algorithm>
+#include <attn/autograd/named_parameter.hpp>
+#include <attn/mpi/messages.hpp>
+#include <attn/train/parts.hpp>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace mpi {
+namespace detail {
+
+/// How the elements of all parameters, one after another, are divided among the ranks: each rank
+/// has a range of them, its shard, which consists of whole chunks of `chunk_size` elements, so that
+/// sums over chunks do not depend on the number of ranks.
+class ShardLayout {
+ public:
+  ShardLayout(const std::vector<Index>& sizes, Index ranks) : begins_{0} {
+    for (const Index size : sizes) begins_.push_back(begins_.back() + size);
+    const std::vector<attn::detail::Part> chunks = attn::detail::parts_of(sizes);
+    for (Index rank = 0; rank <= ranks; ++rank) {
+      const auto chunk = static_cast<std::size_t>(std::ssize(chunks) * rank / ranks);
+      ends_.push_back(chunk == chunks.size() ? begins_.back()
+                                             : begin_of(chunks[chunk].range) + chunks[chunk].begin);
+    }
+  }
+
+  /// The number of elements of all parameters.
+  Index size() const { return begins_.back(); }
+  /// Where parameter k begins.
+  Index begin_of(Index k) const { return begins_[static_cast<std::size_t>(k)]; }
+  Range shard(Index rank) const {
+    const auto r = static_cast<std::size_t>(rank);
+    return {ends_[r], ends_[r + 1]};
+  }
+  /// The elements of parameter k in a rank's shard, counted from the parameter's begin; from 0 to 0
+  /// if there are none.
+  Range elements(Index k, Index rank) const {
+    const Index begin = std::max(begin_of(k), shard(rank).begin);
+    const Index end = std::min(begin_of(k + 1), shard(rank).end);
+    if (begin >= end) return {};
+    return {begin - begin_of(k), end - begin_of(k)};
+  }
+  /// The sizes of all shards.
+  std::vector<Index> counts() const {
+    std::vector<Index> counts;
+    for (Index rank = 0; rank + 1 < std::ssize(ends_); ++rank) counts.push_back(shard(rank).size());
+    return counts;
+  }
+
+ private:
+  std::vector<Index> begins_;  // of every parameter, and the end of the last
+  std::vector<Index> ends_;    // of the shards before each rank, and of the last
+};
+
+/// The gradient of the elements of a parameter that are in this rank's shard.
+template <class T>
+class ShardGradient final : public AnyGradient<T> {
+ public:
+  explicit ShardGradient(std::span<T> values) : values_(values) {}
+
+  bool empty() const override { return empty_; }
+  void clear() override { empty_ = true; }
+  std::span<T> values() override {
+    if (empty_) std::fill(values_.begin(), values_.end(), T(0));
+    empty_ = false;
+    return values_;
+  }
+  /// The values have been written.
+  void fill() { empty_ = false; }
+
+ private:
+  std::span<T> values_;
+  bool empty_ = true;
+};
+
+/// Completes `values`, of which each rank has its shard.
+template <class T>
+void gather_shards(const World& world, const ShardLayout& layout, std::span<T> values) {
+  const std::vector<Index> counts = layout.counts();
+  all_gather(world, values, counts).wait();
+}
+
+}  // namespace detail
+}  // namespace mpi
+}  // namespace ATTN_ABI
+}  // namespace attn
