@@ -27,6 +27,28 @@ void operate(const World& world, const std::string& what, const Fails& fails) {
   together.finish();
 }
 
+/// A rule that throws on one rank, while tasks of several threads ask it.
+struct ThrowingRule {
+  bool throws;
+  bool allows(attn::Position at) const {
+    if (throws && at.query == at.key) throw attn::OptionError("in a rule");
+    return true;
+  }
+};
+
+/// Attention, forward and backward, by windows of keys.
+void attend(const World& world, const std::string& way, bool fails) {
+  const attn::mpi::Sequence sequence(world, 900);
+  const attn::mpi::SequenceParallel attention(sequence, {.ranks_of_heads = 1});
+  const Index heads = way == "attention-heads" && fails ? 4 : 2;
+  const Index rows = sequence.size() + (way == "attention-rows" && fails ? 1 : 0);
+  attn::Tape<float> tape;
+  const auto x = tape.variable(attn::Tensor<float, 4>({1, heads, rows, 8}));
+  ThrowingRule rule{way == "attention-rule" && fails};
+  const auto o = attention(x, x, x, rule);
+  tape.backward(o, o.value());
+}
+
 void fail(World& world, const std::string& way, Index rank) {
   const bool fails = world.rank() == rank;
   if (way == "before" && fails) throw attn::OptionError("before the operation");
@@ -56,6 +78,7 @@ void fail(World& world, const std::string& way, Index rank) {
       if (fails) throw attn::ShapeError("in a half");
     });
   }
+  if (way.starts_with("attention")) attend(world, way, fails);
   operate(world, "Operation: the last", [](const std::string&) {});
 }
 

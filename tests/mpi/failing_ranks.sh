@@ -26,10 +26,13 @@ for rank in 0 1 3; do
   expect 4 inside $rank "rank $rank of 4: inside"
   expect 4 memory $rank "rank $rank of 4: std::bad_alloc"
   expect 4 alone $rank "rank $rank of 4: alone"
+  expect 4 attention-rule $rank "rank $rank of 4: in a rule"
+  expect 4 attention-rows $rank "rank $rank of 4: SequenceParallel: query (1, 2, 226, 8) must have the 225 positions that are here, of 900"
   expect 4 kill $rank ""
 done
 for rank in 1 3; do
   expect 4 shape $rank "Operation: rank $rank of 4 says shape (1, 3), rank 0 says shape (1, 2)"
+  expect 4 attention-heads $rank "SequenceParallel: rank $rank of 4 says query (1, 4, 900, 8), rank 0 says query (1, 2, 900, 8)"
   expect 4 two-before $rank "rank 0 of 4: one of two"
   expect 4 two-inside $rank "rank 0 of 4: inside"
 done
