@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
     double seconds[2] = {MPI_Wtime() - start, MPI_Wtime() - start};
     MPI_Allreduce(MPI_IN_PLACE, &seconds[0], 1, MPI_DOUBLE, MPI_MAX, world.comm());
     MPI_Allreduce(MPI_IN_PLACE, &seconds[1], 1, MPI_DOUBLE, MPI_SUM, world.comm());
-    if (world.rank() == 0) std::printf("%.9g %.9g\n", seconds[0], seconds[1] / double(world.size()));
+    if (world.rank() == 0)
+      std::printf("%.9g %.9g\n", seconds[0], seconds[1] / double(world.size()));
   });
 }

@@ -17,8 +17,8 @@ namespace mpi {
 /// A sequence that is divided between ranks, and which of its positions are here.
 ///
 /// Blocks of positions, as equal as can be, are dealt to the ranks forwards, then backwards, and so
-/// on: under a causal rule, where later queries attend to more keys, each rank
-/// has as much to compute as any other. A rank may have no position at all. Row i of a rank's tensors (…, n, E) is
+/// on: under a causal rule, where later queries attend to more keys, each rank has as much to
+/// compute as any other. A rank may have no position at all. Row i of a rank's tensors (…, n, E) is
 /// position `position(i)`; these ascend.
 /// It refers to the World, which must outlive it. Making one is a collective operation.
 class Sequence {

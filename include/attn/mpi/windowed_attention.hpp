@@ -178,17 +178,20 @@ struct WindowedAttention {
           const Index tasks = batch() * heads * std::ssize(parts);
           parallel_for<T>(tasks, planned.backward_workspace_size, [&](Index n, T* workspace) {
             const Place at = place(n, heads, parts);
-            const Index h = first + at.h;
-            const Range rows = at.piece.rows;
-            const HeadResults<T> results{
-                head(given.output, at.b, h).slice(0, rows.begin, rows.end).matrix(),
-                head(given.d_output, at.b, h).slice(0, rows.begin, rows.end).matrix(),
-                given.log_sum_exp[at.b][h].slice(0, rows.begin, rows.end)};
-            const QueryGradient<T> sum{head(d_query, at.b, h).slice(0, rows.begin, rows.end)};
-            kernel.backward(query_task(at, h, &window, at.h / group()), rule, results, sum,
-                            workspace);
+            const Task task = query_task(at, first + at.h, &window, at.h / group());
+            add_to_queries(task, given, d_query, {at.b, first + at.h, at.piece}, workspace);
           });
         });
+  }
+  void add_to_queries(const Task& task, const BackwardInputs<T>& given, const Output& d_query,
+                      const Place& at, T* workspace) const {
+    const Range rows = at.piece.rows;
+    const HeadResults<T> results{
+        head(given.output, at.b, at.h).slice(0, rows.begin, rows.end).matrix(),
+        head(given.d_output, at.b, at.h).slice(0, rows.begin, rows.end).matrix(),
+        given.log_sum_exp[at.b][at.h].slice(0, rows.begin, rows.end)};
+    const QueryGradient<T> sum{head(d_query, at.b, at.h).slice(0, rows.begin, rows.end)};
+    kernel.backward(task, rule, results, sum, workspace);
   }
 
   void key_gradients(Together& together, const BackwardInputs<T>& given,

@@ -73,9 +73,9 @@ concept HasParameters = requires(const R& rule, Position at) {
 /// Whether a rule says that it is the same for all heads.
 template <class R>
 concept SameForHeads = requires { requires R::same_for_heads; };
-/// A rule that also says where the rows of a batch stand, if not one after the other: sequences side
-/// by side (Packed), or some positions of a sequence (mpi::Divided). Layers take positions from it.
-/// It is the outer rule, and `rows & rule` is the same rows under a rule.
+/// A rule that also says where the rows of a batch stand, if not one after the other: sequences
+/// side by side (Packed), or some positions of a sequence (mpi::Divided). Layers take positions
+/// from it. It is the outer rule, and `rows & rule` is the same rows under a rule.
 template <class R>
 concept PlacesRows = requires(const R& rows, ScoreShape scores, Align align) {
   rows.check(scores);
@@ -84,8 +84,8 @@ concept PlacesRows = requires(const R& rows, ScoreShape scores, Align align) {
   { rows.longest() } -> std::convertible_to<Index>;
 };
 template <class R>
-concept Rule = std::copy_constructible<R> &&
-               (Masks<R> || ChangesScores<R> || HasSink<R> || PlacesRows<R>);
+concept Rule =
+    std::copy_constructible<R> && (Masks<R> || ChangesScores<R> || HasSink<R> || PlacesRows<R>);
 
 }  // namespace ATTN_ABI
 }  // namespace attn
