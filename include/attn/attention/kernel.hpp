@@ -134,8 +134,8 @@ concept AddsSinks = requires { requires K::adds_sinks; };
 ///   void begin_state(task, state) const;
 ///       The state of no keys.
 ///   void forward_state(task, rule, state, workspace) const;
-///       Adds the task's keys, without a sink, to a state: a part of all that begins with a tile, of
-///       `plan.tile_keys` keys. Parts are added in the order of their keys.
+///       Adds the task's keys, without a sink, to a state: a part of all keys, which begins with a
+///       tile, of `plan.tile_keys` keys. Parts are added in the order of their keys.
 ///   void merge_states(task, states, outputs, workspace) const;
 ///       Writes what forward writes, except for the weights, from states that lie one after the
 ///       other, each of one tile, or from one state of all keys. The result is bitwise that of

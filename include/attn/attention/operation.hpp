@@ -167,12 +167,18 @@ auto variables_of(const Packed<R>& packed) {
   return variables_of(packed.rule);
 }
 
-/// Attention of tensors, or of variables, which record it. A rule may compute it itself.
+/// Whether a rule computes attention itself.
+template <class R, class Operation, class Q, class K, class V>
+concept Attends = requires(const R& rule, const Operation& of, const Q& q, const K& k, const V& v) {
+  rule.attend(of.attention, of.heads, q, k, v);
+};
+
+/// Attention of tensors, or of variables, which record it.
 template <class Operation, class Q, class K, class V>
 auto attend(const Operation& operation, const Q& query, const K& key, const V& value) {
-  const auto& [attention, rule, offsets, heads] = operation;
-  if constexpr (requires { rule.attend(attention, heads, query, key, value); })
-    return rule.attend(attention, heads, query, key, value);
+  using R = std::remove_cvref_t<decltype(operation.rule)>;
+  if constexpr (Attends<R, Operation, Q, K, V>)
+    return operation.rule.attend(operation.attention, operation.heads, query, key, value);
   else
     return std::apply(
         [&](const auto&... variables) { return apply(operation, query, key, value, variables...); },
