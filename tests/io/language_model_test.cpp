@@ -88,6 +88,23 @@ TEST(LoadLanguageModel, KeepsTheWeightsOfAGgufFile) {
             "changed or trained");
 }
 
+TEST(LoadLanguageModel, RoundsActivationsIfAsked) {
+  const attn::SafeTensors expected =
+      attn::load_safetensors(models / "expected" / "llama_q8_0.gguf.safetensors");
+  const auto tokens = expected.get<Index, 2>("tokens");
+  auto model = attn::load_language_model<float>(models / "llama_q8_0.gguf");
+  const auto rounded = attn::load_language_model<float>(models / "llama_q8_0.gguf",
+                                                        {.activations = attn::Storage::int8});
+  EXPECT_FALSE(same_bits(model(tokens), rounded(tokens)));
+  model.round_activations(attn::Storage::int8);
+  EXPECT_TRUE(same_bits(model(tokens), rounded(tokens)));
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] {
+              attn::load_language_model<float>(models / "llama_q8_0.gguf",
+                                               {.activations = attn::Storage::int4});
+            }),
+            "round_activations: storage = int4 must be int8");
+}
+
 TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
   for (const char* name : {"llama", "qwen2", "qwen3", "gpt2"}) {
     const auto folder = attn::load_language_model<double>(models / name);

@@ -17,6 +17,8 @@ struct WeightFormat {
   Index group = 32;  ///< 16 or 32
 
   bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
+  /// The integer that stands for 0, where there is no minimum.
+  int zero() const { return storage == Storage::int4 && !has_minimum ? 8 : 0; }
 };
 
 /// The integers of a group, its scale, and its minimum if there is one.

@@ -65,7 +65,7 @@ class StoredMatrix {
     if (format().storage == Storage::int8)
       return scale * static_cast<float>(std::to_integer<std::int8_t>(byte)) + minimum;
     const int q = std::to_integer<int>(Layout::is_upper(k) ? byte >> 4 : byte & std::byte{15});
-    return scale * static_cast<float>(format().has_minimum ? q : q - 8) + minimum;
+    return scale * static_cast<float>(q - format().zero()) + minimum;
   }
 
  private:

@@ -24,6 +24,14 @@ using Weights = simd::Register<float, simd::lanes<float> >;
 struct WeightScales {
   Weights scale[3], minimum[3];
 
+  /// Those of the rows from `first` on; minima of 0 where there are none.
+  EIGEN_ALWAYS_INLINE static WeightScales of(const WeightLayout& layout, const std::byte* group,
+                                             Index first) {
+    return layout.format.wide_scales ? load<float>(layout, group, first)
+                                     : load<float16>(layout, group, first);
+  }
+
+ private:
   template <class Scale>
   EIGEN_ALWAYS_INLINE static WeightScales load(const WeightLayout& layout, const std::byte* group,
                                                Index first) {
@@ -37,11 +45,19 @@ struct WeightScales {
       x.scale[w] = vector(group, w);
       x.minimum[w] = Weights{};
       if (layout.format.has_minimum) x.minimum[w] = vector(group + layout.scales_size(), w);
-      else if (layout.format.storage == Storage::int4) x.minimum[w] = -8.0F * x.scale[w];
     }
     return x;
   }
 };
+
+/// Asks the caches for the words of integers that are read some groups later. Integers are so few
+/// bytes that the processor's own prefetching, which does not cross pages, falls behind. (Without
+/// the attribute g++ 12 takes the function for one without effect.)
+EIGEN_ALWAYS_INLINE void prefetch_words(const std::byte* words) {
+#pragma GCC unroll 4
+  for (Index line = 0; line < 4 * WeightLayout::panel_rows; line += 64)
+    __builtin_prefetch(words + 4096 + line);
+}
 
 /// Some columns of a group, for three vectors of its rows.
 class GroupColumns {
@@ -64,8 +80,11 @@ class GroupColumns {
 
  private:
   EIGEN_ALWAYS_INLINE WeightScales scales() const {
-    return layout_.format.wide_scales ? WeightScales::load<float>(layout_, group_, first_)
-                                      : WeightScales::load<float16>(layout_, group_, first_);
+    WeightScales scales = WeightScales::of(layout_, group_, first_);
+    if (const int zero = layout_.format.zero(); zero != 0)
+#pragma GCC unroll 4
+      for (int w = 0; w < 3; ++w) scales.minimum[w] = static_cast<float>(-zero) * scales.scale[w];
+    return scales;
   }
   using Words = simd::Register<std::int32_t, simd::lanes<float> >;
 
@@ -89,14 +108,6 @@ class GroupColumns {
     const auto q = simd::to_floats(simd::byte_on_top(words, i)).packet;
     return simd::fused_multiply_add(q, scales.scale[w], scales.minimum[w]);
   }
-  /// Asks the caches for what is read some groups later. Integers are so few bytes that the
-  /// processor's own prefetching, which does not cross pages, falls behind.
-  /// (Without the attribute g++ 12 takes the function for one without effect.)
-  EIGEN_ALWAYS_INLINE static void prefetch(const std::byte* words) {
-#pragma GCC unroll 4
-    for (Index line = 0; line < 4 * rows; line += 64) __builtin_prefetch(words + 4096 + line);
-  }
-
   template <class Stored, class Sink>
   EIGEN_ALWAYS_INLINE Sink numbers(Range range, Sink sink) const {
     const Stored* x = reinterpret_cast<const Stored*>(group_) + range.begin * rows + first_;
@@ -114,7 +125,7 @@ class GroupColumns {
     for (; k < range.end && k % count != 0; ++k) add_column<count>(k, scales, sink);
     for (; k + count <= range.end; k += count) {
       const std::byte* const words = words_with<count>(k);
-      prefetch(words);
+      prefetch_words(words);
 #pragma GCC unroll 2
       for (int part = 0; part < count / 4; ++part) {
         const Words bytes[3] = {four_columns<count>(words, 0, part),
