@@ -3,7 +3,7 @@
 #include <attn/io/gguf_language_model.hpp>
 #include <attn/io/gguf_weights.hpp>
 #include <attn/io/hugging_face_config.hpp>
-#include <attn/io/sharded_safetensors.hpp>
+#include <attn/io/safetensors_stored.hpp>
 #include <attn/nn/language_model.hpp>
 
 namespace attn {
@@ -100,7 +100,8 @@ LanguageModel<T> read_language_model(const std::filesystem::path& path,
   const std::string where = "load_language_model: \"" + path.string() + "\"";
   if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
     const LanguageModelOptions options = read_config(path);
-    const ShardedSafeTensors weights = load_safetensors_folder(path);
+    const ShardedSafeTensors files = load_safetensors_folder(path);
+    const StoredSafeTensors weights(files, options.names);
     return read_language_model<T>(options, weights, where, loading);
   }
   const Gguf file = load_gguf(path);
@@ -118,8 +119,8 @@ LanguageModel<T> read_language_model(const std::filesystem::path& path,
 ///
 ///   const LanguageModel<float> model = load_language_model<float>("SmolLM2-135M-Instruct.gguf");
 ///
-/// The logits are those of the numbers that the file holds, computed in T. Weights that a GGUF file
-/// has in 16 bits or fewer stay so, see LoadOptions; those of a folder are converted to T.
+/// The logits are those of the numbers that the file holds, computed in T. Weights that it has in
+/// 16 bits or fewer stay so, see LoadOptions.
 /// Errors: FileError, one sentence, for a file that cannot be read, another architecture, sizes and
 /// weights that do not fit each other, and what would change the results and is not supported;
 /// those of `round_activations`.
