@@ -42,26 +42,46 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
+/// The largest magnitude of a block; NaN, or infinity, where one is not finite.
+inline float largest_magnitude(const float* x) {
+  constexpr Index lanes = simd::lanes<float>;
+  using Integers = simd::Register<std::int32_t, lanes>;
+  // Bits of floats that are not negative are ordered as the floats are, NaN beyond infinity.
+  Integers largest{};
+  for (Index i = 0; i < RoundedBlock::size; i += lanes) {
+    Integers bits;
+    std::memcpy(&bits, x + i, sizeof(bits));
+    bits &= 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  simd::Array<std::int32_t, lanes> of_lanes;
+  std::memcpy(of_lanes.data, &largest, sizeof(largest));
+  return std::bit_cast<float>(*std::max_element(of_lanes.data, of_lanes.data + lanes));
+}
+
+/// Writes integers of a block, each as a byte.
+inline void narrow(const std::int32_t* integers, std::int8_t* to) {
+  constexpr int low = std::endian::native == std::endian::little ? 0 : 3;
+  for (Index i = 0; i < RoundedBlock::size; i += 4) {
+    simd::Register<std::int8_t, 16> bytes;
+    std::memcpy(&bytes, integers + i, sizeof(bytes));
+    bytes = __builtin_shufflevector(bytes, bytes, low, low + 4, low + 8, low + 12, low, low + 4,
+                                    low + 8, low + 12, low, low + 4, low + 8, low + 12, low,
+                                    low + 4, low + 8, low + 12);
+    std::memcpy(to + i, &bytes, 4);
+  }
+}
+
 inline RoundedBlock rounded_block(const float* x) {
   constexpr Index lanes = simd::lanes<float>, size = RoundedBlock::size;
   using Floats = simd::Register<float, lanes>;
   using Integers = simd::Register<std::int32_t, lanes>;
-  simd::Array<std::int32_t, lanes> magnitudes{};
-  for (Index i = 0; i < size; ++i) {
-    const std::int32_t bits = std::bit_cast<std::int32_t>(x[i]) & 0x7fffffff;
-    magnitudes[i % lanes] = std::max(magnitudes[i % lanes], bits);
-  }
-  // Bits of floats that are not negative are ordered as the floats are, NaN beyond infinity.
-  const float largest = std::bit_cast<float>(
-      *std::max_element(magnitudes.data, magnitudes.data + lanes));
   RoundedBlock block{};
-  if (!(largest <= std::numeric_limits<float>::max())) {
+  const float largest = largest_magnitude(x), factor = 127 / largest;
+  if (!(largest <= std::numeric_limits<float>::max()))
     block.scale = std::numeric_limits<float>::quiet_NaN();
-    return block;
-  }
-  const float factor = 127 / largest;
-  if (!(factor <= std::numeric_limits<float>::max())) return block;
-  block.scale = largest / 127;
+  else if (factor <= std::numeric_limits<float>::max()) block.scale = largest / 127;
+  if (!(block.scale > 0)) return block;
 
   // The sum with 1.5 · 2²³ is rounded to an integer, which its lowest bits are.
   constexpr float large = 0x1.8p23F;
@@ -74,8 +94,9 @@ inline RoundedBlock rounded_block(const float* x) {
     const Integers rounded = simd::reinterpret<Integers>(sum) - std::bit_cast<std::int32_t>(large);
     std::memcpy(integers.data + i, &rounded, sizeof(rounded));
   }
-  for (Index i = 0; i < size; ++i) block.integers[i] = static_cast<std::int8_t>(integers[i]);
-  for (Index i = 0; i < size; ++i) block.sum_of_16[i / 16] += integers[i];
+  narrow(integers.data, block.integers);
+  for (Index i = 0; i < size / 2; ++i) block.sum_of_16[0] += integers[i];
+  for (Index i = size / 2; i < size; ++i) block.sum_of_16[1] += integers[i];
   return block;
 }
 
@@ -84,8 +105,13 @@ template <class T>
 void round_row(const LeftFactor<T>& A, Index row, Index columns, RoundedBlock* to) {
   constexpr Index size = RoundedBlock::size;
   for (Index first = 0; first < columns; first += size, ++to) {
-    simd::Array<float, size> x{};
     const T* const from = A.at(row, first);
+    if constexpr (std::is_same_v<T, float>)
+      if (A.stride == 1 && first + size <= columns) {
+        *to = rounded_block(from);
+        continue;
+      }
+    simd::Array<float, size> x{};
     for (Index k = 0; k < std::min(size, columns - first); ++k)
       x[k] = static_cast<float>(from[k * A.stride]);
     *to = rounded_block(x.data);
