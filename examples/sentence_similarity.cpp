@@ -68,8 +68,7 @@ fs::path file_of(const std::string& folder, const char* name) {
 /// The storage of a name; none for "float".
 std::optional<attn::Storage> storage_named(const std::string& name) {
   using attn::Storage;
-  for (const Storage storage :
-       {Storage::bfloat16, Storage::float16, Storage::int8, Storage::int4})
+  for (const Storage storage : {Storage::bfloat16, Storage::float16, Storage::int8, Storage::int4})
     if (name == to_string(storage)) return storage;
   if (name != "float")
     throw std::invalid_argument("--weights = " + attn::in_quotes(name) +

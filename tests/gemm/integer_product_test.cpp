@@ -25,9 +25,8 @@ template <class T>
 Tensor<T, 2> product(const Tensor<T, 2>& A, const StoredMatrix& W, Range some,
                      const Tensor<T, 1>& bias) {
   Tensor<T, 2> C({A.shape()[0], some.size()});
-  attn::parallel_multiply<T>({A.data(), W.columns(), 1}, A.shape()[0],
-                             attn::IntegerRowsOf{W, some}, {bias.data(), 0},
-                             {C.data(), some.size()});
+  attn::parallel_multiply<T>({A.data(), W.columns(), 1}, A.shape()[0], attn::IntegerRowsOf{W, some},
+                             {bias.data(), 0}, {C.data(), some.size()});
   return C;
 }
 
@@ -101,7 +100,8 @@ TEST(IntegerProduct, IsTheSumOverIntegersInEveryFormat) {
 TEST(IntegerProduct, GivesARowWhatItGetsAlone) {
   attn::Random random{3};
   for_each_format(70, 90, [&](const StoredMatrix& W) {
-    for (const Index rows : {2, 7, 98}) expect_each_row_alone(normal<float, 2>(random, {rows, 90}), W);
+    for (const Index rows : {2, 7, 98})
+      expect_each_row_alone(normal<float, 2>(random, {rows, 90}), W);
   });
   const auto W = attn::round_weight<float>(normal<float, 2>(random, {5, 40}).view(), Storage::int8);
   expect_each_row_alone(normal<float, 2>(random, {970, 40}), W);
@@ -163,8 +163,8 @@ TEST(IntegerProduct, DoesNotDependOnTheNumberOfThreads) {
 
 TEST(IntegerProduct, OfANaNOrAnInfinityIsNaN) {
   const auto W = attn::round_weight<float>(Tensor<float, 2>({50, 70}).view(), Storage::int8);
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     Tensor<float, 2> A({2, 70});
     A(1, 66) = bad;
     const Tensor<float, 2> C = product(A, W, {0, 50}, Tensor<float, 1>({50}));

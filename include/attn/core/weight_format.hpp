@@ -14,7 +14,7 @@ struct WeightFormat {
   Storage storage;
   bool has_minimum = false;
   bool wide_scales = false;  ///< scales and minima are floats; otherwise float16
-  Index group = 32;  ///< 16 or 32
+  Index group = 32;          ///< 16 or 32
 
   bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
   /// The integer that stands for 0, where there is no minimum.

@@ -51,8 +51,8 @@ class GgufStoredRows {
   void for_each_row(F&& f) const {
     constexpr std::size_t most = std::size_t{1} << 22;
     constexpr Index chunk = 32;
-    const auto part = static_cast<Index>(std::max(most / std::max(row_size(), std::size_t{1}),
-                                                  std::size_t{1}));
+    const auto part =
+        static_cast<Index>(std::max(most / std::max(row_size(), std::size_t{1}), std::size_t{1}));
     for (Index begin = 0; begin < shape_[0]; begin += part) {
       const Index end = std::min(begin + part, shape_[0]);
       parallel_for((end - begin + chunk - 1) / chunk, [&](Index c) {

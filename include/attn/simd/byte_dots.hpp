@@ -103,9 +103,8 @@ inline Register<std::int32_t, 16> sum_halves(const Register<std::int16_t, 32>& x
 inline Register<std::int32_t, 16> nonnegative_dot(const Register<std::int32_t, 16>& sum,
                                                   const Register<std::int32_t, 16>& w,
                                                   const Register<std::int32_t, 16>& a) {
-  return reinterpret<Register<std::int32_t, 16> >(
-      _mm512_dpbusd_epi32(reinterpret<__m512i>(sum), reinterpret<__m512i>(w),
-                          reinterpret<__m512i>(a)));
+  return reinterpret<Register<std::int32_t, 16> >(_mm512_dpbusd_epi32(
+      reinterpret<__m512i>(sum), reinterpret<__m512i>(w), reinterpret<__m512i>(a)));
 }
 #elif ATTN_REGISTER_BYTES == 32 && ATTN_AVX2 && defined(__AVXVNNI__)
 #define ATTN_DOT_INSTRUCTION
@@ -113,17 +112,16 @@ inline Register<std::int32_t, 16> nonnegative_dot(const Register<std::int32_t, 1
 inline Register<std::int32_t, 8> nonnegative_dot(const Register<std::int32_t, 8>& sum,
                                                  const Register<std::int32_t, 8>& w,
                                                  const Register<std::int32_t, 8>& a) {
-  return reinterpret<Register<std::int32_t, 8> >(
-      _mm256_dpbusd_avx_epi32(reinterpret<__m256i>(sum), reinterpret<__m256i>(w),
-                              reinterpret<__m256i>(a)));
+  return reinterpret<Register<std::int32_t, 8> >(_mm256_dpbusd_avx_epi32(
+      reinterpret<__m256i>(sum), reinterpret<__m256i>(w), reinterpret<__m256i>(a)));
 }
 #elif defined(__ARM_FEATURE_DOTPROD)
 #define ATTN_DOT_INSTRUCTION
 inline Register<std::int32_t, 4> nonnegative_dot(const Register<std::int32_t, 4>& sum,
                                                  const Register<std::int32_t, 4>& w,
                                                  const Register<std::int32_t, 4>& a) {
-  return reinterpret<Register<std::int32_t, 4> >(vdotq_s32(
-      reinterpret<int32x4_t>(sum), reinterpret<int8x16_t>(w), reinterpret<int8x16_t>(a)));
+  return reinterpret<Register<std::int32_t, 4> >(
+      vdotq_s32(reinterpret<int32x4_t>(sum), reinterpret<int8x16_t>(w), reinterpret<int8x16_t>(a)));
 }
 /// The instruction above takes signed bytes.
 inline const Register<std::int32_t, 4>& magnitude(const Register<std::int32_t, 4>& w) { return w; }
