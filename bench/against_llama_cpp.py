@@ -4,7 +4,8 @@ usage: python3 bench/against_llama_cpp.py MODEL.gguf [--types F32 F16 …] [--li
        [--depths N …]
 
 llama.cpp quantizes MODEL to each type, beside it, once, so that both compute with the same weights. Keys and values are stored in 16
-bits, except with F32. Each line is our tokens a second over llama.cpp's, so above 1 the library is faster: the median of the pairs, and
+bits, except with F32. Where weights have 8 or 4 bits, llama.cpp rounds activations to int8; the library computes once with float
+activations, and once with `round_activations`. Each line is our tokens a second over llama.cpp's, so above 1 the library is faster: the median of the pairs, and
 the quartiles. `cmake --build --preset bench --target attn_against_llama_cpp` builds what it loads.
 """
 import argparse
@@ -62,6 +63,9 @@ class Ours:
         self.handle = ctypes.c_void_p(library.attn_load(quantized(name).encode()))
         if not self.handle:
             sys.exit(1)
+
+    def round_activations(self, rounded):
+        library.attn_round_activations(self.handle, ctypes.c_int(rounded))
 
     def begin(self, threads):
         library.attn_set_threads(ctypes.c_ssize_t(threads))
@@ -138,8 +142,11 @@ for name in arguments.types:
         side.next(numbers[40:41])
     gap = numpy.abs(sides[0].last_logits(vocabulary) - sides[1].last_logits(vocabulary)).max()
     assert gap < 3, f"the logits differ by {gap}"  # llama.cpp rounds activations and keys
-    for threads in arguments.threads:
-        race(f"{name}, prompt of {arguments.prompt}", threads, sides, lambda side: prompt_speed(side, threads))
-        for depth in arguments.depths:
-            race(f"{name}, one token at a time, after {depth}", threads, sides, lambda side: token_speed(side, threads, depth))
+    for rounded in (False, True) if name[0] == "Q" else (False,):
+        sides[0].round_activations(rounded)
+        case = f"{name}, int8 activations" if rounded else name
+        for threads in arguments.threads:
+            race(f"{case}, prompt of {arguments.prompt}", threads, sides, lambda side: prompt_speed(side, threads))
+            for depth in arguments.depths:
+                race(f"{case}, one token at a time, after {depth}", threads, sides, lambda side: token_speed(side, threads, depth))
     del sides

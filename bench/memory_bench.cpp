@@ -48,7 +48,14 @@ void attention(benchmark::State& state, const Heads& of, std::optional<Storage> 
   else measure(attn::quantize<std::int8_t>(k), attn::quantize<std::int8_t>(v), numbers);
 }
 
-void linear(benchmark::State& state, std::optional<Storage> storage) {
+/// As what weights are stored, and whether activations are rounded to int8.
+struct Weights {
+  std::optional<Storage> storage;
+  bool rounds_activations = false;
+};
+
+void linear(benchmark::State& state, const Weights& weights) {
+  const auto& storage = weights.storage;
   const Index in = 2048, out = 16384;
   attn::Random random{1};
   attn::Linear<float> layer({.in_features = in, .out_features = out, .bias = false}, random);
@@ -58,6 +65,7 @@ void linear(benchmark::State& state, std::optional<Storage> storage) {
     bits = 8 * double(stored.size()) / double(in * out);
     layer.store_weights(*storage);
   }
+  if (weights.rounds_activations) layer.round_activations(Storage::int8);
   Tensor<float, 2> x({1, in}), y({1, out});
   random.uniform(x);
   against_bandwidth(state, bits / 8 * double(in * out), [&] { layer.into(y, x); });
@@ -68,8 +76,13 @@ const Heads shapes[] = {
     {32, 1, 8192, 64, 1},  {32, 8, 4096, 128, 4},
 };
 const std::optional<Storage> of_keys[] = {std::nullopt, Storage::bfloat16, Storage::int8};
-const std::optional<Storage> of_weights[] = {std::nullopt, Storage::bfloat16, Storage::float16,
-                                             Storage::int8, Storage::int4};
+const Weights of_weights[] = {{},
+                              {Storage::bfloat16},
+                              {Storage::float16},
+                              {Storage::int8},
+                              {Storage::int8, true},
+                              {Storage::int4},
+                              {Storage::int4, true}};
 
 std::string name(std::optional<Storage> storage) { return storage ? to_string(*storage) : "float"; }
 
@@ -87,9 +100,11 @@ void register_all() {
       configured(
           benchmark::RegisterBenchmark(("attention " + shape + " " + name(storage)).c_str(), run));
     }
-  for (const auto& storage : of_weights) {
-    const auto run = [storage](benchmark::State& state) { linear(state, storage); };
-    configured(benchmark::RegisterBenchmark(("linear " + name(storage)).c_str(), run));
+  for (const Weights& weights : of_weights) {
+    const auto run = [weights](benchmark::State& state) { linear(state, weights); };
+    const char* const rounded = weights.rounds_activations ? ", int8 activations" : "";
+    configured(
+        benchmark::RegisterBenchmark(("linear " + name(weights.storage) + rounded).c_str(), run));
   }
 }
 

@@ -100,7 +100,7 @@ class Bert : public attn::Module<Bert, float> {
     attn::Tensor<float, 3> x = words(ids);
     const auto position = positions(ids.shape()[1]);
     for (attn::Index b = 0; b < ids.shape()[0]; ++b) x.matrix(b) += position.matrix();
-    x.as_rows().rowwise() += types.weight.value().matrix().row(0);
+    x.as_rows().rowwise() += types(attn::Tensor<attn::Index, 1>({1})).matrix().row(0);
     return norm(std::move(x));
   }
 };

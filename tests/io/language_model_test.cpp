@@ -6,6 +6,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/plain_attention.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tensors.hpp"
 
 // Against what Hugging Face's transformers computes in float64: see
@@ -88,9 +89,62 @@ TEST(LoadLanguageModel, KeepsTheWeightsOfAGgufFile) {
             "changed or trained");
 }
 
+/// A copy of a folder of F32 with its values rounded to 16 bits.
+template <class Stored>
+void save_rounded(const fs::path& from, const fs::path& to) {
+  fs::create_directories(to);
+  fs::copy_file(from / "config.json", to / "config.json");
+  const attn::SafeTensors file = attn::load_safetensors(from / "model.safetensors");
+  attn::SafeTensorsWriter writer;
+  vector<vector<Stored>> rounded;
+  for (const string& name : file.names()) {
+    const vector<float> values = file.values<float>(name);
+    rounded.emplace_back();
+    for (const float value : values) rounded.back().push_back(static_cast<Stored>(value));
+    writer.add(name, file.shape(name), std::span<const Stored>(rounded.back()));
+  }
+  writer.save(to / "model.safetensors", {}, "save_rounded");
+}
+void expect_kept(const fs::path& folder, attn::Storage storage) {
+  const auto kept = attn::load_language_model<float>(folder);
+  const auto converted = attn::load_language_model<float>(folder, {.keep_storage = false});
+  EXPECT_EQ(kept.embedding.weight.storage(), storage);
+  EXPECT_EQ(kept.encoder.layers[0].feed_forward.linear1.weight.storage(), storage);
+  EXPECT_FALSE(converted.embedding.weight.storage());
+  Tensor<Index, 2> tokens({1, 5});
+  for (Index i = 0; i < 5; ++i) tokens(0, i) = 3 * i;
+  EXPECT_TRUE(same_bits(kept(tokens), converted(tokens)));
+}
+TEST(LoadLanguageModel, KeepsTheWeightsOfAFolderIn16Bits) {
+  const TemporaryFolder folder;
+  for (const string name : {"llama", "gpt2", "qwen3"}) {
+    save_rounded<attn::bfloat16>(models / name, folder / (name + "_bfloat16"));
+    expect_kept(folder / (name + "_bfloat16"), attn::Storage::bfloat16);
+    save_rounded<attn::float16>(models / name, folder / (name + "_float16"));
+    expect_kept(folder / (name + "_float16"), attn::Storage::float16);
+  }
+}
+
+TEST(LoadLanguageModel, RoundsActivationsIfAsked) {
+  const attn::SafeTensors expected =
+      attn::load_safetensors(models / "expected" / "llama_q8_0.gguf.safetensors");
+  const auto tokens = expected.get<Index, 2>("tokens");
+  auto model = attn::load_language_model<float>(models / "llama_q8_0.gguf");
+  const auto rounded = attn::load_language_model<float>(models / "llama_q8_0.gguf",
+                                                        {.activations = attn::Storage::int8});
+  EXPECT_FALSE(same_bits(model(tokens), rounded(tokens)));
+  model.round_activations(attn::Storage::int8);
+  EXPECT_TRUE(same_bits(model(tokens), rounded(tokens)));
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] {
+              attn::load_language_model<float>(models / "llama_q8_0.gguf",
+                                               {.activations = attn::Storage::int4});
+            }),
+            "round_activations: storage = int4 must be int8");
+}
+
 TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
   for (const char* name : {"llama", "qwen2", "qwen3", "gpt2"}) {
-    const auto folder = attn::load_language_model<double>(models / name);
+    const auto folder = attn::load_language_model<double>(models / name, {.keep_storage = false});
     const auto file = attn::load_language_model<double>(models / (string(name) + ".gguf"));
     const auto one = folder.parameters(), other = file.parameters();
     ASSERT_EQ(one.size(), other.size());

@@ -3,7 +3,7 @@
 
 #include <sys/wait.h>
 
-#include <attn/io/gguf.hpp>
+#include <attn/io/gguf_stored.hpp>
 #include <attn/io/npy.hpp>
 #include <attn/io/safetensors.hpp>
 #include <attn/nn/linear.hpp>
@@ -123,6 +123,19 @@ TEST(Memory, QuantizedBlocksAreReadWithoutACopyOfTheFile) {
   expect_growth(4 * count, size, [&] {
     const auto tensor = attn::load_gguf(folder / "a").get<float, 1>("a");
     return tensor(0) == 0 && tensor(count - 1) == 1;
+  });
+}
+
+TEST(Memory, StoredWeightsAreReadWithoutACopyOfTheFile) {
+  const TemporaryFolder folder;
+  constexpr Index rows = 48'000, columns = 1024, size = rows * columns / 32 * 34;
+  std::string header = gguf::File{.tensors = {gguf::tensor("a", {columns, rows}, 8, 0)}}.bytes();
+  header.resize((header.size() + 31) / 32 * 32);
+  put_zeros(folder / "a", header, size - 34, std::string("\0\x3C", 2) + std::string(32, '\1'));
+  expect_growth(size, size, [&] {
+    const attn::Gguf file = attn::load_gguf(folder / "a");
+    const auto stored = attn::detail::GgufStoredRows(file, "a").read([](Index r) { return r; });
+    return (*stored)(0, 0) == 0 && (*stored)(rows - 1, columns - 1) == 1;
   });
 }
 

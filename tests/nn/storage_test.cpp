@@ -152,6 +152,56 @@ TEST(StoreWeights, AreRoundedAllOrNot) {
   EXPECT_NO_THROW(model.state_dict());
 }
 
+/// Step by step it gives bitwise what one pass gives, near what exact activations give.
+TEST(RoundActivations, OfALanguageModelChangesItsLogitsALittle) {
+  for (const auto& options : {llama_options(), gpt2_options()})
+    for (const Storage storage : {Storage::int8, Storage::int4}) {
+      attn::Random random{1};
+      attn::LanguageModel<float> model(options, random);
+      model.store_weights(storage);
+      const Tensor<Index, 2> tokens = some_tokens(2, 12);
+      const Tensor<float, 3> exact = model(tokens);
+      model.round_activations(Storage::int8);
+      const Tensor<float, 3> rounded = model(tokens);
+      double worst = 0, largest = 0;
+      for (Index i = 0; i < exact.size(); ++i) {
+        worst = std::max(worst, double(std::abs(rounded.data()[i] - exact.data()[i])));
+        largest = std::max(largest, double(std::abs(exact.data()[i])));
+      }
+      EXPECT_GT(worst, 0);
+      EXPECT_LT(worst, 0.03 * largest);
+
+      auto cache = model.cache(2, 12);
+      for (Index i = 0; i < 12; ++i) {
+        const Tensor<float, 3> one = model.step(tokens.slice(1, i, i + 1).copy(), cache);
+        EXPECT_TRUE(same_bits(one, rounded.slice(1, i, i + 1).copy())) << i;
+      }
+      const attn::LanguageModel<float> copy = model;
+      EXPECT_TRUE(same_bits(copy(tokens), rounded));
+      model.round_activations(std::nullopt);
+      EXPECT_TRUE(same_bits(model(tokens), exact));
+    }
+}
+
+TEST(RoundActivations, ConcernsNoWeightsOf16BitsAndNoValues) {
+  attn::Random random{2};
+  attn::LanguageModel<float> model(llama_options(), random);
+  const Tensor<Index, 2> tokens = some_tokens(1, 5);
+  const Tensor<float, 3> before = model(tokens);
+  model.round_activations(Storage::int8);
+  EXPECT_TRUE(same_bits(model(tokens), before));
+  attn::LanguageModel<float> stored = model;
+  stored.round_activations(std::nullopt);
+  for (auto* each : {&model, &stored}) each->store_weights(Storage::bfloat16);
+  EXPECT_TRUE(same_bits(model(tokens), stored(tokens)));
+}
+
+TEST(RoundActivations, ToAnotherStorageIsASentence) {
+  attn::LanguageModel<float> model(llama_options());
+  EXPECT_EQ(sentence_of<attn::OptionError>([&] { model.round_activations(Storage::bfloat16); }),
+            "round_activations: storage = bfloat16 must be int8");
+}
+
 /// Step by step, with any number of threads, and from a copy: bitwise what one step gives.
 TEST(StoredCache, GivesOneResultHoweverItIsFilled) {
   attn::Random random{7};
@@ -234,10 +284,7 @@ TEST(StoredCache, OfFourBitsIsASentence) {
             "KeyValueCache: storage = int4 must be bfloat16, float16 or int8");
 }
 
-TEST(StoredCache, AStepAllocatesNothingAfterTheFirst) {
-  attn::Random random{11};
-  attn::LanguageModel<float> model(llama_options(), random);
-  model.store_weights(Storage::int4);
+void expect_no_allocations(const attn::LanguageModel<float>& model) {
   auto cache = model.cache(1, 300, Storage::float16);
   Tensor<float, 3> logits({1, 1, 61});
   model.step(some_tokens(1, 200), cache);
@@ -248,6 +295,14 @@ TEST(StoredCache, AStepAllocatesNothingAfterTheFirst) {
     model.step_into(logits, one, cache);
     EXPECT_TRUE(i < 2 || allocations == before) << "step " << i;
   }
+}
+TEST(StoredCache, AStepAllocatesNothingAfterTheFirst) {
+  attn::Random random{11};
+  attn::LanguageModel<float> model(llama_options(), random);
+  model.store_weights(Storage::int4);
+  expect_no_allocations(model);
+  model.round_activations(Storage::int8);
+  expect_no_allocations(model);
 }
 
 }  // namespace

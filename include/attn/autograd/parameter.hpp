@@ -80,6 +80,14 @@ class Parameter {
     version_.renew();
   }
 
+  /// Whether products with a weight that is stored in 8 or 4 bits round their left factor to
+  /// integers too, see `IntegerRowsOf`.
+  void round_activations(bool rounds)
+    requires(N == 2)
+  {
+    rounds_activations_ = rounds;
+  }
+
   /// Errors: OptionError for a weight that is stored in fewer bits.
   void expect_value() const {
     if (stored_)
@@ -93,6 +101,8 @@ class Parameter {
   WeightFactor<T> factor(Range rows) const
     requires(N == 2)
   {
+    if (stored_ && rounds_activations_ && stored_->format().has_scales())
+      return IntegerRowsOf{*stored_, rows};
     if (stored_) return StoredRowsOf{*stored_, rows};
     return packed_.get(value_.get(), version_, rows);
   }
@@ -112,6 +122,7 @@ class Parameter {
 
   detail::LazyTensor<T, N> value_;
   std::shared_ptr<const StoredMatrix> stored_;  ///< copies of a layer share it
+  bool rounds_activations_ = false;
   Gradient<T, N> gradient_;
   Version version_;
   [[no_unique_address]] std::conditional_t<N == 2, detail::PackedRows<T>, detail::NotPacked>

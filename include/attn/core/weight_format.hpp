@@ -14,13 +14,16 @@ struct WeightFormat {
   Storage storage;
   bool has_minimum = false;
   bool wide_scales = false;  ///< scales and minima are floats; otherwise float16
-  Index group = 32;
+  Index group = 32;          ///< 16 or 32
 
   bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
+  /// The integer that stands for 0, where there is no minimum.
+  int zero() const { return storage == Storage::int4 && !has_minimum ? 8 : 0; }
 };
 
 /// The integers of a group, its scale, and its minimum if there is one.
-/// Numerics: scale · q must be a float for every q of the storage, so that products round it once.
+/// Numerics: scale · q must be a float for every q of the storage, so that products round it once,
+/// and so must be scale / 2²⁴.
 struct WeightGroup {
   float scale, minimum;
   const std::int8_t* integers;

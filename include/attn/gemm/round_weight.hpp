@@ -10,11 +10,13 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// The nearest float of at most 16 significant bits: times an integer of 8 bits it is a float.
+/// The nearest float of at most 16 significant bits, and a multiple of 2⁻¹²⁵: times an integer of 8
+/// bits, and divided by 2²⁴, it is a float.
 inline float of_16_bits(float x) {
   int exponent;
-  const float fraction = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(fraction * 65536), exponent - 16);
+  std::frexp(x, &exponent);
+  const int lowest = std::max(exponent - 16, -125);
+  return std::ldexp(std::nearbyint(std::ldexp(x, -lowest)), lowest);
 }
 
 /// Rounds groups of a row to integers.

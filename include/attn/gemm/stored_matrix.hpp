@@ -39,14 +39,14 @@ class StoredMatrix {
     std::byte* const to = group(row, g);
     set_scale(to, row, given.scale);
     if (format().has_minimum) set_scale(to + layout_.scales_size(), row, given.minimum);
-    std::byte* integers = to + layout_.header_size() + element(row, 0);
+    std::byte* const integers = to + layout_.header_size();
     const Index count = std::min(format().group, columns() - g * format().group);
-    const auto bits = [&](Index k) { return static_cast<std::byte>(given.integers[k]); };
-    if (format().storage == Storage::int8) {
-      for (Index k = 0; k < count; ++k, integers += Layout::panel_rows) *integers = bits(k);
-    } else {
-      for (Index k = 0; k < count; k += 2, integers += Layout::panel_rows)
-        *integers = k + 1 < count ? bits(k) | bits(k + 1) << 4 : bits(k);
+    for (Index k = 0; k < count; ++k) {
+      std::byte& byte = integers[layout_.byte_at(row, k)];
+      const auto value = static_cast<std::byte>(given.integers[k]);
+      if (format().storage == Storage::int8) byte = value;
+      else if (Layout::is_upper(k)) byte |= value << 4;
+      else byte = value;
     }
   }
 
@@ -61,11 +61,11 @@ class StoredMatrix {
     const float scale = scale_of(from, row);
     const std::byte* const integers = from + layout_.header_size();
     const float minimum = format().has_minimum ? scale_of(from + layout_.scales_size(), row) : 0;
+    const std::byte byte = integers[layout_.byte_at(row, k)];
     if (format().storage == Storage::int8)
-      return scale * static_cast<float>(load<std::int8_t>(integers + element(row, k))) + minimum;
-    const int both = std::to_integer<int>(integers[element(row, k / 2)]);
-    const int q = k % 2 == 0 ? both & 15 : both >> 4;
-    return scale * static_cast<float>(format().has_minimum ? q : q - 8) + minimum;
+      return scale * static_cast<float>(std::to_integer<std::int8_t>(byte)) + minimum;
+    const int q = std::to_integer<int>(Layout::is_upper(k) ? byte >> 4 : byte & std::byte{15});
+    return scale * static_cast<float>(q - format().zero()) + minimum;
   }
 
  private:
@@ -88,7 +88,7 @@ class StoredMatrix {
     const std::byte* const from = scales + row % Layout::panel_rows * layout_.scale_size();
     return format().wide_scales ? load<float>(from) : static_cast<float>(load<float16>(from));
   }
-  /// The place of an element among those of its group.
+  /// The place of an element of 16 bits among those of its group.
   static Index element(Index row, Index k) {
     return k * Layout::panel_rows + row % Layout::panel_rows;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <attn/gemm/stored_product.hpp>
+#include <attn/gemm/integer_product.hpp>
 #include <variant>
 
 namespace attn {
@@ -13,27 +13,46 @@ class WeightFactor {
  public:
   WeightFactor(const PackedMatrix<T>& packed) : factor_(&packed) {}
   WeightFactor(const StoredRowsOf& stored) : factor_(stored) {}
+  WeightFactor(const IntegerRowsOf& stored) : factor_(stored) {}
 
   /// Those of Wᵀ: in and out.
   Index rows() const {
-    if (const auto* stored = std::get_if<StoredRowsOf>(&factor_)) return stored->W.columns();
-    return std::get<const PackedMatrix<T>*>(factor_)->rows();
+    return std::visit([](const auto& factor) { return rows_of(factor); }, factor_);
   }
   Index columns() const {
-    if (const auto* stored = std::get_if<StoredRowsOf>(&factor_)) return stored->rows.size();
-    return std::get<const PackedMatrix<T>*>(factor_)->columns();
+    return std::visit([](const auto& factor) { return columns_of(factor); }, factor_);
   }
 
   /// C = addend + A Wᵀ, in parallel.
   void parallel_multiply(const LeftFactor<T>& A, Index rows, const Addend<T>& addend,
                          const ProductRows<T>& C) const {
-    if (const auto* stored = std::get_if<StoredRowsOf>(&factor_))
-      attn::parallel_multiply<T>(A, rows, *stored, addend, C);
-    else attn::parallel_multiply<T>(A, rows, *std::get<const PackedMatrix<T>*>(factor_), addend, C);
+    std::visit([&](const auto& factor) { multiply(A, rows, factor, addend, C); }, factor_);
   }
 
  private:
-  std::variant<const PackedMatrix<T>*, StoredRowsOf> factor_;
+  using Packed = const PackedMatrix<T>*;
+
+  static Index rows_of(Packed packed) { return packed->rows(); }
+  static Index columns_of(Packed packed) { return packed->columns(); }
+  static void multiply(const LeftFactor<T>& A, Index rows, Packed packed, const Addend<T>& addend,
+                       const ProductRows<T>& C) {
+    attn::parallel_multiply<T>(A, rows, *packed, addend, C);
+  }
+  template <class Stored>
+  static Index rows_of(const Stored& stored) {
+    return stored.W.columns();
+  }
+  template <class Stored>
+  static Index columns_of(const Stored& stored) {
+    return stored.rows.size();
+  }
+  template <class Stored>
+  static void multiply(const LeftFactor<T>& A, Index rows, const Stored& stored,
+                       const Addend<T>& addend, const ProductRows<T>& C) {
+    attn::parallel_multiply<T>(A, rows, stored, addend, C);
+  }
+
+  std::variant<Packed, StoredRowsOf, IntegerRowsOf> factor_;
 };
 
 }  // namespace ATTN_ABI

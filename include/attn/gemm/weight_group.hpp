@@ -4,6 +4,7 @@
 
 #include <attn/core/range.hpp>
 #include <attn/gemm/weight_layout.hpp>
+#include <attn/simd/bytes.hpp>
 #include <attn/simd/widen.hpp>
 
 #define ATTN_KERNELS <attn/gemm/weight_group.hpp>
@@ -23,6 +24,14 @@ using Weights = simd::Register<float, simd::lanes<float> >;
 struct WeightScales {
   Weights scale[3], minimum[3];
 
+  /// Those of the rows from `first` on; minima of 0 where there are none.
+  EIGEN_ALWAYS_INLINE static WeightScales of(const WeightLayout& layout, const std::byte* group,
+                                             Index first) {
+    return layout.format.wide_scales ? load<float>(layout, group, first)
+                                     : load<float16>(layout, group, first);
+  }
+
+ private:
   template <class Scale>
   EIGEN_ALWAYS_INLINE static WeightScales load(const WeightLayout& layout, const std::byte* group,
                                                Index first) {
@@ -36,11 +45,19 @@ struct WeightScales {
       x.scale[w] = vector(group, w);
       x.minimum[w] = Weights{};
       if (layout.format.has_minimum) x.minimum[w] = vector(group + layout.scales_size(), w);
-      else if (layout.format.storage == Storage::int4) x.minimum[w] = -8.0F * x.scale[w];
     }
     return x;
   }
 };
+
+/// Asks the caches for the words of integers that are read some groups later. Integers are so few
+/// bytes that the processor's own prefetching, which does not cross pages, falls behind. (Without
+/// the attribute g++ 12 takes the function for one without effect.)
+EIGEN_ALWAYS_INLINE void prefetch_words(const std::byte* words) {
+#pragma GCC unroll 4
+  for (Index line = 0; line < 4 * WeightLayout::panel_rows; line += 64)
+    __builtin_prefetch(words + 4096 + line);
+}
 
 /// Some columns of a group, for three vectors of its rows.
 class GroupColumns {
@@ -57,73 +74,80 @@ class GroupColumns {
   EIGEN_ALWAYS_INLINE void visit(Range range, Sink& sink) const {
     if (layout_.format.storage == Storage::bfloat16) sink = numbers<bfloat16>(range, sink);
     else if (layout_.format.storage == Storage::float16) sink = numbers<float16>(range, sink);
-    else if (layout_.format.storage == Storage::int8) sink = bytes(range, scales(), sink);
-    else sink = four_bits(range, scales(), sink);
+    else if (layout_.format.storage == Storage::int8) sink = integers<4>(range, scales(), sink);
+    else sink = integers<8>(range, scales(), sink);
   }
 
  private:
   EIGEN_ALWAYS_INLINE WeightScales scales() const {
-    return layout_.format.wide_scales ? WeightScales::load<float>(layout_, group_, first_)
-                                      : WeightScales::load<float16>(layout_, group_, first_);
+    WeightScales scales = WeightScales::of(layout_, group_, first_);
+    if (const int zero = layout_.format.zero(); zero != 0)
+#pragma GCC unroll 4
+      for (int w = 0; w < 3; ++w) scales.minimum[w] = static_cast<float>(-zero) * scales.scale[w];
+    return scales;
   }
-  using Integers = simd::Register<std::int32_t, simd::lanes<float> >;
-  /// scale · q + minimum
-  EIGEN_ALWAYS_INLINE static Weights weights(const WeightScales& scales, int w, const Integers& q) {
-    return simd::fused_multiply_add(simd::to_floats(q).packet, scales.scale[w], scales.minimum[w]);
-  }
-  /// Asks the caches for what is read some groups later. Integers are so few bytes that the
-  /// processor's own prefetching, which does not cross pages, falls behind.
-  static void prefetch(const void* column) {
-    __builtin_prefetch(static_cast<const std::byte*>(column) + 4096);
-  }
-  /// Column k of the elements that follow the scales.
-  template <class Element>
-  const Element* column(Index k) const {
-    return reinterpret_cast<const Element*>(group_ + layout_.header_size()) + k * rows + first_;
-  }
+  using Words = simd::Register<std::int32_t, simd::lanes<float> >;
 
+  /// The words of integers of three vectors of rows: those with column k, of `count` columns.
+  template <int count>
+  const std::byte* words_with(Index k) const {
+    return group_ + layout_.header_size() + 4 * (k / count * rows + first_);
+  }
+  /// Columns 4 · part to 4 · part + 3 of vector w of words, as bytes.
+  template <int count>
+  static Words four_columns(const std::byte* words, int w, int part) {
+    Words loaded;
+    std::memcpy(&loaded, words + w * static_cast<int>(sizeof(loaded)), sizeof(loaded));
+    if constexpr (count == 4) return loaded;
+    else return loaded >> 4 * part & 0x0f0f0f0f;
+  }
+  /// scale · q + minimum, where q is byte i of the words. It is converted as q · 2²⁴, and the scale
+  /// is given as scale / 2²⁴.
+  EIGEN_ALWAYS_INLINE static Weights weights(const WeightScales& scales, int w, const Words& words,
+                                             int i) {
+    const auto q = simd::to_floats(simd::byte_on_top(words, i)).packet;
+    return simd::fused_multiply_add(q, scales.scale[w], scales.minimum[w]);
+  }
   template <class Stored, class Sink>
   EIGEN_ALWAYS_INLINE Sink numbers(Range range, Sink sink) const {
-    const Stored* x = column<Stored>(range.begin);
+    const Stored* x = reinterpret_cast<const Stored*>(group_) + range.begin * rows + first_;
     for (Index k = range.begin; k < range.end; ++k, x += rows)
 #pragma GCC unroll 4
       for (int w = 0; w < 3; ++w) sink.add(k, w, simd::load_wide(x + w * lanes).packet);
     return sink;
   }
-  template <class Sink>
-  EIGEN_ALWAYS_INLINE Sink bytes(Range range, const WeightScales& scales, Sink sink) const {
-    const std::int8_t* x = column<std::int8_t>(range.begin);
-    for (Index k = range.begin; k < range.end; ++k, x += rows) {
-      prefetch(x);
+  /// `count` integers in a word.
+  template <int count, class Sink>
+  EIGEN_ALWAYS_INLINE Sink integers(Range range, WeightScales scales, Sink sink) const {
 #pragma GCC unroll 4
-      for (int w = 0; w < 3; ++w)
-        sink.add(k, w, weights(scales, w, simd::load_integers(x + w * lanes)));
+    for (int w = 0; w < 3; ++w) scales.scale[w] *= 0x1p-24F;
+    Index k = range.begin;
+    for (; k < range.end && k % count != 0; ++k) add_column<count>(k, scales, sink);
+    for (; k + count <= range.end; k += count) {
+      const std::byte* const words = words_with<count>(k);
+      prefetch_words(words);
+#pragma GCC unroll 2
+      for (int part = 0; part < count / 4; ++part) {
+        const Words bytes[3] = {four_columns<count>(words, 0, part),
+                                four_columns<count>(words, 1, part),
+                                four_columns<count>(words, 2, part)};
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i)
+#pragma GCC unroll 4
+          for (int w = 0; w < 3; ++w)
+            sink.add(k + 4 * part + i, w, weights(scales, w, bytes[w], i));
+      }
     }
+    for (; k < range.end; ++k) add_column<count>(k, scales, sink);
     return sink;
   }
-  template <class Sink>
-  EIGEN_ALWAYS_INLINE Sink four_bits(Range range, const WeightScales& scales, Sink sink) const {
-    const auto one = [&](Index k, int shift) {
-      const std::uint8_t* const x = column<std::uint8_t>(k / 2);
+  template <int count, class Sink>
+  EIGEN_ALWAYS_INLINE void add_column(Index k, const WeightScales& scales, Sink& sink) const {
+    const std::byte* const words = words_with<count>(k);
+    const int part = static_cast<int>(k % count) / 4, i = static_cast<int>(k % 4);
 #pragma GCC unroll 4
-      for (int w = 0; w < 3; ++w)
-        sink.add(k, w, weights(scales, w, simd::load_integers(x + w * lanes) >> shift & 15));
-    };
-    if (range.begin % 2 == 1) one(range.begin++, 4);
-    const std::uint8_t* x = column<std::uint8_t>(range.begin / 2);
-    for (; range.begin + 1 < range.end; range.begin += 2, x += rows) {
-      prefetch(x);
-      Integers two[3];
-#pragma GCC unroll 4
-      for (int w = 0; w < 3; ++w) {
-        two[w] = simd::load_integers(x + w * lanes);
-        sink.add(range.begin, w, weights(scales, w, two[w] & 15));
-      }
-#pragma GCC unroll 4
-      for (int w = 0; w < 3; ++w) sink.add(range.begin + 1, w, weights(scales, w, two[w] >> 4));
-    }
-    if (range.begin < range.end) one(range.begin, 0);
-    return sink;
+    for (int w = 0; w < 3; ++w)
+      sink.add(k, w, weights(scales, w, four_columns<count>(words, w, part), i));
   }
 
   const WeightLayout& layout_;

@@ -7,8 +7,10 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 /// A weight W (out, in) in memory, as products read it: panels of 48 rows, each with its groups one
-/// after the other. A group has the scales of the 48 rows, their minima, and then for each column
-/// its 48 elements; of 4 bits, those of two columns share 48 bytes, the first in the lower bits.
+/// after the other. A group has the scales of the 48 rows, their minima, and then its elements. Of
+/// 16 bits these are the 48 elements of each column. Integers lie in words of 4 bytes, which hold
+/// neighbors of a row: those of columns 0 to 3 of each row, then those of columns 4 to 7. Of 4
+/// bits, a word holds the columns 0 to 3 in the lower halves of its bytes, and 4 to 7 in the upper.
 /// The rows that the last panel lacks are 0.
 struct WeightLayout {
   static constexpr Index panel_rows = 48;
@@ -28,6 +30,15 @@ struct WeightLayout {
     return header_size() + (format.storage == Storage::int8 ? elements : 2 * elements);
   }
   Index panel_size() const { return groups() * group_size(); }
+  /// Integers in a word of 4 bytes.
+  static constexpr Index per_word(Storage storage) { return storage == Storage::int4 ? 8 : 4; }
+  /// The byte of integer k of a row, among the integers of its group.
+  Index byte_at(Index row, Index k) const {
+    const Index word = k / per_word(format.storage) * panel_rows + row % panel_rows;
+    return 4 * word + k % 4;
+  }
+  /// Whether integer k of 4 bits is the upper half of its byte.
+  static constexpr bool is_upper(Index k) { return k % 8 >= 4; }
   /// The first byte of a group of a panel.
   Index group_at(Index panel, Index group) const {
     return panel * panel_size() + group * group_size();

@@ -59,6 +59,9 @@ class Gguf : public TensorFile<Gguf> {
     if (tensor.type) return content_->bytes_of(tensor);
     throw FileError(where(name) + " has the " + tensor.type_name() + ", whose size is not known");
   }
+  /// Returns the memory of some of these bytes to the system, where the file is mapped. They are
+  /// read from the file again when they are needed.
+  void release(std::span<const std::byte> part) const { content_->file.release(part); }
 
  private:
   friend TensorFile<Gguf>;

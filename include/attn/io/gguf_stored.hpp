@@ -13,12 +13,14 @@ namespace detail {
 class GgufStoredRows {
  public:
   GgufStoredRows(const Gguf& file, const std::string& name)
-      : bytes_(file.bytes(name)),
+      : file_(file),
+        bytes_(file.bytes(name)),
         type_(file.dtype_name(name)),
         shape_{file.shape(name)[0], file.shape(name)[1]} {}
 
   /// Row r of the file becomes row `row_of(r)`. Nothing for types that products do not keep, F32
   /// for example.
+  /// Cost: at most 4 MB of the file, or a row, are in memory at a time.
   template <class RowOf>
   std::optional<StoredMatrix> read(const RowOf& row_of) const {
     std::optional<StoredMatrix> stored;
@@ -38,17 +40,27 @@ class GgufStoredRows {
   }
 
  private:
-  std::span<const std::byte> row(Index r) const {
-    const std::size_t size = bytes_.size() / static_cast<std::size_t>(shape_[0]);
-    return bytes_.subspan(static_cast<std::size_t>(r) * size, size);
+  std::size_t row_size() const { return bytes_.size() / static_cast<std::size_t>(shape_[0]); }
+  std::span<const std::byte> rows(Index begin, Index end) const {
+    return bytes_.subspan(static_cast<std::size_t>(begin) * row_size(),
+                          static_cast<std::size_t>(end - begin) * row_size());
   }
-  /// In parallel, some rows at a time.
+  std::span<const std::byte> row(Index r) const { return rows(r, r + 1); }
+  /// In parallel, some rows at a time. Parts of the file that have been read are released.
   template <class F>
   void for_each_row(F&& f) const {
+    constexpr std::size_t most = std::size_t{1} << 22;
     constexpr Index chunk = 32;
-    parallel_for((shape_[0] + chunk - 1) / chunk, [&](Index c) {
-      for (Index r = c * chunk; r < std::min(shape_[0], (c + 1) * chunk); ++r) f(r);
-    });
+    const auto part =
+        static_cast<Index>(std::max(most / std::max(row_size(), std::size_t{1}), std::size_t{1}));
+    for (Index begin = 0; begin < shape_[0]; begin += part) {
+      const Index end = std::min(begin + part, shape_[0]);
+      parallel_for((end - begin + chunk - 1) / chunk, [&](Index c) {
+        const Index first = begin + c * chunk;
+        for (Index r = first; r < std::min(end, first + chunk); ++r) f(r);
+      });
+      file_.release(rows(begin, end));
+    }
   }
   template <class Stored>
   void set_numbers(StoredMatrix& to, Index row, std::span<const std::byte> from) const {
@@ -74,6 +86,7 @@ class GgufStoredRows {
     }
   }
 
+  const Gguf& file_;
   std::span<const std::byte> bytes_;
   std::string type_;
   Shape<2> shape_;

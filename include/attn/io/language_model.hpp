@@ -3,7 +3,7 @@
 #include <attn/io/gguf_language_model.hpp>
 #include <attn/io/gguf_weights.hpp>
 #include <attn/io/hugging_face_config.hpp>
-#include <attn/io/sharded_safetensors.hpp>
+#include <attn/io/safetensors_stored.hpp>
 #include <attn/nn/language_model.hpp>
 
 namespace attn {
@@ -14,6 +14,9 @@ struct LoadOptions {
   /// Weights of products stay as the file has them, in 16 bits or fewer, for inference; otherwise
   /// they are converted to T, as training needs them.
   bool keep_storage = true;
+  /// As what the inputs of products with weights of 8 or 4 bits are rounded, if they are: int8, as
+  /// `round_activations(Storage::int8)` does.
+  std::optional<Storage> activations = {};
   /// Is called with the fraction of the weights that has been read, up to 1.
   std::function<void(double)> on_progress = {};
 };
@@ -90,6 +93,24 @@ LanguageModel<T> read_language_model(const LanguageModelOptions& options, const 
   }
 }
 
+/// The model of a folder or of a GGUF file, as it is stored there.
+template <class T>
+LanguageModel<T> read_language_model(const std::filesystem::path& path,
+                                     const LoadOptions& loading) {
+  const std::string where = "load_language_model: \"" + path.string() + "\"";
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    const LanguageModelOptions options = read_config(path);
+    const ShardedSafeTensors files = load_safetensors_folder(path);
+    const StoredSafeTensors weights(files, options.names);
+    return read_language_model<T>(options, weights, where, loading);
+  }
+  const Gguf file = load_gguf(path);
+  const LanguageModelOptions options = gguf_options(file, where);
+  const GgufAsHuggingFace stored(file, options);
+  const auto weights = gguf_names(options.names)(stored);
+  return read_language_model<T>(options, weights, where, loading);
+}
+
 }  // namespace detail
 
 /// A published model: its architecture, its sizes and its weights. `path` is a GGUF file of the
@@ -98,24 +119,17 @@ LanguageModel<T> read_language_model(const LanguageModelOptions& options, const 
 ///
 ///   const LanguageModel<float> model = load_language_model<float>("SmolLM2-135M-Instruct.gguf");
 ///
-/// The logits are those of the numbers that the file holds, computed in T. Weights that a GGUF file
-/// has in 16 bits or fewer stay so, see LoadOptions; those of a folder are converted to T.
+/// The logits are those of the numbers that the file holds, computed in T. Weights that it has in
+/// 16 bits or fewer stay so, see LoadOptions.
 /// Errors: FileError, one sentence, for a file that cannot be read, another architecture, sizes and
-/// weights that do not fit each other, and what would change the results and is not supported.
+/// weights that do not fit each other, and what would change the results and is not supported;
+/// those of `round_activations`.
 template <class T>
 LanguageModel<T> load_language_model(const std::filesystem::path& path,
                                      const LoadOptions& loading = {}) {
-  const std::string where = "load_language_model: \"" + path.string() + "\"";
-  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
-    const LanguageModelOptions options = detail::read_config(path);
-    const ShardedSafeTensors weights = load_safetensors_folder(path);
-    return detail::read_language_model<T>(options, weights, where, loading);
-  }
-  const Gguf file = load_gguf(path);
-  const LanguageModelOptions options = detail::gguf_options(file, where);
-  const detail::GgufAsHuggingFace stored(file, options);
-  const auto weights = detail::gguf_names(options.names)(stored);
-  return detail::read_language_model<T>(options, weights, where, loading);
+  LanguageModel<T> model = detail::read_language_model<T>(path, loading);
+  model.round_activations(loading.activations);
+  return model;
 }
 
 }  // namespace ATTN_ABI

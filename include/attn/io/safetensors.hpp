@@ -38,6 +38,16 @@ class SafeTensors : public TensorFile<SafeTensors> {
     throw FileError(where(name) + " has the dtype " + in_quotes(stored) +
                     ", which is not supported; these are: " + detail::supported_dtypes());
   }
+  /// The tensor as it lies in the file: little-endian values in row-major order. They live as long
+  /// as the file or a copy of it.
+  std::span<const std::byte> bytes(const std::string& name) const {
+    const detail::SafeTensorsEntry& entry = find(name);
+    return content_->data.subspan(static_cast<std::size_t>(entry.begin),
+                                  static_cast<std::size_t>(entry.end - entry.begin));
+  }
+  /// Returns the memory of some of these bytes to the system, where the file is mapped. They are
+  /// read from the file again when they are needed.
+  void release(std::span<const std::byte> part) const { content_->file.release(part); }
 
  private:
   friend TensorFile<SafeTensors>;
@@ -56,11 +66,7 @@ class SafeTensors : public TensorFile<SafeTensors> {
     return "SafeTensors: " + in_quotes(name) + " of \"" + content_->path + "\"";
   }
   detail::FileValues values_of(const std::string& name) const {
-    const detail::SafeTensorsEntry& entry = find(name);
-    return {content_->file,
-            content_->data.subspan(static_cast<std::size_t>(entry.begin),
-                                   static_cast<std::size_t>(entry.end - entry.begin)),
-            dtype(name)};
+    return {content_->file, bytes(name), dtype(name)};
   }
   const detail::SafeTensorsEntry& find(const std::string& name) const {
     if (const auto at = content_->header.entries.find(name); at != content_->header.entries.end())

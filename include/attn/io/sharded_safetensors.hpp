@@ -35,6 +35,8 @@ class ShardedSafeTensors {
   const std::vector<Index>& shape(const std::string& name) const {
     return files_[at(name)].shape(name);
   }
+  /// The file that has an entry, opened.
+  const SafeTensors& file(const std::string& name) const { return files_[at(name)]; }
   template <class T>
   void read(const std::string& name, std::span<T> to) const {
     files_[at(name)].read(name, to);

@@ -98,6 +98,16 @@ class Module {
     layer().for_each_weight([](auto& weight) { detail::expect_finite(weight.value()); });
     layer().for_each_weight([&](auto& weight) { weight.store(storage); });
   }
+  /// Products with weights that are stored in 8 or 4 bits round their inputs, the activations, to
+  /// integers of 8 bits, with a scale for 32 neighbors of a row, and multiply integers: about twice
+  /// as fast for 4 bits, and less exact. Nothing is rounded after `round_activations(nullopt)`, as
+  /// by default. Other weights are not concerned, and results do not depend on the number of rows
+  /// or threads. Errors: OptionError for another storage than int8.
+  void round_activations(std::optional<Storage> storage) {
+    if (storage && *storage != Storage::int8)
+      throw OptionError("round_activations: storage = " + to_string(*storage) + " must be int8");
+    layer().for_each_weight([&](auto& weight) { weight.round_activations(storage.has_value()); });
+  }
   /// f(weight) for the weights of products and the tables of embeddings. Layers that have some of
   /// their own have a `for_each_weight` of their own.
   template <class F>

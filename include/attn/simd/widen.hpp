@@ -46,10 +46,6 @@ inline Register<std::int32_t, 8> load_integers(const std::int8_t* from) {
   return reinterpret<Register<std::int32_t, 8> >(
       _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 }
-inline Register<std::int32_t, 8> load_integers(const std::uint8_t* from) {
-  return reinterpret<Register<std::int32_t, 8> >(
-      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
-}
 inline Register<std::int32_t, 8> load_integers(const std::uint16_t* from) {
   return reinterpret<Register<std::int32_t, 8> >(
       _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
@@ -58,10 +54,6 @@ inline Register<std::int32_t, 8> load_integers(const std::uint16_t* from) {
 inline Register<std::int32_t, 16> load_integers(const std::int8_t* from) {
   return reinterpret<Register<std::int32_t, 16> >(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
-inline Register<std::int32_t, 16> load_integers(const std::uint8_t* from) {
-  return reinterpret<Register<std::int32_t, 16> >(
-      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 }
 inline Register<std::int32_t, 16> load_integers(const std::uint16_t* from) {
   return reinterpret<Register<std::int32_t, 16> >(
