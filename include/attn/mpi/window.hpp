@@ -30,12 +30,16 @@ struct DividedRows {
 template <class T>
 class Window {
  public:
-  /// Has memory for windows of up to `size` positions.
-  Window(const DividedRows<T>& rows, Index size)
-      : rows_(rows),
-        message_(Tensor<T, 1>::for_overwrite({rows.width() * size})),
-        received_(Tensor<T, 1>::for_overwrite({rows.width() * size})),
-        counts_(rows.blocks.size()) {
+  /// Has memory for each of some windows.
+  Window(const DividedRows<T>& rows, const std::vector<Range>& windows)
+      : rows_(rows), counts_(rows.blocks.size()) {
+    Index size = 0, sent = 0;
+    for (const Range& window : windows) {
+      size = std::max(size, window.size());
+      sent = std::max(sent, rows.mine().size_in(window));
+    }
+    message_ = Tensor<T, 1>::for_overwrite({rows.width() * sent});
+    received_ = Tensor<T, 1>::for_overwrite({rows.width() * size});
     for (const auto& x : rows.tensors)
       gathered_.push_back(
           Tensor<T, 4>::for_overwrite({x.shape()[0], x.shape()[1], size, x.shape()[3]}));
@@ -73,8 +77,8 @@ class Window {
 
  private:
   const DividedRows<T>& rows_;
-  Tensor<T, 1> message_, received_;
   std::vector<Index> counts_;
+  Tensor<T, 1> message_, received_;
   std::vector<Tensor<T, 4>> gathered_;
   std::optional<Gathering<T>> gathering_;
   Range positions_;
@@ -101,9 +105,7 @@ void for_each_window(Together& together, const DividedRows<T>& rows,
                      const std::vector<Range>& positions, F&& compute) {
   std::optional<Window<T>> windows[2];
   together.compute([&] {
-    Index size = 0;
-    for (const Range& window : positions) size = std::max(size, window.size());
-    for (auto& window : windows) window.emplace(rows, size);
+    for (auto& window : windows) window.emplace(rows, positions);
   });
   together.finish();
   const std::size_t count = positions.size();
