@@ -117,6 +117,10 @@ struct WindowedAttention {
             inputs.dropout,
             sinks.subspan(sinks.empty() ? 0 : static_cast<std::size_t>(h), sinks.empty() ? 0 : 1)};
   }
+  /// Whether the rule may allow a score of a task.
+  bool attends(const Task& task) const {
+    return rule.cover(task.tile({0, task.Q.rows()}, task.keys)) != Coverage::empty;
+  }
   DividedRows<T> keys_and_values(Range key_heads) const {
     return {world,
             blocks,
@@ -145,7 +149,8 @@ struct WindowedAttention {
                          parallel_for<T>(tasks, planned.workspace_size, [&](Index n, T* workspace) {
                            const Place at = place(n, heads, parts);
                            const Task task = query_task(at, first + at.h, &window, at.h / group());
-                           kernel.forward_state(task, rule, states[n].data(), workspace);
+                           if (attends(task))
+                             kernel.forward_state(task, rule, states[n].data(), workspace);
                          });
                        });
     together.compute([&] {
@@ -185,6 +190,7 @@ struct WindowedAttention {
   }
   void add_to_queries(const Task& task, const BackwardInputs<T>& given, const Output& d_query,
                       const Place& at, T* workspace) const {
+    if (!attends(task)) return;
     const Range rows = at.piece.rows;
     const HeadResults<T> results{
         head(given.output, at.b, at.h).slice(0, rows.begin, rows.end).matrix(),
