@@ -1,0 +1,92 @@
+// Attention of two ranks with one thread each against one process with two threads, alternating:
+// medians and quartiles of the ratio, above 1 where the ranks are faster.
+//
+//   mpirun -n 2 compare_ranks [positions] [heads] [key heads] [rounds]
+//
+// While one process computes, the other rank sleeps.
+
+#include <attn/mpi.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+using attn::Index, attn::Tensor;
+
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Until all ranks are here; sleeps instead of spinning.
+void meet(const attn::mpi::World& world) {
+  MPI_Request request;
+  MPI_Ibarrier(world.comm(), &request);
+  for (int all = 0; MPI_Test(&request, &all, MPI_STATUS_IGNORE), !all;)
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
+struct Seconds {
+  double forward, backward;
+};
+
+template <class Attend>
+Seconds seconds(const Attend& attend, const std::vector<Tensor<float, 4>>& x) {
+  attn::Tape<float> tape;
+  const auto q = tape.variable(x[0]), k = tape.variable(x[1]), v = tape.variable(x[2]);
+  const double start = now();
+  const auto o = attend(q, k, v, attn::Causal{});
+  const double middle = now();
+  tape.backward(o, x[3]);
+  return {middle - start, now() - middle};
+}
+
+void print(const char* name, std::vector<double> ratios) {
+  std::sort(ratios.begin(), ratios.end());
+  const std::size_t n = ratios.size();
+  std::printf("%s: %.3f (%.3f to %.3f)\n", name, ratios[n / 2], ratios[n / 4], ratios[3 * n / 4]);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto argument = [&](int n, Index otherwise) {
+    return argc > n ? Index(std::atol(argv[n])) : otherwise;
+  };
+  const Index S = argument(1, 16384), H = argument(2, 8), G = argument(3, 8),
+              rounds = argument(4, 9);
+  return attn::mpi::run(argc, argv, [&](attn::mpi::World& world) {
+    if (world.size() != 2) throw attn::Error("compare_ranks: needs 2 ranks");
+    attn::Random random{1};
+    std::vector<Tensor<float, 4>> whole, part;
+    for (const Index heads : {H, G, G, H}) {
+      Tensor<float, 4> x({1, heads, S, 64});
+      random.normal(x);
+      whole.push_back(std::move(x));
+    }
+    const attn::mpi::Sequence sequence(world, S);
+    for (const auto& x : whole) part.push_back(sequence.local(x));
+    std::vector<double> forward, backward;
+    for (Index round = 0; round <= rounds; ++round) {
+      attn::set_num_threads(1);
+      meet(world);
+      const Seconds here = seconds(attn::mpi::SequenceParallel(sequence), part);
+      double both[2] = {here.forward, here.backward};
+      MPI_Allreduce(MPI_IN_PLACE, both, 2, MPI_DOUBLE, MPI_MAX, world.comm());
+      meet(world);
+      if (world.rank() == 0) {
+        attn::set_num_threads(2);
+        const Seconds alone = seconds(attn::ScaledDotProductAttention{}, whole);
+        if (round > 0) forward.push_back(alone.forward / both[0]);
+        if (round > 0) backward.push_back(alone.backward / both[1]);
+      }
+      meet(world);
+    }
+    if (world.rank() > 0) return;
+    std::printf("S = %ld, H = %ld, G = %ld, %ld rounds; one process of 2 threads / 2 ranks\n",
+                long(S), long(H), long(G), long(rounds));
+    print("forward", forward);
+    print("backward", backward);
+  });
+}
