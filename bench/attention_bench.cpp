@@ -83,7 +83,7 @@ void own_rule_of_vectors(benchmark::State& state) {
   run_forward<float>(state, RecencyOfVectors{0.25});
 }
 
-/// Eight sequences of 32 to 512 tokens, 2,117 in all, under a causal rule: side by side, and as a
+/// Eight sequences of 32 to 512 tokens, 2,558 in all, under a causal rule: side by side, and as a
 /// padded batch. Both are credited with the operations of the sequences alone.
 struct EightSequences {
   static constexpr Index H = 8, E = 64;

@@ -64,17 +64,22 @@ TYPED_TEST(Sinks, ActBitwiseTheSameHoweverACallIsDivided) {
   using T = TypeParam;
   attn::Random random{4};
   const Index before = attn::num_threads();
-  const auto q = normal<T, 4>(random, {1, 6, 50, 20}), k = normal<T, 4>(random, {1, 2, 700, 20}),
-             v = normal<T, 4>(random, {1, 2, 700, 9});
-  const attn::ScaledDotProductAttention attend;
-  const auto rule = attn::Causal{Align::lower_right} & Sink{{2, -1, 0, 5, 3, -4}};
-  const Tensor<T, 4> all = attend(q, k, v, rule);
-  for (const Index threads : {1, 2, 7})
-    for (const Index L : {1, 2, 9, 50}) {
-      attn::set_num_threads(threads);
-      const auto last = attend(q.slice(2, 50 - L, 50), k, v, rule);
-      EXPECT_TRUE(same_bits(last, all.slice(2, 50 - L, 50).copy())) << L << ", " << threads;
-    }
+  for (const attn::Shape<2>& heads : {attn::Shape<2>{6, 2}, attn::Shape<2>{130, 1}}) {
+    const auto q = normal<T, 4>(random, {1, heads[0], 20, 20}),
+               k = normal<T, 4>(random, {1, heads[1], 700, 20}),
+               v = normal<T, 4>(random, {1, heads[1], 700, 9});
+    std::vector<double> logits;
+    for (Index h = 0; h < heads[0]; ++h) logits.push_back(3 * random.normal<double>());
+    const attn::ScaledDotProductAttention attend;
+    const auto rule = attn::Causal{Align::lower_right} & Sink{logits};
+    const Tensor<T, 4> all = attend(q, k, v, rule);
+    for (const Index threads : {1, 2, 7})
+      for (const Index L : {1, 2, 9}) {
+        attn::set_num_threads(threads);
+        const auto last = attend(q.slice(2, 20 - L, 20), k, v, rule);
+        EXPECT_TRUE(same_bits(last, all.slice(2, 20 - L, 20).copy())) << L << ", " << threads;
+      }
+  }
   attn::set_num_threads(before);
 }
 
