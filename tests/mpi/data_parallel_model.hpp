@@ -5,8 +5,8 @@
 
 #include "support/small_model.hpp"
 
-/// Layers whose parameters have several chunks, so that three and more ranks share one, a layer that
-/// only part 5 uses, and one that no part uses.
+/// Layers whose parameters have several chunks, so that three and more ranks share one, a layer
+/// that only part 5 uses, and one that no part uses.
 template <class T>
 struct PartlyUsedModel : attn::Module<PartlyUsedModel<T>, T> {
   static constexpr const char* kind = "PartlyUsedModel";
