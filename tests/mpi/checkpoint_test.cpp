@@ -84,6 +84,12 @@ TYPED_TEST(MpiCheckpoint, IsWhatOneProcessWritesAndLoads) {
     EXPECT_EQ(step, 3);
     attn::save_checkpoint(folder / "one", one);
     EXPECT_TRUE(content(folder / "one") == content(folder / "several"));
+
+    const World alone = ranks().self();
+    TrainingRun<T> single{alone};
+    single.train(3);
+    attn::mpi::save_checkpoint(folder / "alone", single.checkpoint());
+    EXPECT_TRUE(content(folder / "alone") == content(folder / "several"));
   }
 }
 

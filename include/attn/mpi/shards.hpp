@@ -12,17 +12,17 @@ namespace detail {
 
 /// How the elements of all parameters, one after another, are divided among the ranks: each rank
 /// has a range of them, its shard, which consists of whole chunks of `chunk_size` elements, so that
-/// sums over chunks do not depend on the number of ranks.
+/// sums over chunks do not depend on the number of ranks. Shards differ by less than two chunks.
 class ShardLayout {
  public:
   ShardLayout(const std::vector<Index>& sizes, Index ranks) : begins_{0} {
     for (const Index size : sizes) begins_.push_back(begins_.back() + size);
-    const std::vector<attn::detail::Part> chunks = attn::detail::parts_of(sizes);
-    for (Index rank = 0; rank <= ranks; ++rank) {
-      const auto chunk = static_cast<std::size_t>(std::ssize(chunks) * rank / ranks);
-      ends_.push_back(chunk == chunks.size() ? begins_.back()
-                                             : begin_of(chunks[chunk].range) + chunks[chunk].begin);
+    ends_.push_back(0);
+    for (const attn::detail::Part& chunk : attn::detail::parts_of(sizes)) {
+      const Index begin = begin_of(chunk.range) + chunk.begin;
+      while (begin * ranks >= size() * std::ssize(ends_)) ends_.push_back(begin);
     }
+    ends_.resize(static_cast<std::size_t>(ranks) + 1, size());
   }
 
   /// The number of elements of all parameters.
