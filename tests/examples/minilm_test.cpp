@@ -80,7 +80,7 @@ TEST(Bert, WithStoredWeightsHasNearlyTheSameSentences) {
   const Tensor<float, 2> exact = small_bert().sentences(tokens);
   const std::pair<attn::Storage, double> least[] = {{attn::Storage::bfloat16, 0.9999},
                                                     {attn::Storage::float16, 0.999999},
-                                                    {attn::Storage::int8, 0.9999},
+                                                    {attn::Storage::int8, 0.9995},
                                                     {attn::Storage::int4, 0.97}};
   for (const auto& [storage, cosine] : least) {
     Bert bert = small_bert();
