@@ -42,10 +42,10 @@ done
 is_png a.b.png && is_png a.b_attention.png
 rm -f a.b.png a.b_attention.png
 
-said=$("$program" --model "$model" --weights bfloat16 'The cat.' 'the  CAT.' 'Markets fell today.') || fail "--weights bfloat16: status $?"
-prints '   1  1.00  1.00  0.08'  # as with float
-for storage in float16 int8 int4; do
-  said=$("$program" --model "$model" --weights $storage 'The cat.' 'the  CAT.') || fail "--weights $storage: status $?"
-  prints '   1  1.00  1.00'
+for storage in float bfloat16 float16 int8; do
+  said=$("$program" --model "$model" --weights $storage 'The cat.' 'the  CAT.' 'A kitten naps.') || fail "--weights $storage: status $?"
+  prints '   1  1.00  1.00  0.46'
 done
+said=$("$program" --model "$model" --weights int4 'The cat.' 'the  CAT.' 'A kitten naps.') || fail "--weights int4: status $?"
+prints '   1  1.00  1.00  0.49'
 exit "$failed"
