@@ -14,7 +14,6 @@ inline namespace ATTN_ABI {
 ///   rows.tile(range)               the rows of a range as the left factor of K Qᵀ
 ///   rows.transposed(range)         the same rows as columns, the left factor of Vᵀ Pᵀ
 ///   rows.finite(range)             whether all elements of a range of rows are finite
-///   rows.prefetch(range)           optional: asks the caches for the rows of a range
 ///   rows.part(range)               optional: the rows of a range as a part of a matrix of T
 ///   rows.unpack(range, to)         optional: writes the rows of a range as T, for rows that are
 ///                                  faster to unpack than to read one by one
@@ -63,11 +62,6 @@ class StridedRows {
           if (!std::isfinite(static_cast<T>(first[j * stride_ + e]))) return false;
       return true;
     }
-  }
-  void prefetch(Range range) const {
-    constexpr Index cache_line = 64 / sizeof(Stored);
-    for (Index j = range.begin; j < range.end; ++j)
-      for (Index e = 0; e < columns_; e += cache_line) __builtin_prefetch(row(j) + e);
   }
 
  private:
@@ -121,9 +115,6 @@ class RowTile {
  public:
   RowTile(const Rows& rows, Range range) : rows_(rows), range_(range) {}
 
-  void prefetch() const {
-    if constexpr (requires { rows_.prefetch(range_); }) rows_.prefetch(range_);
-  }
   /// The tile's rows from `begin` on, as the transposed left factor.
   auto transposed(Index begin) const {
     return rows_.transposed(Range{range_.begin + begin, range_.end});

@@ -164,7 +164,6 @@ struct TiledKernel {
       if (coverage == Coverage::empty) return;
       task.load(keys);
       Values values(task.task().V, keys);
-      if (task.task().Q.rows() > simd::lanes<T>) values.prefetch();
       visit_panels(task, workspace, [&](const Queries& panel) {
         panel.add(panel.scores(rule, keys, coverage), values);
       });
