@@ -203,7 +203,7 @@ struct WindowedAttention {
   void key_gradients(Together& together, const BackwardInputs<T>& given,
                      const InputGradients<T>& gradients, Range key_heads) const {
     const KernelPlan planned = plan();
-    const std::vector<Piece> parts = pieces(8 * attn::detail::backward_tile_keys);
+    const std::vector<Piece> parts = pieces(4 * planned.tile_keys);
     for (Index j = 0; j < group(); ++j) {
       const auto of_group = [&](const TensorView<const T, 4>& x) {
         return heads_of_group(x, key_heads, j);
