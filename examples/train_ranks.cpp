@@ -8,7 +8,6 @@
 //
 // Exit status: 0, 1 if the run fails, 2 for options that cannot be read.
 
-#include <CLI/CLI.hpp>
 #include <attn/mpi.hpp>
 #include <attn/mpi/checkpoint.hpp>
 #include <iostream>
@@ -17,6 +16,7 @@
 #include "dates.hpp"
 #include "interrupt.hpp"
 #include "most_likely.hpp"
+#include "program.hpp"
 #include "progress.hpp"
 
 using attn::Index;
@@ -60,11 +60,17 @@ void train(attn::mpi::World& world, const Options& options) {
   attn::mpi::Sharded<attn::Adam<float>> adam(replicas, {.beta2 = 0.98});
   Index step = 0;
   const attn::mpi::Checkpoint run{world, model, adam, random, step};
-  if (!options.checkpoint.empty()) attn::mpi::load_if_there(options.checkpoint, run);
+  if (!options.checkpoint.empty()) {
+    attn::mpi::load_if_there(options.checkpoint, run);
+    attn::mpi::save_checkpoint(options.checkpoint, run);  // or throws, before anything is computed
+  }
   const attn::ConstantSchedule rate{.peak = 2e-3, .warmup_steps = 100};
   std::optional<Progress> progress;
   if (world.rank() == 0) progress.emplace();
 
+  if (step > options.steps)
+    throw attn::Error("the checkpoint has " + std::to_string(step) + " steps, and --steps " +
+                      std::to_string(options.steps) + " must be at least as many");
   while (step < options.steps && !world.any(interrupt.requested())) {
     double correct = 0;
     const double loss = replicas.backward(random, [&](Index part, attn::Tape<float>& tape) {
@@ -106,6 +112,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the parameters and the dates")
+      ->check(not_negative)
       ->capture_default_str();
   app.add_option("--checkpoint", options.checkpoint,
                  "file that the run is resumed from, if it is there, and saved to");

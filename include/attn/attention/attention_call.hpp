@@ -266,9 +266,11 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
 
   bool scores_are_empty() const { return batch() * heads() * queries() == 0 || sizes().keys == 0; }
   static void clear(const InputGradients<T>& gradients) {
-    for (const auto& view : {gradients.query, gradients.key, gradients.value})
+    for (const auto& view : {gradients.query, gradients.key, gradients.value}) {
+      if (view.size() == 0) continue;
       for (Index b = 0; b < view.shape()[0]; ++b)
         for (Index h = 0; h < view.shape()[1]; ++h) view.matrix(b, h).setZero();
+    }
   }
   /// sum ← sum + Σ of the parts, in order
   static void add_parts(const Tensor<T, 5>& parts, const TensorView<T, 4>& sum) {

@@ -16,8 +16,10 @@ namespace mpi {
 /// The result, without dropout of sublayers, is bitwise what one process gives for these positions,
 /// and so are the gradients of x. The gradients of weights are sums over the positions that are
 /// here: their sum over all ranks is that of one process up to rounding. `Divided{sequence} & rule`
-/// is `Divided{sequence, rule}`. It refers to the sequence.
-/// Errors: those of SequenceParallel.
+/// is `Divided{sequence, rule}`. It refers to the sequence, which must outlive it. `ranks_of_heads`
+/// is that of SequenceParallelOptions.
+/// Errors: those of SequenceParallel, thrown on all ranks. What a layer itself refuses, such as a
+/// wrong width, it refuses on the rank where it is wrong: let it escape, and `run` ends all ranks.
 template <Rule R = NoMask>
 class Divided {
   static_assert(!PlacesRows<R>, "rows are placed once");
@@ -38,13 +40,20 @@ class Divided {
         .attend(query, key, value, rule, heads);
   }
 
-  /// `call` are the extents of the scores of the positions that are here.
+  /// Errors: ShapeError, on all ranks, if on one of them the scores are not those of the positions
+  /// that are there. A collective operation.
   void check(const ScoreShape& call) const {
-    const Index n = sequence_->size();
-    if (call.queries == n && call.keys == n) return;
-    throw ShapeError("Divided: " + std::to_string(call.queries) + " queries and " +
-                     std::to_string(call.keys) + " keys must be the " + std::to_string(n) +
-                     " positions that are here");
+    Together together(sequence_->world(), "Divided: length " + std::to_string(longest()));
+    together.compute([&] {
+      const Index n = sequence_->size();
+      if (call.queries == n && call.keys == n) return;
+      throw ShapeError("Divided: the input has " + std::to_string(call.queries) + " positions" +
+                       (call.keys == call.queries ? std::string()
+                                                  : ", and keys of " + std::to_string(call.keys)) +
+                       ", and must have the " + std::to_string(n) + " that are here, of " +
+                       std::to_string(longest()));
+    });
+    together.finish();
   }
   std::vector<Index> key_positions() const {
     std::vector<Index> positions;

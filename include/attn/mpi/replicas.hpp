@@ -10,8 +10,8 @@ inline namespace ATTN_ABI {
 namespace mpi {
 
 struct ReplicasOptions {
-  /// The number of parts of a batch, which each rank computes as many of. Results depend on it, and
-  /// not on the number of ranks, which must divide it.
+  /// The number of parts of a batch, at least 1; each rank computes equally many. Results depend on
+  /// it, and not on the number of ranks, which must divide it.
   Index parts = 1;
 };
 

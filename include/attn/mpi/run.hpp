@@ -14,7 +14,7 @@ namespace mpi {
 ///     return attn::mpi::run(argc, argv, [](attn::mpi::World& world) { … });
 ///   }
 ///
-/// MPI is initialized before and finalized after, unless the program does that. Within f loops run
+/// MPI is initialized before and finalized after, unless the program does so. Within f loops run
 /// on this rank's share of the cores of its node, or on fewer threads if the program has set fewer.
 /// An exception that escapes from f on any rank ends all ranks with a status that is not 0, and one
 /// line on the standard error output, "rank 2 of 4: " and its sentence.

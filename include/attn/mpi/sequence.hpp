@@ -37,16 +37,17 @@ class Sequence {
   const Blocks& blocks_of(Index rank) const { return blocks_[static_cast<std::size_t>(rank)]; }
 
   /// The rows (…, n, E) of a tensor (…, S, E) that are here.
+  /// Errors: ShapeError for another length than S.
   template <class T, int N>
   Tensor<T, N> local(const Tensor<T, N>& whole) const;
   /// The whole tensor (…, S, E) from the rows (…, n, E) of each rank, on rank 0. A collective
-  /// operation.
+  /// operation. Errors: ShapeError if a rank's rows are not its n.
   template <class T, int N>
   std::optional<Tensor<T, N>> gather(const Tensor<T, N>& part) const;
 
-  /// How the ranks are arranged for attention with G heads of keys: as many as divide G exchange
-  /// heads, or as many as they are told.
-  /// Errors: OptionError if what they are told does not divide G and the ranks.
+  /// How the ranks are arranged for attention with G heads of keys: `ranks_of_heads` of them
+  /// exchange heads, by default the most that divide G and the number of ranks.
+  /// Errors: OptionError if ranks_of_heads does not divide both.
   const detail::RankGrid& grid(Index G, std::optional<Index> ranks_of_heads) const;
 
  private:

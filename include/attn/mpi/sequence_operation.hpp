@@ -5,6 +5,7 @@
 #include <attn/mpi/divided_call.hpp>
 #include <attn/mpi/head_exchange.hpp>
 #include <attn/mpi/sequence.hpp>
+#include <sstream>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -63,7 +64,7 @@ struct SequenceOperation {
   auto attend(const TensorView<Number, N>& query, const TensorView<Number, N>& key,
               const TensorView<Number, N>& value, Random* random) const;
 
-  /// The operation as a text, for ranks to compare.
+  /// The operation as a text, for ranks to compare. Rules are not compared.
   template <class T>
   std::string describe(const AttentionInputs<T>& inputs, const Random* random) const;
   /// Errors: ShapeError and OptionError, see SequenceParallel.
@@ -81,14 +82,17 @@ std::string SequenceOperation<Kernel, R, Heads>::describe(const AttentionInputs<
     return to_string(all);
   };
   const AttentionOptions& attention = options.attention;
-  std::string text = "SequenceParallel: query " + shape(inputs.query) + "; key " +
-                     shape(inputs.key) + "; value " + shape(inputs.value) + "; scale " +
-                     std::to_string(attention.scale_for(inputs.query.shape()[3]));
-  if (options.ranks_of_heads) text += "; ranks_of_heads " + std::to_string(*options.ranks_of_heads);
+  std::ostringstream text;
+  text.precision(17);
+  text << "SequenceParallel: query " << shape(inputs.query) << "; key " << shape(inputs.key)
+       << "; value " << shape(inputs.value) << "; scale "
+       << attention.scale_for(inputs.query.shape()[3]) << "; ranks_of_heads ";
+  if (options.ranks_of_heads) text << *options.ranks_of_heads;
+  else text << "by default";
   if (random)
-    text += "; dropout " + std::to_string(attention.dropout) + " of seed " +
-            std::to_string(random->seed) + " after " + std::to_string(random->counter) + " draws";
-  return text;
+    text << "; dropout " << attention.dropout << " of seed " << random->seed << " after "
+         << random->counter << " draws";
+  return text.str();
 }
 
 template <class Kernel, Rule R, class Heads>

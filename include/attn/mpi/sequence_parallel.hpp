@@ -50,6 +50,7 @@ class SequenceParallel {
               const Heads& heads) const {
     static_assert(DivisibleKernel<Kernel, float>,
                   "SequenceParallel needs a kernel whose keys can be divided");
+    static_assert(!PlacesRows<R>, "SequenceParallel places rows itself: it takes no Packed rule");
     static_assert(!BoundRule<R>::has_parameters,
                   "SequenceParallel takes no rule with parameters: their gradients are sums over "
                   "all scores of all ranks");

@@ -49,8 +49,8 @@ inline std::string difference_of(const std::vector<std::string>& texts) {
 /// The text names the operation before ": ", and then what must be the same on all ranks: shapes
 /// and options, in items between "; ". If ranks say different things, the constructor throws a
 /// ShapeError on all of them that shows the first item that differs.
-/// `finish` throws the exception of the lowest rank that has failed, as the type that it is of
-/// ShapeError, OptionError, FileError, and otherwise as Error, with "rank 2 of 4: " before its
+/// `finish` throws the exception of the lowest rank that has failed, with its type if that is
+/// ShapeError, OptionError or FileError, and otherwise as Error, with "rank 2 of 4: " before its
 /// sentence. A rank that is alone throws its exception as it is.
 /// Cost: a small reduction each in the constructor and in `finish`.
 class Together {

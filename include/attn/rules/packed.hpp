@@ -22,11 +22,11 @@ inline namespace ATTN_ABI {
 /// it, an alignment is that of its lengths, and a table (Keep, Bias) has the padded extents, those
 /// of the longest sequence. `Packed{offsets} & rule` is `Packed{offsets, rule}`. Copies share the
 /// offsets.
-/// Semantics: each sequence gets, bitwise, what it gets alone, forward and backward; with dropout
-/// what it gets in the padded batch. Weights are (1, H, T, T'), and 0 between sequences.
-/// Errors: OptionError for offsets that do not begin with 0, that descend, or that are not one more
-/// than sequences; ShapeError if the batch is not 1, or the last offset not the length; what the
-/// rule throws.
+/// Semantics: each sequence gets, bitwise, what it gets alone, forward and backward; with dropout,
+/// it gets what it gets in the padded batch. Weights are (1, H, T, T'), and 0 between sequences.
+/// Errors: OptionError for offsets that do not begin with 0, that descend, or that are not equally
+/// many for queries and keys, and if the call has Offsets too; ShapeError if the batch is not 1, or
+/// the last offset not the length; what the rule throws.
 /// Cost: that of the sequences alone.
 template <Rule R = NoMask>
 class Packed {
@@ -43,7 +43,7 @@ class Packed {
         keys_(checked(std::move(key_offsets))) {
     if (queries_->size() != keys_->size())
       throw OptionError("Packed: " + std::to_string(queries_->size()) + " offsets of queries and " +
-                        std::to_string(keys_->size()) + " of keys must be as many");
+                        std::to_string(keys_->size()) + " of keys must be equally many");
   }
 
   /// The number of sequences.

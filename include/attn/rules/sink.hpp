@@ -14,10 +14,10 @@ inline namespace ATTN_ABI {
 ///
 /// so that a query may attend to less than one key. A logit of 0 is the softmax "off by one"
 /// [Miller23]. Masks, changes of scores and the scale do not act on it. `Sink{{0.5, -1}}` has a
-/// logit for each query head, `Sink{0}` one for all; several sinks all join the sum. The
-/// log-sum-exp includes them: it is z_h where a query attends to nothing, whose output is 0 as
-/// without a sink. Copies share the logits. A rule of your own has a sink if it has a function
-/// `double sink(Index head) const`.
+/// logit for each query head, `Sink{0}` one for all; sinks that are combined with `&` all join the
+/// sum. The log-sum-exp includes them: it is z_h where a query attends to nothing, whose output is
+/// 0 as without a sink. Copies share the logits. A rule of your own has a sink if it has a
+/// function `double sink(Index head) const`.
 /// Errors: ShapeError if there is neither one logit nor one for each query head.
 class Sink {
  public:
