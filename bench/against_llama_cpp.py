@@ -21,11 +21,12 @@ try:
 except ImportError:
     sys.exit("against_llama_cpp.py: llama.cpp is missing; pip install llama-cpp-python==0.3.36 brings it")
 
+from llama_cpp_files import TYPES, quantized
+
 default = pathlib.Path(__file__).resolve().parent.parent / "build/bench/bench/libattn_against_llama_cpp.so"
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("model", type=pathlib.Path)
-types = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q4_K_M": 15, "Q6_K": 18}  # llama.cpp's numbers of them
-parser.add_argument("--types", nargs="+", choices=types, default=["F32", "F16", "Q8_0", "Q4_0"])
+parser.add_argument("--types", nargs="+", choices=TYPES, default=["F32", "F16", "Q8_0", "Q4_0"])
 parser.add_argument("--library", type=pathlib.Path, default=default)
 parser.add_argument("--rounds", type=int, default=9)
 parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -38,19 +39,6 @@ for file in (arguments.library, arguments.model):
         sys.exit(f"against_llama_cpp.py: {file} is not there; the library is built by: "
                  "cmake --preset bench && cmake --build --preset bench --target attn_against_llama_cpp")
 
-
-
-def quantized(name):
-    """MODEL in this type, as a file beside it."""
-    file = arguments.model.with_suffix(f".{name.lower()}.gguf")
-    if not file.exists():
-        how = llama_cpp.llama_model_quantize_default_params()
-        how.ftype, how.allow_requantize = types[name], True
-        if llama_cpp.llama_model_quantize(str(arguments.model).encode(), str(file).encode(), ctypes.byref(how)) != 0:
-            sys.exit(f"against_llama_cpp.py: llama.cpp could not write {file}")
-    return str(file)
-
-
 library = ctypes.CDLL(str(arguments.library))
 library.attn_load.restype = ctypes.c_void_p
 library.attn_next.restype = ctypes.POINTER(ctypes.c_float)
@@ -60,7 +48,7 @@ context = max([arguments.prompt, *arguments.depths]) + 2 * arguments.tokens
 class Ours:
     def __init__(self, name):
         self.half_cache = name != "F32"
-        self.handle = ctypes.c_void_p(library.attn_load(quantized(name).encode()))
+        self.handle = ctypes.c_void_p(library.attn_load(quantized(arguments.model, name).encode()))
         if not self.handle:
             sys.exit(1)
 
@@ -82,7 +70,7 @@ class Ours:
 class Theirs:
     def __init__(self, name):
         cache = 0 if name == "F32" else 1
-        self.llama = llama_cpp.Llama(quantized(name), n_ctx=context, n_batch=512, flash_attn=True, type_k=cache, type_v=cache, verbose=False,
+        self.llama = llama_cpp.Llama(quantized(arguments.model, name), n_ctx=context, n_batch=512, flash_attn=True, type_k=cache, type_v=cache, verbose=False,
                                      use_mmap=False)
 
     def begin(self, threads):

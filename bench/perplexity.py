@@ -21,12 +21,13 @@ try:
 except ImportError:
     sys.exit("perplexity.py: llama.cpp is missing; pip install llama-cpp-python==0.3.36 brings it")
 
+from llama_cpp_files import TYPES, quantized
+
 default = pathlib.Path(__file__).resolve().parent.parent / "build/bench/bench/libattn_against_llama_cpp.so"
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("model", type=pathlib.Path)
 parser.add_argument("--text", type=pathlib.Path, required=True)
-types = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q4_K_M": 15, "Q6_K": 18}  # llama.cpp's numbers of them
-parser.add_argument("--types", nargs="+", choices=types, default=["F32", "F16", "Q8_0", "Q4_0", "Q4_1"])
+parser.add_argument("--types", nargs="+", choices=TYPES, default=["F32", "F16", "Q8_0", "Q4_0", "Q4_1"])
 parser.add_argument("--library", type=pathlib.Path, default=default)
 parser.add_argument("--tokens", type=int, default=20480)
 parser.add_argument("--threads", type=int, default=2)
@@ -36,18 +37,6 @@ for file in (arguments.library, arguments.model, arguments.text):
         sys.exit(f"perplexity.py: {file} is not there; the library is built by: "
                  "cmake --preset bench && cmake --build --preset bench --target attn_against_llama_cpp")
 part = 512
-
-
-def quantized(name):
-    """MODEL in this type, as a file beside it."""
-    file = arguments.model.with_suffix(f".{name.lower()}.gguf")
-    if not file.exists():
-        how = llama_cpp.llama_model_quantize_default_params()
-        how.ftype, how.allow_requantize = types[name], True
-        if llama_cpp.llama_model_quantize(str(arguments.model).encode(), str(file).encode(), ctypes.byref(how)) != 0:
-            sys.exit(f"perplexity.py: llama.cpp could not write {file}")
-    return str(file)
-
 
 library = ctypes.CDLL(str(arguments.library))
 library.attn_load.restype = ctypes.c_void_p
@@ -78,7 +67,7 @@ def perplexity(losses_of, parts):
 print("| type | llama.cpp | attn | difference | attn, int8 activations | difference |\n|---|---|---|---|---|---|", flush=True)
 for name in arguments.types:
     begin = time.perf_counter()
-    llama = llama_cpp.Llama(quantized(name), n_ctx=part, n_batch=part, n_threads=arguments.threads, n_threads_batch=arguments.threads,
+    llama = llama_cpp.Llama(quantized(arguments.model, name), n_ctx=part, n_batch=part, n_threads=arguments.threads, n_threads_batch=arguments.threads,
                             type_k=0, type_v=0, logits_all=True, verbose=False)
     tokens = llama.tokenize(arguments.text.read_bytes(), add_bos=False)[:arguments.tokens]
     if len(tokens) < arguments.tokens:
@@ -86,7 +75,7 @@ for name in arguments.types:
     parts = [tokens[i:i + part] for i in range(0, len(tokens) - 1, part)]
     theirs = perplexity(lambda tokens: their_losses(llama, tokens), parts)
     del llama
-    handle = ctypes.c_void_p(library.attn_load(quantized(name).encode()))
+    handle = ctypes.c_void_p(library.attn_load(quantized(arguments.model, name).encode()))
     cells = [f"{theirs:.4f}"]
     for rounded in (False, True):
         if rounded and name[0] != "Q":
