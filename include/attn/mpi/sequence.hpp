@@ -106,19 +106,15 @@ inline void Sequence::deal_blocks() {
 
 template <class T, int N>
 Tensor<T, N> Sequence::local(const Tensor<T, N>& whole) const {
-  static_assert(N >= 2, "a tensor of a sequence is (…, S, E)");
+  static_assert(N >= 2 && N <= 4, "a tensor of a sequence is (…, S, E)");
   Shape<N> shape = whole.shape();
   if (shape[N - 2] != length_)
     throw ShapeError("Sequence: a tensor " + to_string(shape) + " must have the length S = " +
                      std::to_string(length_) + " before its last axis");
   shape[N - 2] = size();
   auto part = Tensor<T, N>::for_overwrite(shape);
-  const Index E = shape[N - 1], leading = E * length_ > 0 ? whole.size() / (E * length_) : 0;
-  for (Index m = 0; m < leading; ++m)
-    blocks_of(world_->rank()).for_each([&](Index row, Range positions) {
-      std::copy_n(whole.data() + (m * length_ + positions.begin) * E, positions.size() * E,
-                  part.data() + (m * size() + row) * E);
-    });
+  detail::pack(attn::detail::with_leading_axes<4>(whole.view()), Blocks({{0, length_}}),
+               blocks_of(world_->rank()), part.data());
   return part;
 }
 
