@@ -56,7 +56,8 @@ look() {
   [ -n "${Eigen3_DIR:-}" ] || package_file eigen3 Eigen3Config.cmake || need libeigen3-dev
   package_file nlohmann_json nlohmann_jsonConfig.cmake || need nlohmann-json3-dev
   package_file CLI11 CLI11Config.cmake || need libcli11-dev
-  package_file GTest GTestConfig.cmake || need "libgtest-dev libgmock-dev"
+  package_file GTest GTestConfig.cmake || need libgtest-dev
+  is_there include/gmock/gmock.h || need libgmock-dev
   package_file benchmark benchmarkConfig.cmake || need libbenchmark-dev
   is_there include/stb/stb_truetype.h include/stb_truetype.h || need libstb-dev
   is_there include/utf8proc.h || need libutf8proc-dev

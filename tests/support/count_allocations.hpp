@@ -40,6 +40,13 @@ inline void free_aligned(void* memory) { std::free(memory); }
   while (now > most && !most_bytes_allocated.compare_exchange_weak(most, now)) continue;
   return memory;
 }
+inline void* allocate_or_null(std::size_t size, std::size_t alignment) noexcept {
+  try {
+    return allocate(size, alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 [[gnu::noinline]] inline void release(void* memory) noexcept {
   if (memory) bytes_allocated -= static_cast<std::ptrdiff_t>(size_of(memory));
   free_aligned(memory);
@@ -49,6 +56,12 @@ inline void free_aligned(void* memory) { std::free(memory); }
 void* operator new(std::size_t size) { return counting::allocate(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counting::allocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return counting::allocate_or_null(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return counting::allocate_or_null(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept { counting::release(memory); }
 void operator delete(void* memory, std::size_t) noexcept { counting::release(memory); }

@@ -117,8 +117,9 @@ class PackedCall {
   std::vector<Index> longest_first() const {
     std::vector<Index> order(static_cast<std::size_t>(packed().count()));
     std::iota(order.begin(), order.end(), Index{0});
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return packed().keys(a).size() > packed().keys(b).size();
+    std::sort(order.begin(), order.end(), [&](Index a, Index b) {
+      const Index keys_of_a = packed().keys(a).size(), keys_of_b = packed().keys(b).size();
+      return keys_of_a != keys_of_b ? keys_of_a > keys_of_b : a < b;
     });
     return order;
   }
