@@ -1,5 +1,5 @@
 #!/bin/sh
-# What one attention costs to compile, against Eigen/Core and a single matrix product: -O2, the shortest of five runs, or of up to 15
+# What one attention costs to compile, against Eigen/Core and a single matrix product: -O2, the shortest of three runs, or of up to 15
 # while a ratio is too large, and their ratios, with kernels for every instruction set and with those for one.
 # usage: compile_time.sh [COMPILER]        exits 1 when a ratio is above 3.7 or, for one instruction set, 2.65; the aim is 1.85
 set -eu
@@ -37,7 +37,7 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
   milliseconds eigen ""
   milliseconds attn ""
   milliseconds attn -DATTN_DISPATCHES=0
-  [ $round -lt 5 ] || [ "$(hundredths "")" -gt $most_of_all ] || [ "$(hundredths -DATTN_DISPATCHES=0)" -gt $most_of_one ] || break
+  [ $round -lt 3 ] || [ "$(hundredths "")" -gt $most_of_all ] || [ "$(hundredths -DATTN_DISPATCHES=0)" -gt $most_of_one ] || break
 done
 status=0
 # report FLAG TEXT MOST: the ratio of a build, at most so many hundredths

@@ -75,6 +75,78 @@ TYPED_TEST(Linear, IsBitwiseIdenticalForAnyNumberOfThreads) {
   attn::set_executor(attn::Pool{});
 }
 
+/// Three layers of one input, each stored as asked for.
+template <class T>
+std::array<attn::Linear<T>, 3> three_layers(attn::Random& random,
+                                            const std::array<std::optional<attn::Storage>, 3>& as,
+                                            bool rounds_activations) {
+  const auto made = [&](Index out, bool bias) {
+    return attn::Linear<T>({.in_features = 70, .out_features = out, .bias = bias}, random);
+  };
+  std::array layers{made(96, true), made(33, false), made(50, true)};
+  for (std::size_t i = 0; i < as.size(); ++i)
+    if (as[i]) layers[i].store_weights(*as[i]);
+  for (auto& layer : layers)
+    if (rounds_activations) layer.round_activations(attn::Storage::int8);
+  return layers;
+}
+
+TYPED_TEST(Linear, OfSeveralWeightsTogetherAreBitwiseThoseOfEach) {
+  using T = TypeParam;
+  using attn::Storage;
+  attn::Random random{6};
+  const std::array<std::optional<Storage>, 3> all_stored[] = {
+      {},
+      {Storage::bfloat16, Storage::bfloat16, Storage::bfloat16},
+      {Storage::int8, Storage::int8, Storage::int8},
+      {Storage::int4, Storage::int8, Storage::int4},
+      {Storage::int4, std::nullopt, Storage::float16},
+      {std::nullopt, Storage::int8, Storage::int8}};
+  for (const auto& stored : all_stored)
+    for (const bool rounds_activations : {false, true}) {
+      const auto layers = three_layers<T>(random, stored, rounds_activations);
+      for (const Index rows : {0, 1, 4, 5, 100, 1000}) {
+        const auto x = normal<T, 2>(random, {rows, 70});
+        const auto inputs = [&](std::size_t i) { return attn::Linear<T>::inputs(layers[i]); };
+        const auto y = attn::apply_each(attn::LinearMap{}, x, inputs(0), inputs(1), inputs(2));
+        for (std::size_t i = 0; i < layers.size(); ++i)
+          EXPECT_TRUE(same_bits(y[i], layers[i](x))) << rows << " rows, layer " << i;
+      }
+    }
+  const auto layers = three_layers<T>(random, {}, false);
+  const attn::Linear<T> other({.in_features = 71, .out_features = 3});
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              return attn::apply_each(attn::LinearMap{}, Tensor<T, 2>({2, 70}),
+                                      attn::Linear<T>::inputs(layers[0]),
+                                      attn::Linear<T>::inputs(other));
+            }),
+            "Linear: input (2, 70) must have in_features = 71 on its last axis");
+}
+
+TYPED_TEST(Linear, OfSeveralWeightsTogetherIsRecordedForEach) {
+  using T = TypeParam;
+  attn::Random random{6};
+  auto layers = three_layers<T>(random, {}, false);
+  const auto x = normal<T, 2>(random, {5, 70});
+  const auto gradients = [&](auto&& apply_to) {
+    attn::Tape<T> tape;
+    const auto variable = tape.variable(x);
+    const auto [a, b] = apply_to(variable);
+    tape.backward(attn::sum(a) + attn::sum(attn::exp(b)));
+    auto all = std::tuple(variable.grad(), layers[0].weight.gradient().sum(),
+                          layers[1].weight.gradient().sum());
+    for (auto& layer : layers)
+      for (auto& p : layer.parameters()) p.grad.clear();
+    return all;
+  };
+  const auto together = gradients([&](const auto& v) {
+    return attn::apply_each(attn::LinearMap{}, v, attn::Linear<T>::inputs(layers[0]),
+                            attn::Linear<T>::inputs(layers[1]));
+  });
+  const auto each = gradients([&](const auto& v) { return std::pair(layers[0](v), layers[1](v)); });
+  EXPECT_EQ(together, each);
+}
+
 TYPED_TEST(Linear, OfARowIsBitwiseIdenticalForAnyNumberOfRows) {
   using T = TypeParam;
   attn::Random random{4};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <attn/autograd/input.hpp>
 #include <attn/autograd/tape.hpp>
 #include <optional>
@@ -249,6 +250,20 @@ auto apply(const Op& op, X&&... x) {
   if constexpr (AnyVariable<X...>)
     return detail::record(op, detail::tape_of(x...), detail::recorded(std::forward<X>(x))...);
   else return detail::run_forward(op, detail::plain(std::forward<X>(x))...);
+}
+
+/// The results of an operation for one input with each of some tuples of further inputs:
+/// apply(op, x, others…) for each, as an array. Where nothing is recorded they are computed together,
+/// by `op.forward_each(x, tuples…)`.
+template <class Op, class X, class... Others>
+auto apply_each(const Op& op, const X& x, const Others&... others) {
+  if constexpr (AnyVariable<X>) {
+    const auto one = [&](const auto&... other) { return apply(op, x, other...); };
+    return std::array{std::apply(one, others)...};
+  } else {
+    const auto plain = [](const auto&... other) { return std::tuple{detail::plain(other)...}; };
+    return op.forward_each(x, std::apply(plain, others)...);
+  }
 }
 
 }  // namespace ATTN_ABI

@@ -21,7 +21,7 @@ namespace detail {
 template <class T>
 struct IntegerProductOf {
   const RoundedBlock* A;
-  const IntegerRowsOf& B;
+  IntegerRowsOf B;
   Addend<T> addend;
   ProductRows<T> C;
 
@@ -43,38 +43,65 @@ struct IntegerProductOf {
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// C = addend + A Wᵀ in parallel, where A is rounded to integers q of 8 bits with a scale t for 32
-/// neighbors of a row, and W has integers w with a scale s and a minimum m for each group:
+namespace detail {
+
+/// The tasks of C = addend + A Wᵀ, with A rounded.
+template <class T>
+class IntegerTasks {
+ public:
+  static constexpr Index memory = 0;
+
+  IntegerTasks(const IntegerProductOf<T>& product, Index rows)
+      : product_(product), tasks_(product.B.rows, rows) {}
+
+  Index count() const { return tasks_.count(); }
+  void operator()(Index task, T*) const {
+    ATTN_DISPATCH(multiply_integers<T>(product_, tasks_.rows(task), tasks_.panel_of(task)));
+  }
+
+ private:
+  IntegerProductOf<T> product_;
+  PanelTasks tasks_;
+};
+
+}  // namespace detail
+
+/// C = addend + A Wᵀ for each of some stored weights of equally many columns, in parallel, where A
+/// is rounded once to integers q of 8 bits with a scale t for 32 neighbors of a row, and W has
+/// integers w with a scale s and a minimum m for each group:
 ///   (A Wᵀ)_ij = Σ_groups [ s t Σ_k q w + m t Σ_k q ]
 /// Sums of integers are exact, and those of groups are added as floats in the order of the columns,
 /// so that a row is bitwise the same however many rows there are.
-template <class T>
-void parallel_multiply(const LeftFactor<T>& A, Index rows, const IntegerRowsOf& B,
-                       const std::type_identity_t<Addend<T>>& addend,
-                       const std::type_identity_t<ProductRows<T>>& C) {
-  using Product = detail::IntegerProductOf<T>;
-  constexpr Index most_rows = 96, rows_at_once = 10 * most_rows;
-  constexpr Index panel = detail::WeightLayout::panel_rows;
-  const Index first_panel = B.rows.begin / panel,
-              panels = (B.rows.end + panel - 1) / panel - first_panel;
-  const Index blocks = Product::blocks(B.W), bytes = Index{sizeof(detail::RoundedBlock)};
-  const detail::TaskMemory memory(std::min(rows, rows_at_once) * blocks * bytes);
+template <class T, std::size_t N>
+void parallel_multiply(const LeftFactor<T>& A, Index rows,
+                       const std::array<ProductWith<T, IntegerRowsOf>, N>& products) {
+  constexpr Index rows_at_once = 10 * detail::PanelTasks::most_rows;
+  const Index columns = products[0].B.W.columns(),
+              blocks = detail::IntegerProductOf<T>::blocks(products[0].B.W);
+  const detail::TaskMemory memory(std::min(rows, rows_at_once) * blocks *
+                                  Index{sizeof(detail::RoundedBlock)});
   auto* const rounded = reinterpret_cast<detail::RoundedBlock*>(memory.data());
   for (Index begin = 0; begin < rows; begin += rows_at_once) {
     const Index count = std::min(rows_at_once, rows - begin);
     parallel_for(count, [&](Index i) {
-      ATTN_DISPATCH(round_row<T>(A, begin + i, B.W.columns(), rounded + i * blocks));
+      ATTN_DISPATCH(round_row<T>(A, begin + i, columns, rounded + i * blocks));
     });
-    const T* const start = addend.data ? addend.data + begin * addend.stride : nullptr;
-    const Product product{
-        rounded, B, {start, addend.stride}, {C.data + begin * C.stride, C.stride}};
-    const Index row_blocks = (count + most_rows - 1) / most_rows;
-    parallel_for(row_blocks * panels, [&](Index task) {
-      const Index row = task % row_blocks * most_rows;
-      const Range some_rows{row, std::min(row + most_rows, count)};
-      ATTN_DISPATCH(multiply_integers<T>(product, some_rows, first_panel + task / row_blocks));
-    });
+    std::apply(
+        [&](const auto&... with) {
+          detail::run_together<T>(std::array{
+              detail::IntegerTasks<T>({rounded, with.B, detail::rows_from(begin, with.addend),
+                                       detail::rows_from(begin, with.C)},
+                                      count)...});
+        },
+        products);
   }
+}
+/// The same for one weight.
+template <class T>
+void parallel_multiply(const LeftFactor<T>& A, Index rows, const IntegerRowsOf& B,
+                       const std::type_identity_t<Addend<T>>& addend,
+                       const std::type_identity_t<ProductRows<T>>& C) {
+  parallel_multiply<T, 1>(A, rows, {{{B, addend, C}}});
 }
 
 }  // namespace ATTN_ABI
@@ -90,7 +117,7 @@ namespace detail::ATTN_TARGET {
 /// Some rows of C, and its columns that a panel of W has.
 template <class T>
 void multiply_integers(const IntegerProductOf<T>& product, Range rows, Index p) {
-  constexpr Index panel = WeightLayout::panel_rows, most_rows = 96;
+  constexpr Index panel = WeightLayout::panel_rows, most_rows = PanelTasks::most_rows;
   constexpr int at_once = 4;
   const WeightLayout& layout = product.B.W.layout();
   alignas(64) simd::Array<float, most_rows * panel> sums;

@@ -2,8 +2,10 @@
 #ifndef ATTN_GEMM_PRODUCT_HPP
 #define ATTN_GEMM_PRODUCT_HPP
 
+#include <array>
 #include <attn/core/range.hpp>
 #include <attn/gemm/packed_matrix.hpp>
+#include <attn/parallel/task_memory.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -23,7 +25,26 @@ struct ProductRows {
   Index stride;
 };
 
+/// A right factor B, and where addend + A B is written, for a left factor A that several products
+/// may have in common.
+template <class T, class Factor>
+struct ProductWith {
+  Factor B;
+  Addend<T> addend;
+  ProductRows<T> C;
+};
+
 namespace detail {
+
+/// Rows of an addend or of a product, from one on.
+template <class T>
+Addend<T> rows_from(Index row, const Addend<T>& addend) {
+  return {addend.data ? addend.data + row * addend.stride : nullptr, addend.stride};
+}
+template <class T>
+ProductRows<T> rows_from(Index row, const ProductRows<T>& C) {
+  return {C.data + row * C.stride, C.stride};
+}
 
 /// C = addend + A B
 template <class T>
@@ -45,26 +66,78 @@ struct ProductOf {
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// C = addend + A B in parallel, by blocks of rows and of columns, about 64 of them, so that they
-/// even out. Some columns of B are used for all rows before the next, so that weights that are not
-/// in a cache are read once.
+namespace detail {
+
+/// The tasks of C = addend + A B: blocks of rows and of columns, about 64 of them, so that they even
+/// out. Some columns of B are used for all rows before the next, so that weights that are not in a
+/// cache are read once.
+template <class T>
+class ProductTasks {
+ public:
+  static constexpr Index memory = 0;
+
+  ProductTasks(const ProductOf<T>& product, Index rows)
+      : product_(product),
+        rows_(rows),
+        panels_(product.B.panels()),
+        row_blocks_((rows + most_rows - 1) / most_rows),
+        column_blocks_(row_blocks_ > 0 ? column_blocks() : 0) {}
+
+  Index count() const { return row_blocks_ * column_blocks_; }
+  void operator()(Index task, T*) const {
+    const Index row = task % row_blocks_ * most_rows, block = task / row_blocks_;
+    const Range some_rows{row, std::min(row + most_rows, rows_)};
+    const Range some_panels{block * panels_ / column_blocks_,
+                            (block + 1) * panels_ / column_blocks_};
+    ATTN_DISPATCH_TO(product_.B.instruction_set(),
+                     multiply_part<T>(product_, some_rows, some_panels));
+  }
+
+ private:
+  static constexpr Index most_rows = 96, fewest_panels = 4;
+
+  Index column_blocks() const {
+    const Index wanted = std::max<Index>(64, 8 * num_threads());
+    return std::min((panels_ + fewest_panels - 1) / fewest_panels,
+                    (wanted + row_blocks_ - 1) / row_blocks_);
+  }
+
+  ProductOf<T> product_;
+  Index rows_, panels_, row_blocks_, column_blocks_;
+};
+
+/// Runs the tasks of several products in one parallel loop.
+template <class T, class Tasks, std::size_t N>
+void run_together(const std::array<Tasks, N>& products) {
+  Index count = 0;
+  for (const Tasks& tasks : products) count += tasks.count();
+  parallel_for<T>(count, Tasks::memory, [&](Index task, T* memory) {
+    const Tasks* tasks = products.data();
+    for (; task >= tasks->count(); ++tasks) task -= tasks->count();
+    (*tasks)(task, memory);
+  });
+}
+
+}  // namespace detail
+
+/// C = addend + A B for each of some right factors, in one parallel loop. What a row of C is does
+/// not depend on the number of rows, nor on the other products.
+template <class T, std::size_t N>
+void parallel_multiply(const LeftFactor<T>& A, Index rows,
+                       const std::array<ProductWith<T, const PackedMatrix<T>*>, N>& products) {
+  std::apply(
+      [&](const auto&... with) {
+        detail::run_together<T>(
+            std::array{detail::ProductTasks<T>({A, *with.B, with.addend, with.C}, rows)...});
+      },
+      products);
+}
+/// C = addend + A B in parallel.
 template <class T>
 void parallel_multiply(const LeftFactor<T>& A, Index rows, const PackedMatrix<T>& B,
                        const std::type_identity_t<Addend<T>>& addend,
                        const std::type_identity_t<ProductRows<T>>& C) {
-  constexpr Index most_rows = 96, fewest_panels = 4;
-  const Index panels = B.panels();
-  const Index row_blocks = (rows + most_rows - 1) / most_rows,
-              wanted = std::max<Index>(64, 8 * num_threads());
-  const Index column_blocks = std::min((panels + fewest_panels - 1) / fewest_panels,
-                                       row_blocks > 0 ? (wanted + row_blocks - 1) / row_blocks : 0);
-  const detail::ProductOf<T> product{A, B, addend, C};
-  parallel_for(row_blocks * column_blocks, [&](Index task) {
-    const Index row = task % row_blocks * most_rows, block = task / row_blocks;
-    const Range some_rows{row, std::min(row + most_rows, rows)};
-    const Range some_panels{block * panels / column_blocks, (block + 1) * panels / column_blocks};
-    ATTN_DISPATCH_TO(B.instruction_set(), multiply_part<T>(product, some_rows, some_panels));
-  });
+  parallel_multiply<T, 1>(A, rows, {{{&B, addend, C}}});
 }
 
 }  // namespace ATTN_ABI
@@ -146,9 +219,7 @@ struct ProductRowsOf {
   /// The same product for some of its rows.
   ProductRowsOf part(Range some) const {
     const LeftFactor<T> A_part{A.at(some.begin, 0), A.row_stride, A.stride};
-    const T* const start = addend.data ? addend.data + some.begin * addend.stride : nullptr;
-    return {
-        A_part, some.size(), {start, addend.stride}, {C.data + some.begin * C.stride, C.stride}};
+    return {A_part, some.size(), rows_from(some.begin, addend), rows_from(some.begin, C)};
   }
 };
 

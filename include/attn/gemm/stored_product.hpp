@@ -5,7 +5,6 @@
 #include <attn/gemm/product.hpp>
 #include <attn/gemm/stored_matrix.hpp>
 #include <attn/gemm/weight_group.hpp>
-#include <attn/parallel/task_memory.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -22,7 +21,7 @@ namespace detail {
 template <class T>
 struct StoredProductOf {
   LeftFactor<T> A;
-  const StoredRowsOf& B;
+  StoredRowsOf B;
   Addend<T> addend;
   ProductRows<T> C;
 };
@@ -38,23 +37,74 @@ struct StoredProductOf {
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// C = addend + A Wᵀ in parallel, by blocks of rows and panels of W: bitwise the product with the
-/// numbers that W stands for. Up to four rows read W as it is stored; for more, a panel is unpacked
-/// once.
+namespace detail {
+
+/// How a product with rows of a stored weight is divided into tasks: blocks of rows of its left
+/// factor, and panels of the weight. A panel is used for all rows before the next.
+class PanelTasks {
+ public:
+  static constexpr Index most_rows = 96;
+
+  PanelTasks(Range rows_of_weight, Index rows)
+      : first_panel_(rows_of_weight.begin / panel),
+        panels_((rows_of_weight.end + panel - 1) / panel - first_panel_),
+        rows_(rows),
+        row_blocks_((rows + most_rows - 1) / most_rows) {}
+
+  Index count() const { return row_blocks_ * panels_; }
+  Range rows(Index task) const {
+    const Index row = task % row_blocks_ * most_rows;
+    return {row, std::min(row + most_rows, rows_)};
+  }
+  Index panel_of(Index task) const { return first_panel_ + task / row_blocks_; }
+
+ private:
+  static constexpr Index panel = WeightLayout::panel_rows;
+
+  Index first_panel_, panels_, rows_, row_blocks_;
+};
+
+/// The tasks of C = addend + A Wᵀ. Up to four rows read W as it is stored; for more, a panel is
+/// unpacked once.
+template <class T>
+class StoredTasks {
+ public:
+  /// Vectors may reach beyond the last row.
+  static constexpr Index memory = (512 + 2) * WeightLayout::panel_rows;
+
+  StoredTasks(const StoredProductOf<T>& product, Index rows)
+      : product_(product), tasks_(product.B.rows, rows) {}
+
+  Index count() const { return tasks_.count(); }
+  void operator()(Index task, T* unpacked) const {
+    ATTN_DISPATCH(multiply_stored<T>(product_, tasks_.rows(task), tasks_.panel_of(task), unpacked));
+  }
+
+ private:
+  StoredProductOf<T> product_;
+  PanelTasks tasks_;
+};
+
+}  // namespace detail
+
+/// C = addend + A Wᵀ for each of some stored weights, in one parallel loop: bitwise the products
+/// with the numbers that they stand for.
+template <class T, std::size_t N>
+void parallel_multiply(const LeftFactor<T>& A, Index rows,
+                       const std::array<ProductWith<T, StoredRowsOf>, N>& products) {
+  std::apply(
+      [&](const auto&... with) {
+        detail::run_together<T>(
+            std::array{detail::StoredTasks<T>({A, with.B, with.addend, with.C}, rows)...});
+      },
+      products);
+}
+/// C = addend + A Wᵀ in parallel.
 template <class T>
 void parallel_multiply(const LeftFactor<T>& A, Index rows, const StoredRowsOf& B,
                        const std::type_identity_t<Addend<T>>& addend,
                        const std::type_identity_t<ProductRows<T>>& C) {
-  constexpr Index most_rows = 96, panel = detail::WeightLayout::panel_rows;
-  constexpr Index memory = (512 + 2) * panel;  // vectors may reach beyond the last row
-  const Index first = B.rows.begin / panel, panels = (B.rows.end + panel - 1) / panel - first;
-  const Index row_blocks = (rows + most_rows - 1) / most_rows;
-  const detail::StoredProductOf<T> product{A, B, addend, C};
-  parallel_for<T>(row_blocks * panels, memory, [&](Index task, T* unpacked) {
-    const Index row = task % row_blocks * most_rows;
-    const Range some_rows{row, std::min(row + most_rows, rows)};
-    ATTN_DISPATCH(multiply_stored<T>(product, some_rows, first + task / row_blocks, unpacked));
-  });
+  parallel_multiply<T, 1>(A, rows, {{{B, addend, C}}});
 }
 
 }  // namespace ATTN_ABI

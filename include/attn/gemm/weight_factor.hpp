@@ -23,10 +23,14 @@ class WeightFactor {
     return std::visit([](const auto& factor) { return columns_of(factor); }, factor_);
   }
 
-  /// C = addend + A Wᵀ, in parallel.
-  void parallel_multiply(const LeftFactor<T>& A, Index rows, const Addend<T>& addend,
-                         const ProductRows<T>& C) const {
-    std::visit([&](const auto& factor) { multiply(A, rows, factor, addend, C); }, factor_);
+  /// How it is stored, if so; otherwise null.
+  template <class Factor>
+  const Factor* as() const {
+    return std::get_if<Factor>(&factor_);
+  }
+  template <class F>
+  void visit(F&& f) const {
+    std::visit(f, factor_);
   }
 
  private:
@@ -34,10 +38,6 @@ class WeightFactor {
 
   static Index rows_of(Packed packed) { return packed->rows(); }
   static Index columns_of(Packed packed) { return packed->columns(); }
-  static void multiply(const LeftFactor<T>& A, Index rows, Packed packed, const Addend<T>& addend,
-                       const ProductRows<T>& C) {
-    attn::parallel_multiply<T>(A, rows, *packed, addend, C);
-  }
   template <class Stored>
   static Index rows_of(const Stored& stored) {
     return stored.W.columns();
@@ -46,14 +46,32 @@ class WeightFactor {
   static Index columns_of(const Stored& stored) {
     return stored.rows.size();
   }
-  template <class Stored>
-  static void multiply(const LeftFactor<T>& A, Index rows, const Stored& stored,
-                       const Addend<T>& addend, const ProductRows<T>& C) {
-    attn::parallel_multiply<T>(A, rows, stored, addend, C);
-  }
 
   std::variant<Packed, StoredRowsOf, IntegerRowsOf> factor_;
 };
+
+/// C = addend + A Wᵀ for each of some weights, whose numbers of rows must be equal, in parallel: in
+/// one loop where they are stored alike.
+template <class T, std::size_t N>
+void parallel_multiply(const LeftFactor<T>& A, Index rows,
+                       const std::array<ProductWith<T, WeightFactor<T>>, N>& products) {
+  products[0].B.visit([&]<class Factor>(const Factor&) {
+    const bool alike = std::all_of(products.begin(), products.end(), [](const auto& with) {
+      return with.B.template as<Factor>() != nullptr;
+    });
+    if (alike) {
+      std::apply(
+          [&](const auto&... with) {
+            parallel_multiply<T, N>(
+                A, rows,
+                {{ProductWith<T, Factor>{*with.B.template as<Factor>(), with.addend, with.C}...}});
+          },
+          products);
+    } else {
+      for (const auto& with : products) parallel_multiply<T, 1>(A, rows, {{with}});
+    }
+  });
+}
 
 }  // namespace ATTN_ABI
 }  // namespace attn

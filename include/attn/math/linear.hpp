@@ -5,6 +5,7 @@
 #include <attn/gemm/weight_factor.hpp>
 #include <attn/math/rows.hpp>
 #include <optional>
+#include <tuple>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -19,18 +20,27 @@ struct LinearMap {
     requires detail::is_tensor<X>
   Tensor<T, X::axes> forward(const X& x, const WeightFactor<T>& weight,
                              const std::optional<TensorView<const T, 1>>& bias) const {
+    return std::move(forward_each(x, std::tie(weight, bias))[0]);
+  }
+  /// For each of some weights and biases, all in one parallel loop.
+  template <class X, class... Layer, class T = std::remove_const_t<typename X::Scalar>>
+    requires detail::is_tensor<X>
+  std::array<Tensor<T, X::axes>, sizeof...(Layer)> forward_each(const X& x,
+                                                                const Layer&... layers) const {
     constexpr int N = X::axes;
     const TensorView<const T, N> input = view(x);
-    Shape<N> shape = input.shape();
-    if (shape.back() != weight.rows())
-      throw ShapeError("Linear: input " + to_string(shape) + " must have in_features = " +
-                       std::to_string(weight.rows()) + " on its last axis");
-    shape.back() = weight.columns();
     const auto rows = detail::with_leading_axes<std::max(N, 2)>(input).even_rows();
-    if (!rows) return forward(input.copy(), weight, bias);
-    Tensor<T, N> y = Tensor<T, N>::for_overwrite(shape);
-    weight.parallel_multiply({rows->data(), rows->outerStride(), 1}, rows->rows(),
-                             {bias ? bias->data() : nullptr, 0}, {y.data(), shape.back()});
+    if (!rows) return forward_each(input.copy(), layers...);
+    std::array y{output<T, N>(input.shape(), std::get<0>(layers))...};
+    const auto product = [&](Tensor<T, N>& to, const WeightFactor<T>& weight,
+                             const std::optional<TensorView<const T, 1>>& bias) {
+      return ProductWith<T, WeightFactor<T>>{
+          weight, {bias ? bias->data() : nullptr, 0}, {to.data(), weight.columns()}};
+    };
+    auto* to = y.data();
+    const std::array products{product(*to++, std::get<0>(layers), std::get<1>(layers))...};
+    parallel_multiply<T, sizeof...(Layer)>({rows->data(), rows->outerStride(), 1}, rows->rows(),
+                                           products);
     return y;
   }
   /// With W as it is, packed in parallel for this call.
@@ -62,6 +72,14 @@ struct LinearMap {
   }
 
  private:
+  template <class T, int N>
+  static Tensor<T, N> output(Shape<N> shape, const WeightFactor<T>& weight) {
+    if (shape.back() != weight.rows())
+      throw ShapeError("Linear: input " + to_string(shape) + " must have in_features = " +
+                       std::to_string(weight.rows()) + " on its last axis");
+    shape.back() = weight.columns();
+    return Tensor<T, N>::for_overwrite(shape);
+  }
   /// dx = dy W
   template <class T, int N>
   static Tensor<T, N> backward_input(const Tensor<T, N>& dy, const TensorView<const T, 2>& W) {

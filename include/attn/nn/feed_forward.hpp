@@ -45,9 +45,7 @@ class FeedForward : public Module<FeedForward<T>, T> {
 
   template <class Self, class X>
   static auto forward(Self& self, const X& x) {
-    auto inner = activate(self.activation, self.linear1(x));
-    if (self.linear3) inner = std::move(inner) * (*self.linear3)(x);
-    return self.linear2(self.dropout(std::move(inner)));
+    return self.linear2(self.dropout(inner(self, x)));
   }
 
   template <class Self, class Visitor>
@@ -58,6 +56,13 @@ class FeedForward : public Module<FeedForward<T>, T> {
   }
 
  private:
+  template <class Self, class X>
+  static auto inner(Self& self, const X& x) {
+    if (!self.linear3) return activate(self.activation, self.linear1(x));
+    auto [gate, value] = apply_each(LinearMap{}, x, Linear<T>::inputs(self.linear1),
+                                    Linear<T>::inputs(*self.linear3));
+    return activate(self.activation, std::move(gate)) * std::move(value);
+  }
   static const FeedForwardOptions& checked(const FeedForwardOptions& o) {
     expect_option(o.d_model >= 1, kind, "d_model", o.d_model, "at least 1");
     expect_option(o.dim_feedforward >= 1, kind, "dim_feedforward", o.dim_feedforward, "at least 1");

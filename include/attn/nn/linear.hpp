@@ -37,6 +37,12 @@ class Linear : public Module<Linear<T>, T> {
   static auto forward(Self& self, const X& x) {
     return apply(LinearMap{}, x, weight_rows(self.weight), self.bias);
   }
+  /// What LinearMap is applied to besides x.
+  template <class Self>
+  static auto inputs(Self& self) {
+    return std::tuple<decltype(weight_rows(self.weight)), decltype((self.bias))>(
+        weight_rows(self.weight), self.bias);
+  }
 
   template <class F>
   void for_each_weight(F&& f) {

@@ -88,7 +88,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const auto [query_at, key_at] = self.positions(q.shape(), k.shape(), rule);
     const auto queries = self.rotated(query_heads(self, q.get()), self.options.H(), query_at);
     const auto keys = self.rotated(key_heads(self, k.get()), self.options.G(), key_at);
-    const auto values = project_value(self, v.get());
+    const auto values = project(v.get(), value_inputs(self));
     return q.finish(self.out_proj(self.attend_packed(queries, keys, values, rule, {})));
   }
 
@@ -102,7 +102,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const auto [query_at, key_at] = positions(q.shape(), k.shape(), rule);
     const Tensor<T, 3> queries = rotated(query_heads(*this, q.get()), options.H(), query_at);
     const Tensor<T, 3> keys = rotated(key_heads(*this, k.get()), options.G(), key_at);
-    const Tensor<T, 3> values = project_value(*this, v.get());
+    const Tensor<T, 3> values = project(v.get(), value_inputs(*this));
     auto both = attention.with_weights(detail::split_heads(queries.view(), options.H()),
                                        detail::split_heads(keys.view(), options.G()),
                                        detail::split_heads(values.view(), options.G()), rule);
@@ -115,37 +115,28 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   /// A KV cache for B sequences. `attend` attends to the keys and values that `append` has
   /// projected, with the queries as the last positions of each sequence; the result is bitwise
   /// identical to that of the call above, unless the cache stores them in fewer bits.
-  KeyValueCache<T> cache(Index batch, Index capacity,
-                         const CacheOptions& cache_options = {}) const {
-    return {
-        {batch, capacity}, {options.G(), options.key_dim(), options.value_dim()}, cache_options};
+  KeyValueCache<T> cache(Index batch, Index capacity, const CacheOptions& o = {}) const {
+    return {{batch, capacity}, {options.G(), options.key_dim(), options.value_dim()}, o};
   }
   void append(KeyValueCache<T>& cache, const Tensor<T, 3>& key, const Tensor<T, 3>& value) const {
     cache.append(rotated(key_heads(*this, key), options.G(), cache, 0).view(),
-                 project_value(*this, value).view());
+                 project(value, value_inputs(*this)).view());
   }
   /// Sequences of different lengths are asked for one by one, each as if it were alone: the rule
   /// must be the same for all of them.
   template <Rule R = NoMask>
   Tensor<T, 3> attend(const Tensor<T, 3>& query, const KeyValueCache<T>& cache, const R& rule = {},
                       const std::optional<Offsets>& offsets = {}) const {
-    const auto [B, L, width] = query.shape();
-    const Tensor<T, 3> queries = rotated(query_heads(*this, query), options.H(), cache, -L);
-    auto heads = Tensor<T, 3>::for_overwrite({B, L, options.H() * options.value_dim()});
-    const auto attend_to = [&](Range sequences, const std::optional<Offsets>& at) {
-      const auto q = queries.view().slice(0, sequences.begin, sequences.end);
-      const auto o = heads.view().slice(0, sequences.begin, sequences.end);
-      cache.with_heads(sequences, [&](const auto& keys, const auto& values) {
-        attention.forward(AttentionInputs{detail::split_heads(q, options.H()), keys, values},
-                          {detail::split_heads(o, options.H())}, rule, at);
-      });
-    };
-    if (cache.is_even()) {
-      attend_to({0, B}, cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets);
-    } else {
-      for (Index b = 0; b < B; ++b) attend_to({b, b + 1}, offsets_in(cache, b, L));
-    }
-    return out_proj(heads);
+    return attend_heads(query_heads(*this, query), cache, rule, offsets);
+  }
+  /// Self-attention of the next positions x: `append(cache, x, x)`, and `attend(x, cache, rule)`.
+  template <Rule R = NoMask>
+  Tensor<T, 3> step(const Tensor<T, 3>& x, KeyValueCache<T>& cache, const R& rule = {}) const {
+    auto [queries, keys, values] =
+        apply_each(LinearMap{}, x, query_inputs(*this), key_inputs(*this), value_inputs(*this));
+    keys = rotated(normalized(std::move(keys), k_norm), options.G(), cache, 0);
+    cache.append(keys.view(), values.view());
+    return attend_heads(normalized(std::move(queries), q_norm), cache, rule, {});
   }
 
   template <class F>
@@ -185,37 +176,64 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return detail::attend(operation, queries, keys, values);
   }
 
-  /// x W^Q, x W^K or x W^V for all heads: by rows of in_proj_weight, or by a weight of its own.
-  template <class Self, class X>
-  static auto project_query(Self& self, const X& x) {
-    return project(self, x, self.q_proj_weight, self.q_proj_bias, self.options.query_rows());
+  /// What gives x W^Q, x W^K or x W^V for all heads: rows of in_proj_weight, or a weight of its own.
+  template <class Self>
+  static auto query_inputs(Self& self) {
+    return inputs(self, self.q_proj_weight, self.q_proj_bias, self.options.query_rows());
   }
-  template <class Self, class X>
-  static auto project_key(Self& self, const X& x) {
-    return project(self, x, self.k_proj_weight, self.k_proj_bias, self.options.key_rows());
+  template <class Self>
+  static auto key_inputs(Self& self) {
+    return inputs(self, self.k_proj_weight, self.k_proj_bias, self.options.key_rows());
   }
-  template <class Self, class X>
-  static auto project_value(Self& self, const X& x) {
-    return project(self, x, self.v_proj_weight, self.v_proj_bias, self.options.value_rows());
+  template <class Self>
+  static auto value_inputs(Self& self) {
+    return inputs(self, self.v_proj_weight, self.v_proj_bias, self.options.value_rows());
   }
-  template <class Self, class X, class Weight, class Bias>
-  static auto project(Self& self, const X& x, Weight& own_weight, Bias& own_bias, Range joint) {
+  template <class Self, class Weight, class Bias>
+  static auto inputs(Self& self, Weight& own_weight, Bias& own_bias, Range joint) {
     const Range own{0, joint.size()};
     auto& weight = own_weight ? *own_weight : *self.in_proj_weight;
     auto& bias = own_bias ? own_bias : self.in_proj_bias;
     const Range rows_of_weight = own_weight ? own : joint, rows_of_bias = own_bias ? own : joint;
-    return apply(LinearMap{}, x, weight_rows(weight, rows_of_weight.begin, rows_of_weight.end),
-                 rows(bias, rows_of_bias.begin, rows_of_bias.end));
+    return std::pair(weight_rows(weight, rows_of_weight.begin, rows_of_weight.end),
+                     rows(bias, rows_of_bias.begin, rows_of_bias.end));
+  }
+  template <class X, class Inputs>
+  static auto project(const X& x, const Inputs& of_layer) {
+    return apply(LinearMap{}, x, of_layer.first, of_layer.second);
+  }
+
+  /// Queries (B, L, H·d_k), not rotated yet, attend to the keys of a cache.
+  template <Rule R>
+  Tensor<T, 3> attend_heads(Tensor<T, 3>&& projected, const KeyValueCache<T>& cache, const R& rule,
+                            const std::optional<Offsets>& offsets) const {
+    const Index B = projected.shape()[0], L = projected.shape()[1];
+    const Tensor<T, 3> queries = rotated(std::move(projected), options.H(), cache, -L);
+    auto heads = Tensor<T, 3>::for_overwrite({B, L, options.H() * options.value_dim()});
+    const auto attend_to = [&](Range sequences, const std::optional<Offsets>& at) {
+      const auto q = queries.view().slice(0, sequences.begin, sequences.end);
+      const auto o = heads.view().slice(0, sequences.begin, sequences.end);
+      cache.with_heads(sequences, [&](const auto& keys, const auto& values) {
+        attention.forward(AttentionInputs{detail::split_heads(q, options.H()), keys, values},
+                          {detail::split_heads(o, options.H())}, rule, at);
+      });
+    };
+    if (cache.is_even()) {
+      attend_to({0, B}, cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets);
+    } else {
+      for (Index b = 0; b < B; ++b) attend_to({b, b + 1}, offsets_in(cache, b, L));
+    }
+    return out_proj(heads);
   }
 
   /// Projected and normalized; not rotated yet.
   template <class Self, class X>
   static auto query_heads(Self& self, const X& x) {
-    return normalized(project_query(self, x), self.q_norm);
+    return normalized(project(x, query_inputs(self)), self.q_norm);
   }
   template <class Self, class X>
   static auto key_heads(Self& self, const X& x) {
-    return normalized(project_key(self, x), self.k_norm);
+    return normalized(project(x, key_inputs(self)), self.k_norm);
   }
   template <class X, class N>
   static X normalized(X&& x, N& norm) {

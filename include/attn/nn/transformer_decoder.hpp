@@ -95,8 +95,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
                     const RM& memory_rule,
                     const std::optional<Offsets>& memory_offsets = {}) const {
     const auto attend_to_self = [&](const auto& x) {
-      self_attn.append(cache.self, x, x);
-      return self_attn.attend(x, cache.self, tgt_rule);
+      return self_attn.step(x, cache.self, tgt_rule);
     };
     const auto attend_to_memory = [&](const Tensor<T, 3>& x) {
       const auto [BB, L, D] = x.shape();

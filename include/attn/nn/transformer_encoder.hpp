@@ -57,10 +57,7 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
   /// If it throws, the cache may hold their keys and values.
   template <Rule R>
   Tensor<T, 3> step(const Tensor<T, 3>& src, KeyValueCache<T>& cache, const R& rule) const {
-    return sublayers(*this, src, [&](const auto& x) {
-      self_attn.append(cache, x, x);
-      return self_attn.attend(x, cache, rule);
-    });
+    return sublayers(*this, src, [&](const auto& x) { return self_attn.step(x, cache, rule); });
   }
 
   template <class Self, class Visitor>
