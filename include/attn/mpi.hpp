@@ -11,6 +11,7 @@
 #include <attn/mpi/run.hpp>
 #include <attn/mpi/sequence_parallel.hpp>
 #include <attn/mpi/sharded.hpp>
+#include <attn/mpi/sum_gradients.hpp>
 #include <attn/mpi/together.hpp>
 #include <attn/mpi/traffic.hpp>
 #include <attn/mpi/world.hpp>

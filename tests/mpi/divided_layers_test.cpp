@@ -11,19 +11,6 @@ namespace {
 using attn::Index, attn::Tensor;
 using attn::mpi::Divided;
 
-/// The sum of a tensor over all ranks, in their order.
-template <class T>
-Tensor<T, 1> sum_over_ranks(const Tensor<T, 1>& mine) {
-  Tensor<T, 2> all({ranks().size(), mine.size()});
-  const std::vector<Index> counts(std::size_t(ranks().size()), mine.size());
-  attn::mpi::all_gather(ranks(), std::span<const T>(mine.data(), std::size_t(mine.size())),
-                        std::span<T>(all.data(), std::size_t(all.size())), counts)
-      .wait();
-  Tensor<T, 1> sum({mine.size()});
-  for (Index rank = 0; rank < ranks().size(); ++rank) sum.flat() += all.matrix().row(rank);
-  return sum;
-}
-
 /// All gradients of a model's parameters, one after the other.
 template <class Model>
 Tensor<double, 1> gradients(Model& model) {
@@ -67,10 +54,21 @@ TEST(Divided, EncodersHaveTheBitsOfOneProcessForTheirPositions) {
     EXPECT_TRUE(same_bits(got.value(), sequence.local(wanted.value()))) << S;
     EXPECT_TRUE(same_bits(here.grad(), sequence.local(whole_x.grad()))) << S;
     EXPECT_TRUE(same_bits(model(here.value(), Divided{sequence} & rule), got.value())) << S;
-    const Tensor<double, 1> sum = sum_over_ranks(gradients(model)), one = gradients(whole_model);
+    attn::mpi::sum_gradients(ranks(), model.parameters());
+    const Tensor<double, 1> sum = gradients(model), one = gradients(whole_model);
     EXPECT_LT((sum.flat() - one.flat()).norm(), 1e-12 * one.flat().norm()) << S;
     EXPECT_GT(one.flat().norm(), 1);
   }
+}
+
+attn::LanguageModelSizes sizes(Index vocabulary) {
+  return {.vocabulary = vocabulary,
+          .d_model = 32,
+          .nhead = 4,
+          .num_kv_heads = 2,
+          .dim_feedforward = 48,
+          .num_layers = 2,
+          .max_length = 400};
 }
 
 TEST(Divided, LanguageModelsHaveTheBitsOfOneProcessForTheirTokens) {
@@ -85,15 +83,81 @@ TEST(Divided, LanguageModelsHaveTheBitsOfOneProcessForTheirTokens) {
     for (Index i = 0; i < sequence.size(); ++i) here(0, i) = tokens(0, sequence.position(i));
     EXPECT_TRUE(same_bits(model(here, Divided{sequence}), sequence.local(model(tokens))));
   };
-  const attn::LanguageModelSizes sizes{.vocabulary = vocabulary,
-                                       .d_model = 32,
-                                       .nhead = 4,
-                                       .num_kv_heads = 2,
-                                       .dim_feedforward = 48,
-                                       .num_layers = 2,
-                                       .max_length = 400};
-  compare(attn::llama(sizes));
-  compare(attn::gpt2(sizes));
+  compare(attn::llama(sizes(vocabulary)));
+  compare(attn::gpt2(sizes(vocabulary)));
+}
+
+TEST(Divided, LanguageModelsLearnWhatTheyLearnOnOneProcess) {
+  const Index S = 131, vocabulary = 11;
+  attn::Random random{5};
+  attn::LanguageModel<double> whole_model(attn::llama(sizes(vocabulary)), random);
+  attn::LanguageModel<double> model = whole_model;
+  Tensor<Index, 2> tokens({1, S}), targets({1, S});
+  for (Index i = 0; i < S; ++i) tokens(0, i) = random.index(vocabulary);
+  for (Index i = 0; i < S; ++i) targets(0, i) = tokens(0, (i * 7 + 1) % S);
+  const attn::mpi::Sequence sequence(ranks(), S);
+  Tensor<Index, 2> tokens_here({1, sequence.size()}), targets_here(tokens_here.shape());
+  for (Index i = 0; i < sequence.size(); ++i) {
+    tokens_here(0, i) = tokens(0, sequence.position(i));
+    targets_here(0, i) = targets(0, sequence.position(i));
+  }
+
+  attn::Adam<double> whole_adam(whole_model.parameters()), adam(model.parameters());
+  for (int step = 0; step < 5; ++step) {
+    attn::Tape<double> whole_tape, tape;
+    whole_tape.backward(attn::cross_entropy(whole_model(whole_tape, tokens), targets));
+    const double share = double(sequence.size()) / double(S);
+    const auto logits = model(tape, tokens_here, Divided{sequence});
+    tape.backward(attn::cross_entropy(logits, targets_here) * share);
+    attn::mpi::sum_gradients(ranks(), model.parameters());
+    whole_adam.step(1e-2);
+    adam.step(1e-2);
+    adam.zero_grad();
+    whole_adam.zero_grad();
+  }
+  double gap = 0, moved = 0;
+  const attn::LanguageModel<double> first = [&] {
+    attn::Random again{5};
+    return attn::LanguageModel<double>(attn::llama(sizes(vocabulary)), again);
+  }();
+  const auto whole = whole_model.parameters(), divided = model.parameters();
+  const auto before = first.parameters();
+  for (std::size_t k = 0; k < whole.size(); ++k) {
+    for (std::size_t i = 0; i < whole[k].value.size(); ++i) {
+      gap = std::max(gap, std::abs(whole[k].value[i] - divided[k].value[i]));
+      moved = std::max(moved, std::abs(whole[k].value[i] - before[k].value[i]));
+    }
+    const std::span<const double> mine = divided[k].value;
+    std::vector<double> of_rank_0(mine.begin(), mine.end());
+    attn::mpi::broadcast(ranks(), std::span(of_rank_0), 0);
+    EXPECT_TRUE(std::equal(mine.begin(), mine.end(), of_rank_0.begin())) << whole[k].name;
+  }
+  EXPECT_LT(gap, 1e-9);
+  EXPECT_GT(moved, 1e-2);
+}
+
+TEST(SumGradients, LeavesThoseEmptyThatNoRankHasAndSaysWhatDiffers) {
+  attn::Random random{1};
+  attn::Linear<double> used({.in_features = 3, .out_features = 2}, random), unused = used;
+  if (ranks().rank() == ranks().size() - 1) {
+    attn::Tape<double> tape;
+    tape.backward(attn::sum(used(tape.variable(normal<double, 2>(random, {4, 3})))));
+  }
+  attn::mpi::sum_gradients(ranks(), used.parameters());
+  EXPECT_EQ(std::span<const double>(used.parameters()[1].grad)[0], 4);
+  attn::mpi::sum_gradients(ranks(), unused.parameters());
+  for (const auto& p : unused.parameters()) EXPECT_TRUE(p.grad.empty()) << p.name;
+
+  if (ranks().size() == 1) return;
+  attn::Linear<double> other({.in_features = 3, .out_features = 2 + ranks().rank()});
+  try {
+    attn::mpi::sum_gradients(ranks(), other.parameters());
+    FAIL() << "nothing was thrown";
+  } catch (const attn::ShapeError& error) {
+    EXPECT_EQ(std::string(error.what()), "sum_gradients: rank 1 of " +
+                                             std::to_string(ranks().size()) +
+                                             " says weight (3, 3), rank 0 says weight (2, 3)");
+  }
 }
 
 TEST(Divided, SaysWhatDoesNotFit) {

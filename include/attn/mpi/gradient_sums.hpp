@@ -53,7 +53,7 @@ class GradientSums {
 
   std::vector<Sum>& sums() { return sums_; }
   /// For every parameter 1 if a part had a gradient of it, and 0 otherwise.
-  std::vector<unsigned char>& seen() { return seen_; }
+  const std::vector<unsigned char>& seen() const { return seen_; }
 
  private:
   /// The place of parameter k in a sum.

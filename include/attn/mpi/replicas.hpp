@@ -61,8 +61,9 @@ class Replicas {
       : world_(world),
         parameters_(std::move(parameters)),
         parts_(options.parts),
-        layout_(sizes_of(parameters_), world.size()) {
-    Together together(world, description());
+        layout_(detail::sizes_of(parameters_), world.size()) {
+    Together together(
+        world, "Replicas: parts = " + std::to_string(parts_) + detail::described(parameters_));
     together.compute([&] {
       check();
       allocate();
@@ -113,12 +114,9 @@ class Replicas {
     const Range shard = layout_.shard(world_.rank());
     std::copy_n(gradient_.data(), shard.size(), all.begin() + shard.begin);
     detail::gather_shards(world_, layout_, std::span(all));
-    for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      parameters_[k].grad.clear();
-      if (gradients_[k].empty()) continue;
-      const std::span<T> to = parameters_[k].grad.values();
-      std::copy_n(all.begin() + layout_.begin_of(static_cast<Index>(k)), to.size(), to.begin());
-    }
+    std::vector<unsigned char> seen;
+    for (const auto& gradient : gradients_) seen.push_back(gradient.empty() ? 0 : 1);
+    detail::set_gradients<T>(parameters_, layout_, all, seen);
   }
 
   const World& world() const { return world_; }
@@ -146,16 +144,6 @@ class Replicas {
     }
   };
 
-  static std::vector<Index> sizes_of(const std::vector<NamedParameter<T>>& parameters) {
-    std::vector<Index> sizes;
-    for (const auto& p : parameters) sizes.push_back(std::ssize(p.value));
-    return sizes;
-  }
-  std::string description() const {
-    std::string text = "Replicas: parts = " + std::to_string(parts_);
-    for (const auto& p : parameters_) text += "; " + p.name + " " + to_string(p.shape);
-    return text;
-  }
   void check() const {
     expect_option(parts_ >= 1 && parts_ % world_.size() == 0, "Replicas", "parts", parts_,
                   "a multiple of the number of ranks, " + std::to_string(world_.size()));
@@ -203,10 +191,8 @@ class Replicas {
     });
   }
   /// The gradient of a parameter is empty if no part on any rank has computed one.
-  void mark_gradients(std::vector<unsigned char>& seen) {
-    detail::expect_success(MPI_Allreduce(MPI_IN_PLACE, seen.data(), static_cast<int>(seen.size()),
-                                         MPI_UNSIGNED_CHAR, MPI_MAX, world_.comm()),
-                           "MPI_Allreduce");
+  void mark_gradients(const std::vector<unsigned char>& of_this_rank) {
+    const std::vector<unsigned char> seen = detail::seen_anywhere(world_, of_this_rank);
     for (std::size_t k = 0; k < seen.size(); ++k)
       if (seen[k]) gradients_[k].fill();
     has_gradients_ = true;

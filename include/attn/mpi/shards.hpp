@@ -74,6 +74,40 @@ class ShardGradient final : public AnyGradient<T> {
   bool empty_ = true;
 };
 
+/// The names and shapes of parameters, which must be the same on all ranks, as Together takes them.
+template <class T>
+std::string described(const std::vector<NamedParameter<T>>& parameters) {
+  std::string text;
+  for (const auto& p : parameters) text += "; " + p.name + " " + to_string(p.shape);
+  return text;
+}
+template <class T>
+std::vector<Index> sizes_of(const std::vector<NamedParameter<T>>& parameters) {
+  std::vector<Index> sizes;
+  for (const auto& p : parameters) sizes.push_back(std::ssize(p.value));
+  return sizes;
+}
+
+/// For every parameter 1 if it is on a rank.
+inline std::vector<unsigned char> seen_anywhere(const World& world,
+                                                std::vector<unsigned char> seen) {
+  expect_success(MPI_Allreduce(MPI_IN_PLACE, seen.data(), static_cast<int>(seen.size()),
+                               MPI_UNSIGNED_CHAR, MPI_MAX, world.comm()),
+                 "MPI_Allreduce");
+  return seen;
+}
+/// Writes the gradients of all parameters, one after another; those that were not seen are empty.
+template <class T>
+void set_gradients(const std::vector<NamedParameter<T>>& parameters, const ShardLayout& layout,
+                   std::span<const T> all, const std::vector<unsigned char>& seen) {
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    parameters[k].grad.clear();
+    if (!seen[k]) continue;
+    const std::span<T> to = parameters[k].grad.values();
+    std::copy_n(all.begin() + layout.begin_of(static_cast<Index>(k)), to.size(), to.begin());
+  }
+}
+
 /// Completes `values`, of which each rank has its shard.
 template <class T>
 void gather_shards(const World& world, const ShardLayout& layout, std::span<T> values) {
