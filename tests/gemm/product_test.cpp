@@ -16,9 +16,12 @@ class Product : public testing::Test {
     return (sizeof(T) == 4 ? 2.5e-6 : 5e-15) * (2 + std::sqrt(double(k)));
   }
 
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  /// More exact than T, so that what is compared is the error of the product alone.
+  using Exact = std::conditional_t<std::is_same_v<T, float>, double, long double>;
+  using Matrix = Eigen::Matrix<Exact, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   static double gap(const Tensor<T, 2>& C, const Matrix& wanted) {
-    return C.size() == 0 ? 0 : (C.matrix().template cast<double>() - wanted).cwiseAbs().maxCoeff();
+    if (C.size() == 0) return 0;
+    return double((C.matrix().template cast<Exact>() - wanted).cwiseAbs().maxCoeff());
   }
 };
 using Scalars = testing::Types<float, double>;
@@ -43,19 +46,20 @@ TYPED_TEST(Product, IsThatOfEigen) {
     const auto B = attn::PackedMatrix<T>::transposed(W);
     EXPECT_EQ(B.rows(), k);
     EXPECT_EQ(B.columns(), n);
-    typename TestFixture::Matrix AB =
-        A.matrix().template cast<double>() * W.matrix().template cast<double>().transpose();
+    using Exact = typename TestFixture::Exact;
+    const typename TestFixture::Matrix AB =
+        A.matrix().template cast<Exact>() * W.matrix().template cast<Exact>().transpose();
     const attn::LeftFactor<T> left{A.data(), k, 1};
     Tensor<T, 2> C({m, n});
     attn::parallel_multiply(left, m, B, {}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
     attn::parallel_multiply(left, m, B, {bias.data()}, {C.data(), n});
-    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<double>().transpose()),
+    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<Exact>().transpose()),
               this->tolerance(k))
         << "with a bias";
     C = D;
     attn::parallel_multiply(left, m, B, {C.data(), n}, {C.data(), n});
-    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<double>()), this->tolerance(k))
+    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<Exact>()), this->tolerance(k))
         << "added to what is there";
   }
 }
@@ -93,10 +97,11 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesStridedRows) {
   C.flat().setConstant(9);
   attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m,
                           attn::PackedMatrix<T>::transposed(W), {}, {C.data(), n + 5});
+  using Exact = typename TestFixture::Exact;
   const typename TestFixture::Matrix wanted =
-      At.matrix().leftCols(m).transpose().template cast<double>() *
-      W.matrix().transpose().template cast<double>();
-  EXPECT_LT((C.matrix().leftCols(n).template cast<double>() - wanted).cwiseAbs().maxCoeff(),
+      At.matrix().leftCols(m).transpose().template cast<Exact>() *
+      W.matrix().transpose().template cast<Exact>();
+  EXPECT_LT((C.matrix().leftCols(n).template cast<Exact>() - wanted).cwiseAbs().maxCoeff(),
             this->tolerance(k));
   EXPECT_EQ(C.matrix().rightCols(5).minCoeff(), T(9));
 }
