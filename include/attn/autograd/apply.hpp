@@ -252,9 +252,9 @@ auto apply(const Op& op, X&&... x) {
   else return detail::run_forward(op, detail::plain(std::forward<X>(x))...);
 }
 
-/// The results of an operation for one input with each of some tuples of further inputs:
-/// apply(op, x, others…) for each, as an array. Where nothing is recorded they are computed together,
-/// by `op.forward_each(x, tuples…)`.
+/// The results of an operation for one input with each of some tuples of further inputs, as an
+/// array: apply(op, x, others…) for each tuple. Where nothing is recorded they are computed
+/// together, by `op.forward_each(x, tuples…)`.
 template <class Op, class X, class... Others>
 auto apply_each(const Op& op, const X& x, const Others&... others) {
   if constexpr (AnyVariable<X>) {

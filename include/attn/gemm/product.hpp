@@ -68,9 +68,9 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// The tasks of C = addend + A B: blocks of rows and of columns, about 64 of them, so that they even
-/// out. Some columns of B are used for all rows before the next, so that weights that are not in a
-/// cache are read once.
+/// The tasks of C = addend + A B: blocks of rows and of columns, about 64 of them, so that they
+/// even out. Some columns of B are used for all rows before the next, so that weights that are not
+/// in a cache are read once.
 template <class T>
 class ProductTasks {
  public:

@@ -15,9 +15,9 @@ namespace mpi {
 ///
 /// The result, without dropout of sublayers, is bitwise what one process gives for these positions,
 /// and so are the gradients of x. The gradients of weights are sums over the positions that are
-/// here: their sum over all ranks, see `sum_gradients`, is that of one process up to rounding. `Divided{sequence} & rule`
-/// is `Divided{sequence, rule}`. It refers to the sequence, which must outlive it. `ranks_of_heads`
-/// is that of SequenceParallelOptions.
+/// here: their sum over all ranks, see `sum_gradients`, is that of one process up to rounding.
+/// `Divided{sequence} & rule` is `Divided{sequence, rule}`. It refers to the sequence, which must
+/// outlive it. `ranks_of_heads` is that of SequenceParallelOptions.
 /// Errors: those of SequenceParallel, thrown on all ranks. What a layer itself refuses, such as a
 /// wrong width, it refuses on the rank where it is wrong: let it escape, and `run` ends all ranks.
 template <Rule R = NoMask>

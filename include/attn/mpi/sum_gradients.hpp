@@ -17,7 +17,7 @@ namespace mpi {
 ///   const double share = double(sequence.size()) / double(S);
 ///   tape.backward(attn::cross_entropy(logits, targets) * share);              a mean over all S
 ///   attn::mpi::sum_gradients(world, model.parameters());
-///   adam.step(1e-3);                                                          the same on all ranks
+///   adam.step(1e-3);                                                          the same everywhere
 ///
 /// A gradient that no rank has stays empty.
 /// Numerics: the gradients are added in a binary tree over the ranks, so that they are bitwise the

@@ -176,7 +176,7 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return detail::attend(operation, queries, keys, values);
   }
 
-  /// What gives x W^Q, x W^K or x W^V for all heads: rows of in_proj_weight, or a weight of its own.
+  /// What gives x W^Q, x W^K or x W^V for all heads: rows of in_proj_weight, or their own weight.
   template <class Self>
   static auto query_inputs(Self& self) {
     return inputs(self, self.q_proj_weight, self.q_proj_bias, self.options.query_rows());
