@@ -1,12 +1,13 @@
 """Races the library against llama.cpp: one model, alternating in one process, with equal threads.
 
 usage: python3 bench/against_llama_cpp.py MODEL.gguf [--types F32 F16 …] [--library FILE] [--rounds N] [--threads 1 2] [--prompt N]
-       [--depths N …]
+       [--depths N …] [--csv FILE]
 
 llama.cpp quantizes MODEL to each type, beside it, once, so that both compute with the same weights. Keys and values are stored in 16
 bits, except with F32. Where weights have 8 or 4 bits, llama.cpp rounds activations to int8; the library computes once with float
-activations, and once with `round_activations`. Each line is our tokens a second over llama.cpp's, so above 1 the library is faster: the median of the pairs, and
-the quartiles. `cmake --build --preset bench --target attn_against_llama_cpp` builds what it loads.
+activations, and once with `round_activations`. Each line is our tokens a second over llama.cpp's, so above 1 the library is faster: the
+median of the pairs, and the quartiles. `--csv` writes what storage_plot draws: tokens a second over bits a weight, one token at a time,
+at the first depth and the last number of threads. `cmake --build --preset bench --target attn_against_llama_cpp` builds what it loads.
 """
 import argparse
 import ctypes
@@ -16,10 +17,11 @@ import sys
 import time
 
 try:
+    import gguf
     import llama_cpp
     import numpy
-except ImportError:
-    sys.exit("against_llama_cpp.py: llama.cpp is missing; pip install llama-cpp-python==0.3.36 brings it")
+except ImportError as error:
+    sys.exit(f"against_llama_cpp.py: {error.name} is missing; pip install llama-cpp-python==0.3.36 gguf brings it")
 
 from llama_cpp_files import TYPES, quantized
 
@@ -33,6 +35,7 @@ parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
 parser.add_argument("--prompt", type=int, default=512, help="tokens of the prompt")
 parser.add_argument("--depths", type=int, nargs="+", default=[10, 2000], help="tokens before those that are computed one at a time")
 parser.add_argument("--tokens", type=int, default=24, help="tokens that are computed one at a time")
+parser.add_argument("--csv", type=pathlib.Path, help="the rows that storage_plot draws")
 arguments = parser.parse_args()
 for file in (arguments.library, arguments.model):
     if not file.exists():
@@ -116,8 +119,16 @@ def race(case, threads, sides, speed):
     low, middle, high = (ratios[int(len(ratios) * share)] for share in (0.25, 0.5, 0.75))
     print(f"| {case} | {threads} | {statistics.median(them):.1f} | {statistics.median(us):.1f} | {middle:.2f} | {low:.2f}–{high:.2f} |",
           flush=True)
+    return statistics.median(them), statistics.median(us)
 
 
+def bits_of(name):
+    """Bits a weight, the mean of all tensors of the file."""
+    reader = gguf.GGUFReader(quantized(arguments.model, name))
+    return 8 * sum(int(t.n_bytes) for t in reader.tensors) / sum(int(t.n_elements) for t in reader.tensors)
+
+
+rows = ["library,bits,tokens_per_second"]
 print(f"llama.cpp of llama-cpp-python {llama_cpp.__version__}, {arguments.rounds} pairs; tokens a second, medians\n")
 print("| case | threads | llama.cpp | attn | attn / llama.cpp | quartiles |\n|---|---|---|---|---|---|")
 for name in arguments.types:
@@ -136,5 +147,11 @@ for name in arguments.types:
         for threads in arguments.threads:
             race(f"{case}, prompt of {arguments.prompt}", threads, sides, lambda side: prompt_speed(side, threads))
             for depth in arguments.depths:
-                race(f"{case}, one token at a time, after {depth}", threads, sides, lambda side: token_speed(side, threads, depth))
+                them, us = race(f"{case}, one token at a time, after {depth}", threads, sides, lambda side: token_speed(side, threads, depth))
+                if arguments.csv and threads == arguments.threads[-1] and depth == arguments.depths[0]:
+                    if not rounded:
+                        rows.append(f"llama.cpp,{bits_of(name):.2f},{them:.1f}")
+                    rows.append(f"attn{' with int8 activations' * rounded},{bits_of(name):.2f},{us:.1f}")
     del sides
+if arguments.csv:
+    arguments.csv.write_text("\n".join(rows) + "\n")

@@ -27,25 +27,26 @@ class Rotation {
   std::size_t at_ = 0;
 };
 
+/// Attention to the keys and values of a KV cache, as a layer asks for it.
 void attention(benchmark::State& state, const Heads& of, std::optional<Storage> storage) {
   attn::Random random{1};
-  Tensor<float, 4> q({1, of.H, of.L, of.E}), k({1, of.G, of.S, of.E}), v(k.shape());
-  Tensor<float, 4> o(q.shape());
-  for (auto* x : {&q, &k, &v}) random.uniform(*x);
+  Tensor<float, 4> q({1, of.H, of.L, of.E}), o(q.shape());
+  Tensor<float, 3> k({1, of.S, of.G * of.E}), v(k.shape());
+  random.uniform(q);
+  random.uniform(k);
+  random.uniform(v);
+  attn::KeyValueCache<float> cache({1, of.S}, {of.G, of.E, of.E}, {.storage = storage});
+  cache.append(k.view(), v.view());
+  double bytes = 2 * double(k.size()) * 4;
+  if (storage) bytes /= storage == Storage::int8 ? 4 : 2;
+  Rotation<attn::KeyValueCache<float>> caches(cache, bytes);
   const attn::ScaledDotProductAttention attend;
-  const auto measure = [&](const auto& keys, const auto& values, double bytes) {
-    using Keys = std::remove_cvref_t<decltype(keys)>;
-    Rotation<std::pair<Keys, Keys>> both({keys, values}, bytes);
-    against_bandwidth(state, bytes, [&] {
-      const auto& [K, V] = both.next();
-      attend.into(o, q, K, V);
+  against_bandwidth(state, bytes, [&] {
+    caches.next().with_heads({0, 1}, [&](const auto& keys, const auto& values) {
+      attend.forward(attn::AttentionInputs{attn::TensorView<const float, 4>(q), keys, values},
+                     {o.view()}, attn::NoMask{}, {});
     });
-  };
-  const double numbers = 2 * double(k.size());
-  if (!storage) measure(k, v, 4 * numbers);
-  else if (storage == Storage::bfloat16)
-    measure(attn::cast<attn::bfloat16>(k), attn::cast<attn::bfloat16>(v), 2 * numbers);
-  else measure(attn::quantize<std::int8_t>(k), attn::quantize<std::int8_t>(v), numbers);
+  });
 }
 
 /// As what weights are stored, and whether activations are rounded to int8.

@@ -3,6 +3,7 @@
 #include <attn/core/buffer.hpp>
 #include <cstdint>
 #include <numeric>
+#include <vector>
 
 namespace {
 
@@ -54,6 +55,30 @@ TEST(Buffer, CopiesAreDeep) {
   EXPECT_EQ(b.data()[3], 4);
   EXPECT_EQ(b.size(), 10);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data()) % 64, 0u);
+}
+
+TEST(Buffer, InSharedPagesLieBesideEachOtherAndAreFreedOneByOne) {
+  std::vector<Buffer<float>> all;
+  for (const Index size : {10, 0, 1000, 5'000'000, 17}) {
+    Buffer<float> buffer = Buffer<float>::in_shared_pages(size);
+    std::iota(buffer.data(), buffer.data() + size, float(size));
+    all.push_back(std::move(buffer));
+  }
+  all.push_back(all[2]);  // a copy
+  EXPECT_NE(all[5].data(), all[2].data());
+  EXPECT_LT(std::abs(reinterpret_cast<std::intptr_t>(all[5].data()) -
+                     reinterpret_cast<std::intptr_t>(all[4].data())),
+            16 << 20);
+  all[5].data()[999] = -1;
+  EXPECT_EQ(all[2].data()[999], 1999);
+  all.erase(all.begin());
+  all.erase(all.begin() + 2);
+  EXPECT_EQ(all[0].data(), nullptr);
+  for (const std::size_t i : {1, 2}) {
+    const Index size = all[i].size();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(all[i].data()) % 64, 0u);
+    EXPECT_EQ(all[i].data()[size - 1], float(2 * size - 1));
+  }
 }
 
 TEST(Buffer, AssignmentReusesMemoryOfTheSameSize) {

@@ -24,29 +24,18 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
-/// Asks the caches for the rows of a matrix, some lines of a cache at a time, in the order in which
-/// they lie in memory.
+/// Asks the caches for some rows of a matrix, in the order in which they lie in memory. They may
+/// lie beyond its end.
 template <class T>
-class Prefetch {
- public:
-  explicit Prefetch(const MatrixPart<const T>& X) : X_(X) {}
-  /// The lines that hold the next `count` elements.
-  void next(Index count) {
-    for (; count > 0 && row_ < X_.rows; count -= line) {
-      __builtin_prefetch(X_.data + row_ * X_.stride + column_);
-      column_ += line;
-      if (column_ < X_.columns) continue;
-      column_ = 0;
-      ++row_;
+EIGEN_ALWAYS_INLINE void prefetch_rows(const MatrixPart<const T>& X, Range rows) {
+  asm volatile("");  // g++ 12 removes calls of functions that do nothing but prefetch
+  const auto begin = reinterpret_cast<std::uintptr_t>(X.data);
+  for (Index row = rows.begin; row < rows.end; ++row)
+    for (Index column = 0; column < X.columns; column += Index{64} / Index{sizeof(T)}) {
+      const auto offset = static_cast<std::size_t>(row * X.stride + column) * sizeof(T);
+      __builtin_prefetch(reinterpret_cast<const void*>(begin + offset));
     }
-  }
-
- private:
-  static constexpr Index line = 64 / sizeof(T);
-
-  MatrixPart<const T> X_;
-  Index row_ = 0, column_ = 0;
-};
+}
 
 /// The products of attention for at most as many queries as a vector has lanes, as in decoding.
 /// Lanes run along the keys, and along the columns of the values, so that all of them are used and
@@ -70,19 +59,16 @@ class FewQueries {
   }
 
   /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S. While
-  /// it computes, the caches are asked for the keys of the next panel, and for the values V.
+  /// it computes, the caches are asked for the keys of the next panel, and for the values of these.
   void scores(const PanelRows<T>& Q, const KeysAndValues& tile, T* S, T* largest) const {
     const auto& [K, V] = tile;
-    Prefetch<T> values(V), keys(rows_from(K, width));
     Vector m = simd::load<Vector>(largest);
     for (Index key = 0; key < K.rows;) {
       const Panel<T> panel = Panel<T>::of(K.rows - key);
       const Index n = std::min(panel.size(), K.rows - key);
       for (Index row = 0; row < n; row += lanes)
-        pack(rows_from(K, key + row), panel.size(), packed_ + row, [&] {
-          keys.next(lanes * lanes);
-          values.next(lanes * lanes);
-        });
+        pack(rows_from(K, key + row), panel.size(), packed_ + row,
+             [&, first = key + row](Index e) { prefetch_next(tile, first, e); });
       multiply_rows(panel.width, Q, {packed_, panel.size(), K.columns});
       for_each_column(panel.width, [&](Index j, const Vector& s) {
         simd::store(S + (key + j) * lanes, s);
@@ -124,15 +110,23 @@ class FewQueries {
                  count - row);
     }
   };
+  /// What is asked of the caches with the square of K that begins at row `first`, column e: a part
+  /// of the values of the square's keys, and of the keys a panel later.
+  static EIGEN_ALWAYS_INLINE void prefetch_next(const KeysAndValues& tile, Index first, Index e) {
+    const Index square = e / lanes, squares = (tile.K.columns + lanes - 1) / lanes;
+    const Range rows{first + square * lanes / squares, first + (square + 1) * lanes / squares};
+    prefetch_rows(tile.K, {rows.begin + width, rows.end + width});
+    prefetch_rows(tile.V, rows);
+  }
   static MatrixPart<const T> rows_from(const MatrixPart<const T>& X, Index first) {
     return {X.data + first * X.stride, X.stride, X.rows - first, X.columns};
   }
-  /// Packs the first rows, a lane for each: `stride` elements for each column. `between` is called
-  /// before each square.
+  /// Packs the first rows, a lane for each: `stride` elements for each column. between(e) is called
+  /// before the square that begins with column e.
   template <class F>
   static void pack(const MatrixPart<const T>& X, Index stride, T* packed, F&& between) {
     for (Index e = 0; e < X.columns; e += lanes) {
-      between();
+      between(e);
       Square square = Square::load({X.data + e, X.stride, X.rows, X.columns - e});
       square.transpose();
 #pragma GCC unroll 16

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/core/workspace.hpp>
-#include <memory>
+#include <attn/core/shared_pages.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -19,7 +18,12 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(Index size) : Buffer(size, ForOverwrite{}) { std::fill_n(data(), size, T{}); }
   static Buffer for_overwrite(Index size) { return {size, ForOverwrite{}}; }
-  Buffer(const Buffer& other) : Buffer(other.size_, ForOverwrite{}) {
+  /// The same in huge pages, which it may share with others: for what is read again and again. So
+  /// are its copies.
+  static Buffer in_shared_pages(Index size) { return {size, InSharedPages{}}; }
+  Buffer(const Buffer& other)
+      : Buffer(other.data_.get_deleter().pages ? in_shared_pages(other.size_)
+                                               : for_overwrite(other.size_)) {
     std::copy_n(other.data(), size_, data());
   }
   Buffer(Buffer&& other) noexcept
@@ -44,17 +48,28 @@ class Buffer {
 
  private:
   struct ForOverwrite {};
+  struct InSharedPages {};
   Buffer(Index size, ForOverwrite) : data_(allocate(size)), size_(size) {}
+  Buffer(Index size, InSharedPages) : data_(allocate_pages(size)), size_(size) {}
 
   struct Free {
     std::size_t block_size = 0;
-    void operator()(T* data) const { detail::free_block(data, block_size); }
+    std::shared_ptr<std::byte> pages = nullptr;  ///< where the memory is a part of them
+    void operator()(T* data) const {
+      if (!pages) detail::free_block(data, block_size);
+    }
   };
   using Pointer = std::unique_ptr<T, Free>;
   static Pointer allocate(Index size) {
     if (size == 0) return nullptr;
     const std::size_t block_size = detail::block_size(static_cast<std::size_t>(size) * sizeof(T));
     return Pointer(static_cast<T*>(detail::allocate_block(block_size)), Free{block_size});
+  }
+  static Pointer allocate_pages(Index size) {
+    if (size == 0) return nullptr;
+    auto pages = detail::shared_pages(static_cast<std::size_t>(size) * sizeof(T));
+    T* const data = reinterpret_cast<T*>(pages.get());
+    return Pointer(data, Free{0, std::move(pages)});
   }
 
   Pointer data_;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <attn/core/buffer.hpp>
-#include <cstddef>
+#include <algorithm>
+#include <attn/core/workspace.hpp>
 #include <memory>
 #include <mutex>
 
@@ -9,28 +9,44 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
-/// `bytes` zeros at a 64-byte boundary, beside others in a block of 16 MB, for which the system is
-/// asked for huge pages: the weights of a model are read once for each token, and most of them are
-/// smaller than a huge page. A block is freed with the last piece of it.
-inline std::shared_ptr<std::byte> shared_pages(Index bytes) {
-  struct Block {
-    Buffer<std::byte> memory;
-    Index used = 0;
-  };
-  static std::mutex mutex;
-  static std::weak_ptr<Block> current;
-  constexpr Index block_bytes = Index{16} << 20;
+/// Memory of many pieces, for which the system is asked for huge pages.
+class PageBlock {
+ public:
+  explicit PageBlock(std::size_t bytes) : memory_(allocate_block(bytes)), bytes_(bytes) {}
+  PageBlock(const PageBlock&) = delete;
+  PageBlock& operator=(const PageBlock&) = delete;
+  ~PageBlock() { free_block(memory_, bytes_); }
 
-  const std::lock_guard lock(mutex);
-  std::shared_ptr<Block> block = current.lock();
-  if (!block || block->used + bytes > block->memory.size()) {
-    block = std::make_shared<Block>();
-    block->memory = Buffer<std::byte>::for_overwrite(std::max(bytes, block_bytes));
-    current = block;
+  /// The next `bytes`, a multiple of 64; null where so many are not left.
+  std::byte* take(std::size_t bytes) {
+    if (bytes > bytes_ - used_) return nullptr;
+    std::byte* const piece = static_cast<std::byte*>(memory_) + used_;
+    used_ += bytes;
+    return piece;
   }
-  std::byte* const piece = block->memory.data() + block->used;
-  block->used += (bytes + 63) / 64 * 64;
-  std::fill_n(piece, bytes, std::byte{0});
+
+ private:
+  void* memory_;
+  std::size_t bytes_, used_ = 0;
+};
+
+/// Uninitialized memory at a 64-byte boundary, beside other pieces in a block of 16 MB in huge
+/// pages: the weights and the cache of a model are read once for each token, and most of their
+/// matrices are smaller than a huge page. A block is freed with the last piece of it.
+inline std::shared_ptr<std::byte> shared_pages(std::size_t bytes) {
+  static std::mutex mutex;
+  static std::weak_ptr<PageBlock> current;
+  constexpr std::size_t block_bytes = std::size_t{16} << 20;
+
+  const std::size_t size = block_size(bytes);
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<PageBlock> block = current.lock();
+  std::byte* piece = block ? block->take(size) : nullptr;
+  if (!piece) {
+    block = std::make_shared<PageBlock>(std::max(size, block_bytes));
+    current = block;
+    piece = block->take(size);
+  }
   return {std::move(block), piece};
 }
 

@@ -27,6 +27,10 @@ class Tensor {
   static Tensor for_overwrite(const Shape<N>& shape) {
     return {Buffer<T>::for_overwrite(checked_size(shape, sizeof(T))), shape};
   }
+  /// The same in huge pages, which it may share with other tensors; so are its copies.
+  static Tensor in_shared_pages(const Shape<N>& shape) {
+    return {Buffer<T>::in_shared_pages(checked_size(shape, sizeof(T))), shape};
+  }
   Tensor(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept
       : buffer_(std::move(other.buffer_)), shape_(std::exchange(other.shape_, Shape<N>{})) {}

@@ -18,7 +18,10 @@ class StoredMatrix {
   StoredMatrix() = default;
   /// Zeros, to be set.
   StoredMatrix(const WeightFormat& format, Index rows, Index columns)
-      : layout_{format, rows, columns}, memory_(detail::shared_pages(size())) {}
+      : layout_{format, rows, columns},
+        memory_(detail::shared_pages(static_cast<std::size_t>(size()))) {
+    std::fill_n(memory_.get(), size(), std::byte{0});
+  }
 
   Index rows() const { return layout_.rows; }
   Index columns() const { return layout_.columns; }

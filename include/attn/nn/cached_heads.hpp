@@ -15,12 +15,12 @@ class CachedHeads {
  public:
   CachedHeads() = default;
   CachedHeads(const Shape<4>& shape, std::optional<Storage> storage) : storage_(storage) {
-    if (!storage) memory_ = Tensor<T, 4>::for_overwrite(shape);
-    else if (storage == Storage::bfloat16) memory_ = Tensor<bfloat16, 4>::for_overwrite(shape);
-    else if (storage == Storage::float16) memory_ = Tensor<float16, 4>::for_overwrite(shape);
+    if (!storage) memory_ = Tensor<T, 4>::in_shared_pages(shape);
+    else if (storage == Storage::bfloat16) memory_ = Tensor<bfloat16, 4>::in_shared_pages(shape);
+    else if (storage == Storage::float16) memory_ = Tensor<float16, 4>::in_shared_pages(shape);
     else if (storage == Storage::int8)
-      memory_ = Codes{Tensor<std::int8_t, 4>::for_overwrite(shape),
-                      Tensor<T, 3>::for_overwrite(without_last<4>(shape))};
+      memory_ = Codes{Tensor<std::int8_t, 4>::in_shared_pages(shape),
+                      Tensor<T, 3>::in_shared_pages(without_last<4>(shape))};
     else
       throw OptionError("KeyValueCache: storage = " + to_string(*storage) +
                         " must be bfloat16, float16 or int8");

@@ -84,11 +84,14 @@ inline void transpose(Array<Lanes<float, 8>, 8>& rows) {
 
 ATTN_BEGIN_UNDEFINED_REGISTERS
 
-/// Row i, quarter j becomes row j, quarter i of four registers that are `stride` rows apart.
+/// Row i, quarter j becomes row j, quarter i of four registers that are `stride` rows apart. It is
+/// inlined, so that the rows stay in registers.
 template <class T, Index n>
-void transpose_quarters(Lanes<T, n>* row, Index stride) {
+EIGEN_ALWAYS_INLINE void transpose_quarters(Array<Lanes<T, n>, n>& rows, Index first,
+                                            Index stride) {
   __m512d x[4];
-  for (Index i = 0; i < 4; ++i) x[i] = reinterpret<__m512d>(row[i * stride].packet);
+#pragma GCC unroll 4
+  for (Index i = 0; i < 4; ++i) x[i] = reinterpret<__m512d>(rows[first + i * stride].packet);
   const __m512d even_01 = _mm512_shuffle_f64x2(x[0], x[1], 0x88);
   const __m512d odd_01 = _mm512_shuffle_f64x2(x[0], x[1], 0xdd);
   const __m512d even_23 = _mm512_shuffle_f64x2(x[2], x[3], 0x88);
@@ -98,7 +101,8 @@ void transpose_quarters(Lanes<T, n>* row, Index stride) {
   x[2] = _mm512_shuffle_f64x2(even_01, even_23, 0xdd);
   x[3] = _mm512_shuffle_f64x2(odd_01, odd_23, 0xdd);
   using Packet = typename Lanes<T, n>::Packet;
-  for (Index i = 0; i < 4; ++i) row[i * stride].packet = reinterpret<Packet>(x[i]);
+#pragma GCC unroll 4
+  for (Index i = 0; i < 4; ++i) rows[first + i * stride].packet = reinterpret<Packet>(x[i]);
 }
 
 /// The 2×2 matrices of doubles in two rows are transposed, then quarters of registers.
@@ -110,7 +114,7 @@ inline void transpose(Array<Lanes<double, 8>, 8>& rows) {
     rows[i + 1].packet = _mm512_unpackhi_pd(a, b);
   }
 #pragma GCC unroll 2
-  for (Index j = 0; j < 2; ++j) transpose_quarters(&rows[j], 2);
+  for (Index j = 0; j < 2; ++j) transpose_quarters(rows, j, 2);
 }
 
 /// The 4×4 matrices of floats in four rows are transposed, then quarters of registers.
@@ -127,7 +131,7 @@ inline void transpose(Array<Lanes<float, 16>, 16>& rows) {
     rows[i + 3].packet = _mm512_shuffle_ps(high_01, high_23, 0xee);
   }
 #pragma GCC unroll 4
-  for (Index j = 0; j < 4; ++j) transpose_quarters(&rows[j], 4);
+  for (Index j = 0; j < 4; ++j) transpose_quarters(rows, j, 4);
 }
 
 ATTN_END_UNDEFINED_REGISTERS
