@@ -4,8 +4,9 @@
 // - The work between two calls of MPI is simulated as one piece: SMPI keeps every piece in a list
 //   that it searches whenever a message has come.
 // - SMPI gathers by a message between every two ranks, and then waits for any of n messages n
-//   times, which takes n² steps. Here the same messages are waited for one after the other. MPI
-//   lets a program define a function of its own and call MPI's under the name PMPI_….
+//   times, which takes n² steps. Here the same messages are waited for one after the other. Those
+//   of 0 bytes, which it keeps in a list that it searches, are not sent. MPI lets a program define
+//   a function of its own and call MPI's under the name PMPI_….
 #pragma once
 
 #include <mpi.h>
@@ -43,9 +44,10 @@ extern "C" inline int MPI_Iallgatherv(const void* mine, int count, MPI_Datatype 
   std::vector<MPI_Request> requests;
   for (int n = 1; n < ranks; ++n) {
     const int from = (here + ranks - n) % ranks;
+    if (counts[from] == 0) continue;
     PMPI_Irecv(place + begins[from], counts[from], type, from, tag, comm, &requests.emplace_back());
   }
-  for (int n = 1; n < ranks; ++n) {
+  for (int n = 1; n < ranks && counts[here] > 0; ++n) {
     const int to = (here + n) % ranks;
     PMPI_Isend(place + begins[here], counts[here], type, to, tag, comm, &requests.emplace_back());
   }
