@@ -2,23 +2,40 @@
 """Attention across ranks on machines that are not here: SimGrid's SMPI runs the library's own
 communication (bench/simulated_ranks.cpp) in simulated time, and the formula says what it should take.
 
-    python3 bench/simulate_ranks.py [--positions 262144] [--ranks 8 16 32 64] [--heads 8] [--head-dim 64]
-                                    [--flops 1.2e12] [--bandwidth 1.18e9] [--latency 15e-6]
+    python3 bench/simulate_ranks.py [--positions 262144] [--ranks 8 16 32 64 128 256] [--heads 8] [--head-dim 64]
+                                    [--flops 1.2e12] [--network NAME BANDWIDTH LATENCY]... [--csv FILE]
+                                    [--measure build/mpi/tests/mpi/long_attention] [--measured-positions 16384]
 
-Prints, for each number of ranks and of ranks that exchange heads: simulated and computed seconds of a causal
-forward pass, their ratio, and the time of the work alone. Needs smpicxx and smpirun (Debian: libsimgrid-dev).
+Prints, for each network, number of ranks, and number of ranks that exchange heads: the time of the work alone,
+simulated and computed seconds of a causal forward pass, and their ratio. Needs smpicxx and smpirun (Debian:
+libsimgrid-dev). --csv writes what bench/ranks_plot.cpp draws. --measure runs the example on 1 and 2 ranks of one
+thread each, here, and writes the medians of five runs to the same file.
 """
 
 import argparse
+import csv
+import dataclasses
 import math
+import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-WINDOWS, TILE, TURNS, FEWEST_ROWS = 8, 192, 16, 96  # as in include/attn/mpi/
+WINDOWS, TILE, TURNS, FEWEST_ROWS, WINDOW_BYTES = 8, 192, 16, 96, 32 << 20  # as in include/attn/mpi/
+PRECISION = 1e-5  # seconds in which events are one event: 256 ranks exchange 65,280 messages at a time
+EAGER_BYTES = 16384  # smaller messages do not wait for the receiver; SMPI keeps them in a list that it searches
+NETWORKS = [("10 Gb/s", 1.18e9, 15e-6), ("100 Gb/s", 12e9, 2e-6)]  # bytes a second, seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    name: str
+    bandwidth: float  # bytes a second of a rank's link
+    latency: float    # seconds of a link; a message passes two
 
 
 def blocks_of(positions, ranks):
@@ -53,77 +70,143 @@ def overlap(block, window):
     return max(0, min(block[1], window[1]) - max(block[0], window[0]))
 
 
-def formula(args, ranks, ranks_of_heads):
+def heads_at_a_time(args, ranks_of_heads):
+    """How many heads pass by at a time: those whose windows fit the library's memory."""
+    head = (args.positions // 8 + 1) * 2 * args.head_dim * 4
+    return max(1, min(WINDOW_BYTES // head, args.heads // ranks_of_heads)) * ranks_of_heads
+
+
+def formula(args, network, ranks, ranks_of_heads):
     """Seconds: an exchange of q, k and v, windows whose messages and work overlap, an exchange of the output."""
-    rows, heads = ranks // ranks_of_heads, args.heads // ranks_of_heads
+    rows = ranks // ranks_of_heads
     dealt = blocks_of(args.positions, ranks)
     of_row = [sum(dealt[r * ranks_of_heads:(r + 1) * ranks_of_heads], []) for r in range(rows)]
     here = max(sum(b - a for a, b in blocks) for blocks in dealt)
     exchanged = 4 * here * args.heads * args.head_dim * 4 * (ranks_of_heads - 1) / ranks_of_heads
-    seconds = exchanged / args.bandwidth
+    seconds = exchanged / network.bandwidth
     if ranks_of_heads > 1:
-        seconds += 2 * 2 * args.latency
-    message, work = [], []
+        seconds += 2 * 2 * network.latency
+    received, allowed = [], []  # of the rank that has most, for each window: rows, scores
     for window in windows_of(args.positions):
         sent = [sum(overlap(block, window) for block in blocks) for blocks in of_row]
+        received.append(max(max(sum(sent) - one, one * (rows - 1)) for one in sent))
+        allowed.append(max(sum(scores(block, window) for block in blocks) for blocks in of_row))
+    at_a_time = heads_at_a_time(args, ranks_of_heads)
+    for first in range(0, args.heads, at_a_time):
+        heads = min(at_a_time, args.heads - first) // ranks_of_heads
         bytes_of_row = 2 * heads * args.head_dim * 4
-        most = max(max(sum(sent) - one, one * (rows - 1)) for one in sent)  # received, sent
-        message.append(0 if rows == 1 else most * bytes_of_row / args.bandwidth + 2 * args.latency)
-        work.append(max(sum(scores(block, window) for block in blocks) for blocks in of_row)
-                    * heads * 4 * args.head_dim / args.flops)
-    seconds += message[0] + work[-1]
-    return seconds + sum(max(c, t) for c, t in zip(work, message[1:]))
+        message = [0 if rows == 1 else n * bytes_of_row / network.bandwidth + 2 * network.latency for n in received]
+        work = [n * heads * 4 * args.head_dim / args.flops for n in allowed]
+        seconds += message[0] + work[-1] + sum(max(c, t) for c, t in zip(work, message[1:]))
+    return seconds
 
 
-def simulate(args, folder, ranks, ranks_of_heads):
-    bandwidth = args.bandwidth / args.head_dim  # the program's tensors are smaller by this factor
+def simulate(args, folder, network, ranks, ranks_of_heads):
+    """Seconds. Heads pass by some at a time, and the ranks agree in between: one time is simulated, for all."""
+    heads = heads_at_a_time(args, ranks_of_heads)
+    bandwidth = network.bandwidth / args.head_dim  # the program's tensors are smaller by this factor
     platform = folder / "platform.xml"
     platform.write_text(f"""<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1"><zone id="world" routing="Full">
   <cluster id="c" prefix="node-" radical="0-{ranks - 1}" suffix="" speed="{args.flops}f"
-           bw="{bandwidth}Bps" lat="{args.latency}s" sharing_policy="SPLITDUPLEX"/>
+           bw="{bandwidth}Bps" lat="{network.latency}s" sharing_policy="SPLITDUPLEX"/>
 </zone></platform>
 """)
     hosts = folder / "hosts"
     hosts.write_text("".join(f"node-{i}\n" for i in range(ranks)))
     options = ["smpi/host-speed:1Gf", "smpi/simulate-computation:no", "smpi/bw-factor:0:1", "smpi/lat-factor:0:1",
-               "network/TCP-gamma:0", "network/crosstraffic:0"]
+               "network/TCP-gamma:0", "network/crosstraffic:0",
+               f"smpi/send-is-detached-thresh:{EAGER_BYTES // args.head_dim}",
+               f"surf/precision:{PRECISION}"]
     command = ["smpirun", "-np", str(ranks), "-platform", str(platform), "-hostfile", str(hosts),
                *[f"--cfg={option}" for option in options], str(folder / "simulated_ranks"),
-               str(args.positions), str(args.heads), str(ranks_of_heads), str(args.head_dim)]
+               str(args.positions), str(heads), str(ranks_of_heads), str(args.head_dim)]
     run = subprocess.run(command, capture_output=True, text=True)
     lines = [line for line in run.stdout.splitlines() if line and line[0].isdigit()]
     if not lines:
         sys.exit(f"simulate_ranks: {ranks} ranks ended without a result:\n{run.stdout}{run.stderr}")
-    return float(lines[-1].split()[0])
+    return float(lines[-1].split()[0]) * args.heads / heads
+
+
+def compile_program(folder):
+    subprocess.run(["smpicxx", "-std=c++20", "-O2", "-DATTN_DISPATCHES=0", "-fno-gnu-unique",
+                    "-DSMPI_NO_OVERRIDE_MALLOC", f"-I{PROJECT / 'include'}", "-isystem", "/usr/include/eigen3",
+                    str(PROJECT / "bench" / "simulated_ranks.cpp"), "-o", str(folder / "simulated_ranks")],
+                   check=True)
+
+
+def simulate_all(args, record):
+    print("| network | ranks | of heads | work, s | simulated, s | formula, s | simulated / formula |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        compile_program(folder)
+        for network in args.network:
+            for ranks in args.ranks:
+                work = 2 * args.positions ** 2 * args.heads * args.head_dim / args.flops / ranks
+                record(network.name, args.positions, ranks, 0, "ideal", work)
+                for ranks_of_heads in sorted({1, math.gcd(ranks, args.heads)}):
+                    computed = formula(args, network, ranks, ranks_of_heads)
+                    simulated = simulate(args, folder, network, ranks, ranks_of_heads)
+                    record(network.name, args.positions, ranks, ranks_of_heads, "formula", computed)
+                    record(network.name, args.positions, ranks, ranks_of_heads, "simulated", simulated)
+                    print(f"| {network.name} | {ranks} | {ranks_of_heads} | {work:.3f} | {simulated:.3f} "
+                          f"| {computed:.3f} | {simulated / computed:.3f} |", flush=True)
+
+
+def measure(args, ranks, ranks_of_heads):
+    """Seconds of the slowest rank, which has one core and so one thread; the median of five runs."""
+    command = ["mpirun", "--allow-run-as-root", "-n", str(ranks), "--bind-to", "core", args.measure,
+               "--positions", str(args.measured_positions), "--heads", str(args.heads), "--key-heads", str(args.heads),
+               "--head-dim", str(args.head_dim), "--ranks-of-heads", str(ranks_of_heads)]
+    seconds = []
+    for _ in range(5):
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
+        seconds.append(max(float(line.split()[-1]) for line in lines))
+    return statistics.median(seconds)
+
+
+def measure_all(args, record):
+    for ranks, ranks_of_heads in [(1, 1), (2, 1), (2, 2)]:
+        seconds = measure(args, ranks, ranks_of_heads)
+        if ranks == 1:
+            one = seconds
+        if ranks_of_heads == 1:
+            record("measured", args.measured_positions, ranks, 0, "ideal", one / ranks)
+        record("measured", args.measured_positions, ranks, ranks_of_heads, "measured", seconds)
+        print(f"measured: {ranks} ranks, {ranks_of_heads} of heads: {seconds:.3f} s, "
+              f"{one / seconds:.2f} times as fast as one")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--positions", type=int, default=262144)
-    parser.add_argument("--ranks", type=int, nargs="+", default=[8, 16, 32, 64])
+    parser.add_argument("--ranks", type=int, nargs="*", default=[8, 16, 32, 64, 128, 256])
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--head-dim", type=int, default=64)
     parser.add_argument("--flops", type=float, default=1.2e12, help="operations a second of a rank")
-    parser.add_argument("--bandwidth", type=float, default=1.18e9, help="bytes a second of a rank's link")
-    parser.add_argument("--latency", type=float, default=15e-6, help="seconds of a link; a message passes two")
+    parser.add_argument("--network", nargs=3, action="append", metavar=("NAME", "BANDWIDTH", "LATENCY"),
+                        help="bytes a second and seconds of a rank's link; a message passes two")
+    parser.add_argument("--csv", type=pathlib.Path, help="the file to write for ranks_plot")
+    parser.add_argument("--measure", help="the example long_attention, compiled")
+    parser.add_argument("--measured-positions", type=int, default=16384)
     args = parser.parse_args()
+    args.network = [Network(name, float(bandwidth), float(latency))
+                    for name, bandwidth, latency in args.network or NETWORKS]
     if not shutil.which("smpicxx") or not shutil.which("smpirun"):
         sys.exit("simulate_ranks: smpicxx and smpirun were not found (Debian: apt install libsimgrid-dev)")
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        subprocess.run(["smpicxx", "-std=c++20", "-O1", "-DATTN_DISPATCHES=0", "-fno-gnu-unique",
-                        "-DSMPI_NO_OVERRIDE_MALLOC", f"-I{PROJECT / 'include'}", "-isystem", "/usr/include/eigen3",
-                        str(PROJECT / "bench" / "simulated_ranks.cpp"), "-o", str(folder / "simulated_ranks")],
-                       check=True)
-        print("ranks  of heads    work  simulated  formula  simulated / formula")
-        for ranks in args.ranks:
-            for ranks_of_heads in sorted({1, math.gcd(ranks, args.heads)}):
-                work = 2 * args.positions ** 2 * args.heads * args.head_dim / args.flops / ranks
-                computed, simulated = formula(args, ranks, ranks_of_heads), simulate(args, folder, ranks, ranks_of_heads)
-                print(f"{ranks:5}{ranks_of_heads:10}{work:8.3f}{simulated:11.3f}{computed:9.3f}{simulated / computed:21.3f}",
-                      flush=True)
+    with args.csv.open("w", newline="") if args.csv else open(os.devnull, "w") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["network", "positions", "ranks", "ranks of heads", "kind", "seconds"])
+
+        def record(*row):
+            rows.writerow(row)
+            file.flush()
+
+        simulate_all(args, record)
+        if args.measure:
+            measure_all(args, record)
 
 
 if __name__ == "__main__":

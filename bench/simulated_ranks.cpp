@@ -11,6 +11,8 @@
 
 #undef getpid  // of SMPI, which answers only while a rank runs
 
+#include "simulated_steps.hpp"
+
 #include <attn/mpi.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +36,7 @@ struct InjectedWork {
   template <class Task, class R, class T = typename Task::Scalar>
   void forward(const Task& task, const R&, const attn::HeadOutputs<T>&, T*) const {
     work(task);
+    simulated::finish_work();
   }
   template <class Task>
   Index state_size(const Task&) const {
@@ -46,7 +49,9 @@ struct InjectedWork {
     work(task);
   }
   template <class Task, class T = typename Task::Scalar>
-  void merge_states(const Task&, std::span<const T>, const attn::HeadOutputs<T>&, T*) const {}
+  void merge_states(const Task&, std::span<const T>, const attn::HeadOutputs<T>&, T*) const {
+    simulated::finish_work();
+  }
   template <class Task, class R, class Gradients, class T = typename Task::Scalar>
   void backward(const Task&, const R&, const attn::HeadResults<T>&, const Gradients&, T*) const {}
 
@@ -56,7 +61,7 @@ struct InjectedWork {
     Index scores = 0;
     for (Index i = 0; i < task.Q.rows(); ++i)
       scores += std::clamp<Index>(task.row + i + 1 - task.keys.begin, 0, task.keys.size());
-    smpi_execute_flops(4.0 * double(head_dim) * double(scores));
+    simulated::operations += 4.0 * double(head_dim) * double(scores);
   }
 };
 
