@@ -40,7 +40,8 @@ class Network:
 
 def blocks_of(positions, ranks):
     """The blocks of each rank, as Sequence deals them."""
-    turns = 2 * max(1, min(TURNS // 2, positions // (2 * ranks * FEWEST_ROWS)))
+    pairs = max(1, min(TURNS // 2, positions // (2 * ranks * FEWEST_ROWS)))
+    turns = 2 ** pairs.bit_length()  # 2 · the largest power of 2 that is at most `pairs`
     count = ranks * turns
     dealt = [[] for _ in range(ranks)]
     for i in range(count):

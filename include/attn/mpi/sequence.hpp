@@ -6,6 +6,7 @@
 #include <attn/mpi/rank_grid.hpp>
 #include <attn/mpi/rows.hpp>
 #include <attn/mpi/together.hpp>
+#include <bit>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -92,7 +93,9 @@ inline const detail::RankGrid& Sequence::grid(Index G, std::optional<Index> rank
 
 inline void Sequence::deal_blocks() {
   const Index ranks = world_->size();
-  const Index turns = 2 * std::clamp<Index>(length_ / (2 * ranks * fewest_rows), 1, most_turns / 2);
+  // A power of 2, so that the windows of WindowedAttention, a power of 2 too, have equally many.
+  const auto pairs = std::clamp<Index>(length_ / (2 * ranks * fewest_rows), 1, most_turns / 2);
+  const Index turns = 2 * static_cast<Index>(std::bit_floor(static_cast<std::size_t>(pairs)));
   const Index count = ranks * turns;
   std::vector<std::vector<Range>> dealt(static_cast<std::size_t>(ranks));
   for (Index i = 0; i < count; ++i) {
