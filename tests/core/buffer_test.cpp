@@ -74,7 +74,7 @@ TEST(Buffer, InSharedPagesLieBesideEachOtherAndAreFreedOneByOne) {
   all.erase(all.begin());
   all.erase(all.begin() + 2);
   EXPECT_EQ(all[0].data(), nullptr);
-  for (const std::size_t i : {1, 2}) {
+  for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
     const Index size = all[i].size();
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(all[i].data()) % 64, 0u);
     EXPECT_EQ(all[i].data()[size - 1], float(2 * size - 1));

@@ -104,7 +104,7 @@ template <class T>
 void parallel_multiply(const LeftFactor<T>& A, Index rows, const StoredRowsOf& B,
                        const std::type_identity_t<Addend<T>>& addend,
                        const std::type_identity_t<ProductRows<T>>& C) {
-  parallel_multiply<T, 1>(A, rows, {{{B, addend, C}}});
+  parallel_multiply<T>(A, rows, std::array{ProductWith<T, StoredRowsOf>{B, addend, C}});
 }
 
 }  // namespace ATTN_ABI

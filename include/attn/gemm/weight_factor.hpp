@@ -62,13 +62,13 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
     if (alike) {
       std::apply(
           [&](const auto&... with) {
-            parallel_multiply<T, N>(
-                A, rows,
-                {{ProductWith<T, Factor>{*with.B.template as<Factor>(), with.addend, with.C}...}});
+            parallel_multiply<T>(A, rows,
+                                 std::array{ProductWith<T, Factor>{*with.B.template as<Factor>(),
+                                                                   with.addend, with.C}...});
           },
           products);
     } else {
-      for (const auto& with : products) parallel_multiply<T, 1>(A, rows, {{with}});
+      for (const auto& with : products) parallel_multiply<T>(A, rows, std::array{with});
     }
   });
 }

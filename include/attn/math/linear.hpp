@@ -39,8 +39,8 @@ struct LinearMap {
     };
     auto* to = y.data();
     const std::array products{product(*to++, std::get<0>(layers), std::get<1>(layers))...};
-    parallel_multiply<T, sizeof...(Layer)>({rows->data(), rows->outerStride(), 1}, rows->rows(),
-                                           products);
+    parallel_multiply<T>(LeftFactor<T>{rows->data(), rows->outerStride(), 1}, rows->rows(),
+                         products);
     return y;
   }
   /// With W as it is, packed in parallel for this call.
