@@ -28,6 +28,15 @@ attn::TokenizerDescription letters() {
 
 }  // namespace
 
+// The patterns: GPT-2's '(?:s|t|m|d|re|ve|ll), and Llama 3's (?i:'s|'t|'re|'ve|'m|'ll|'d).
+TEST(Tokenizer, OfLlamaSplitsContractionsInAnyCaseAndGpt2sInLowerCaseAlone) {
+  using attn::detail::first_word;
+  for (const char* const text : {"'ll see", "'Ll see", "'lL see", "'LL see"})
+    EXPECT_EQ(first_word(attn::LlamaWords{}, text), 3u) << text;
+  EXPECT_EQ(first_word(attn::Gpt2Words{}, "'ll see"), 3u);
+  EXPECT_EQ(first_word(attn::Gpt2Words{}, "'LL see"), 1u);
+}
+
 TEST(Tokenizer, GivesTheReferencesIdsForTextsOfAllKinds) {
   const nlohmann::json& texts = tokenizer_cases()["texts"];
   ASSERT_GE(texts.size(), 200u);
