@@ -144,6 +144,49 @@ TEST_P(LanguageModels, SequencesOfDifferentLengthsAreEachAsIfAlone) {
   }
 }
 
+TEST_P(LanguageModels, StepOfNoTokensChangesNothing) {
+  const Tensor<Index, 2> tokens = drawn(random, 2, 5);
+  Cache cache = model.cache(2, 12), other = model.cache(2, 12);
+  model.step(tokens, cache);
+  model.step(tokens, other);
+  EXPECT_EQ(model.step(Tensor<Index, 2>({2, 0}), cache).shape(), (attn::Shape<3>{2, 0, 30}));
+  EXPECT_EQ(cache.length(), 5);
+  EXPECT_TRUE(same_bits(model.step(tokens, cache), model.step(tokens, other)));
+}
+
+TEST_P(LanguageModels, CachesThatCannotBeSelectedOrJoinedAreASentence) {
+  Cache cache = model.cache(2, 9);
+  model.step(drawn(random, 2, 5), cache);
+  for (const Index b : {-1, 2})
+    EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+                cache.select({0, b});
+              }),
+              "KeyValueCache: select of sequence " + std::to_string(b) +
+                  " must be at least 0 and less than the number of sequences, 2");
+  EXPECT_EQ(cache.length(), 5);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([] { Cache::join({}); }),
+            "EncoderCache: join must have at least one cache");
+  Cache fewer = cache;
+  fewer.layers.layers.pop_back();
+  for (const auto& caches : {vector<Cache>{cache, fewer}, vector<Cache>{fewer, cache}})
+    EXPECT_NE(sentence_of<attn::ShapeError>([&] {
+                Cache::join(caches);
+              }).find("EncoderCache: join must have caches of equally many layers, but one has "),
+              std::string::npos);
+}
+
+TEST(KeyValueCache, OfAWindowBeyondItsCapacityKeepsAll) {
+  for (const Index window : {Index{50}, Index{49}, std::numeric_limits<Index>::max()}) {
+    attn::KeyValueCache<float> cache({1, 50}, {1, 4, 4}, {.window = window});
+    EXPECT_EQ(cache.memory_length(), 50);
+    attn::Random drawing{1};
+    const auto x = normal<float, 3>(drawing, {1, 50, 4});
+    cache.append(x.view(), x.view());
+    EXPECT_EQ(cache.first(0), 0);
+    EXPECT_TRUE(cache.can_truncate(3));
+  }
+}
+
 TEST_P(LanguageModels, LastLogitsAreThoseOfTheLastToken) {
   const Tensor<Index, 2> tokens = drawn(random, 2, 700);
   Cache cache = model.cache(2, 700);

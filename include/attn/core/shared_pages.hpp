@@ -34,17 +34,20 @@ class PageBlock {
 /// pages: the weights and the cache of a model are read once for each token, and most of their
 /// matrices are smaller than a huge page. A block is freed with the last piece of it.
 inline std::shared_ptr<std::byte> shared_pages(std::size_t bytes) {
-  static std::mutex mutex;
-  static std::weak_ptr<PageBlock> current;
+  struct Current {
+    std::mutex mutex;
+    std::weak_ptr<PageBlock> block;
+  };
+  static Current& current = *new Current;  // not destroyed: static objects may allocate at the end
   constexpr std::size_t block_bytes = std::size_t{16} << 20;
 
   const std::size_t size = block_size(bytes);
-  const std::lock_guard lock(mutex);
-  std::shared_ptr<PageBlock> block = current.lock();
+  const std::lock_guard lock(current.mutex);
+  std::shared_ptr<PageBlock> block = current.block.lock();
   std::byte* piece = block ? block->take(size) : nullptr;
   if (!piece) {
     block = std::make_shared<PageBlock>(std::max(size, block_bytes));
-    current = block;
+    current.block = block;
     piece = block->take(size);
   }
   return {std::move(block), piece};

@@ -26,12 +26,20 @@ struct EncoderCache {
   void select(const std::vector<Index>& from) {
     for (auto& layer : layers) layer.select(from);
   }
-  /// The sequences of some caches of one encoder, as one cache.
+  /// The sequences of some caches of one encoder, as one cache. Errors: ShapeError if there is none,
+  /// or they differ.
   static EncoderCache join(const std::vector<EncoderCache>& caches) {
+    if (caches.empty()) throw ShapeError("EncoderCache: join must have at least one cache");
+    const std::size_t layers = caches.front().layers.size();
+    for (const EncoderCache& cache : caches)
+      if (cache.layers.size() != layers)
+        throw ShapeError(
+            "EncoderCache: join must have caches of equally many layers, but one has " +
+            std::to_string(cache.layers.size()) + " and the first has " + std::to_string(layers));
     EncoderCache joined;
-    for (std::size_t i = 0; !caches.empty() && i < caches.front().layers.size(); ++i) {
+    for (std::size_t i = 0; i < layers; ++i) {
       std::vector<KeyValueCache<T>> layer;
-      for (const EncoderCache& cache : caches) layer.push_back(cache.layers.at(i));
+      for (const EncoderCache& cache : caches) layer.push_back(cache.layers[i]);
       joined.layers.push_back(KeyValueCache<T>::join(layer));
     }
     return joined;

@@ -140,11 +140,18 @@ class KeyValueCache {
     for (Sequence& s : sequences_) s.end -= count;
   }
 
-  /// Replaces sequence b by sequence `from[b]`, for every b.
+  /// Replaces sequence b by sequence `from[b]`, for every b. Errors: ShapeError if there is no such
+  /// sequence.
   void select(const std::vector<Index>& from) {
     if (detail::selects_each(from, batch())) return;
     std::vector<Part> selected;
-    for (const Index b : from) selected.push_back({this, b});
+    for (const Index b : from) {
+      if (b < 0 || b >= batch())
+        throw ShapeError("KeyValueCache: select of sequence " + std::to_string(b) +
+                         " must be at least 0 and less than the number of sequences, " +
+                         std::to_string(batch()));
+      selected.push_back({this, b});
+    }
     *this = KeyValueCache(*this, selected);
   }
   /// The sequences of some caches of one layer, as one cache. Errors: ShapeError if there is none,
@@ -213,6 +220,7 @@ class KeyValueCache {
   static Index rows(Index capacity, const CacheOptions& options) {
     if (!options.window) return capacity;
     expect_option(*options.window >= 1, "KeyValueCache", "window", *options.window, "at least 1");
+    if (*options.window >= capacity) return capacity;
     return std::min(capacity, *options.window + 3 * Tiled::tile_keys);
   }
   /// Makes place for positions, and keeps those that the first of them may need.

@@ -233,7 +233,7 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     Tensor<T, 3> y = encoder.step(x, cache.layers, rule());
     for (Index b = 0; b < B; ++b) {
       auto& sequence = cache.tokens[static_cast<std::size_t>(b)];
-      sequence.insert(sequence.end(), &tokens(b, 0), &tokens(b, 0) + n);
+      sequence.insert(sequence.end(), tokens.data() + b * n, tokens.data() + (b + 1) * n);
     }
     return y;
   }
