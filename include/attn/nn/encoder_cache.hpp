@@ -26,8 +26,8 @@ struct EncoderCache {
   void select(const std::vector<Index>& from) {
     for (auto& layer : layers) layer.select(from);
   }
-  /// The sequences of some caches of one encoder, as one cache. Errors: ShapeError if there is none,
-  /// or they differ.
+  /// The sequences of some caches of one encoder, as one cache. Errors: ShapeError if there is
+  /// none, or they differ.
   static EncoderCache join(const std::vector<EncoderCache>& caches) {
     if (caches.empty()) throw ShapeError("EncoderCache: join must have at least one cache");
     const std::size_t layers = caches.front().layers.size();

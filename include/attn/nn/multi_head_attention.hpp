@@ -129,8 +129,8 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
                       const std::optional<Offsets>& offsets = {}) const {
     return attend_heads(query_heads(*this, query), cache, rule, offsets);
   }
-  /// Self-attention of the next positions x: `append(cache, x, x)`, and `attend(x, cache, rule)`. If
-  /// it throws, the cache may hold their keys and values.
+  /// Self-attention of the next positions x: `append(cache, x, x)`, and `attend(x, cache, rule)`.
+  /// If it throws, the cache may hold their keys and values.
   template <Rule R = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& x, KeyValueCache<T>& cache, const R& rule = {}) const {
     auto [queries, keys, values] =
