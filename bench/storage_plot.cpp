@@ -24,7 +24,7 @@ void add(Curves& plot, const std::string& line) {
   auto curve = std::find_if(plot.curves.begin(), plot.curves.end(),
                             [&](const Curve& c) { return c.name == library; });
   if (curve == plot.curves.end()) {
-    plot.curves.push_back({.name = library});
+    plot.curves.push_back({.name = library, .markers = true});
     curve = plot.curves.end() - 1;
   }
   curve->x.push_back(bits);
@@ -44,5 +44,10 @@ int main(int argc, char** argv) {
   std::string line;
   std::getline(std::cin, line);  // the names of the columns
   while (std::getline(std::cin, line)) add(plot, line);
+  double fastest = 1;
+  for (const Curve& curve : plot.curves)
+    fastest = std::max(fastest, *std::max_element(curve.y.begin(), curve.y.end()));
+  plot.x.range = {4, 20};
+  plot.y.range = {0, 1.1 * fastest};
   attn::plot::Figure{.panels = {plot}}.save(argv[1]);
 }
