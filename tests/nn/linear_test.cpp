@@ -134,7 +134,7 @@ TYPED_TEST(Linear, OfSeveralWeightsTogetherIsRecordedForEach) {
     const auto [a, b] = apply_to(variable);
     tape.backward(attn::sum(a) + attn::sum(attn::exp(b)));
     auto all = std::tuple(variable.grad(), layers[0].weight.gradient().sum(),
-                          layers[1].weight.gradient().sum());
+                          layers[1].weight.gradient().sum(), layers[0].bias->gradient().sum());
     for (auto& layer : layers)
       for (auto& p : layer.parameters()) p.grad.clear();
     return all;

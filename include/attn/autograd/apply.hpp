@@ -258,7 +258,7 @@ auto apply(const Op& op, X&&... x) {
 template <class Op, class X, class... Others>
 auto apply_each(const Op& op, const X& x, const Others&... others) {
   if constexpr (AnyVariable<X>) {
-    const auto one = [&](const auto&... other) { return apply(op, x, other...); };
+    const auto one = [&](auto&&... other) { return apply(op, x, other...); };
     return std::array{std::apply(one, others)...};
   } else {
     const auto plain = [](const auto&... other) { return std::tuple{detail::plain(other)...}; };
