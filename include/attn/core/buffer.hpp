@@ -70,7 +70,6 @@ class Buffer {
     return Pointer(static_cast<T*>(detail::allocate_block(block_size)), Free{block_size});
   }
   static Pointer allocate_pages(Index size) {
-    if (size == 0) return nullptr;
     auto pages = detail::shared_pages(static_cast<std::size_t>(size) * sizeof(T));
     T* const data = reinterpret_cast<T*>(pages.get());
     return Pointer(data, Free{0, std::move(pages)});

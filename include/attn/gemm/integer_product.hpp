@@ -20,6 +20,8 @@ namespace detail {
 /// C = addend + A Wᵀ, with A rounded.
 template <class T>
 struct IntegerProductOf {
+  static constexpr Index memory = 0;  ///< of a task
+
   const RoundedBlock* A;
   IntegerRowsOf B;
   Addend<T> addend;
@@ -45,24 +47,10 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// The tasks of C = addend + A Wᵀ, with A rounded.
 template <class T>
-class IntegerTasks {
- public:
-  static constexpr Index memory = 0;
-
-  IntegerTasks(const IntegerProductOf<T>& product, Index rows)
-      : product_(product), tasks_(product.B.rows, rows) {}
-
-  Index count() const { return tasks_.count(); }
-  void operator()(Index task, T*) const {
-    ATTN_DISPATCH(multiply_integers<T>(product_, tasks_.rows(task), tasks_.panel_of(task)));
-  }
-
- private:
-  IntegerProductOf<T> product_;
-  PanelTasks tasks_;
-};
+void multiply_panel(const IntegerProductOf<T>& product, Range rows, Index p, T*) {
+  ATTN_DISPATCH(multiply_integers<T>(product, rows, p));
+}
 
 }  // namespace detail
 
@@ -75,9 +63,9 @@ class IntegerTasks {
 template <class T, std::size_t N>
 void parallel_multiply(const LeftFactor<T>& A, Index rows,
                        const std::array<ProductWith<T, IntegerRowsOf>, N>& products) {
-  constexpr Index rows_at_once = 10 * detail::PanelTasks::most_rows;
-  const Index columns = products[0].B.W.columns(),
-              blocks = detail::IntegerProductOf<T>::blocks(products[0].B.W);
+  using Product = detail::IntegerProductOf<T>;
+  constexpr Index rows_at_once = 10 * detail::most_rows_of_a_task;
+  const Index columns = products[0].B.W.columns(), blocks = Product::blocks(products[0].B.W);
   const detail::TaskMemory memory(std::min(rows, rows_at_once) * blocks *
                                   Index{sizeof(detail::RoundedBlock)});
   auto* const rounded = reinterpret_cast<detail::RoundedBlock*>(memory.data());
@@ -88,10 +76,10 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
     });
     std::apply(
         [&](const auto&... with) {
-          detail::run_together<T>(std::array{
-              detail::IntegerTasks<T>({rounded, with.B, detail::rows_from(begin, with.addend),
-                                       detail::rows_from(begin, with.C)},
-                                      count)...});
+          detail::run_together<T>(std::array{detail::PanelTasks<T, Product>(
+              {rounded, with.B, detail::rows_from(begin, with.addend),
+               detail::rows_from(begin, with.C)},
+              count)...});
         },
         products);
   }
@@ -117,7 +105,7 @@ namespace detail::ATTN_TARGET {
 /// Some rows of C, and its columns that a panel of W has.
 template <class T>
 void multiply_integers(const IntegerProductOf<T>& product, Range rows, Index p) {
-  constexpr Index panel = WeightLayout::panel_rows, most_rows = PanelTasks::most_rows;
+  constexpr Index panel = WeightLayout::panel_rows, most_rows = most_rows_of_a_task;
   constexpr int at_once = 4;
   const WeightLayout& layout = product.B.W.layout();
   alignas(64) simd::Array<float, most_rows * panel> sums;

@@ -36,6 +36,9 @@ struct ProductWith {
 
 namespace detail {
 
+/// Rows of a product that a task computes, at most.
+inline constexpr Index most_rows_of_a_task = 96;
+
 /// Rows of an addend or of a product, from one on.
 template <class T>
 Addend<T> rows_from(Index row, const Addend<T>& addend) {
@@ -80,13 +83,13 @@ class ProductTasks {
       : product_(product),
         rows_(rows),
         panels_(product.B.panels()),
-        row_blocks_((rows + most_rows - 1) / most_rows),
+        row_blocks_((rows + most_rows_of_a_task - 1) / most_rows_of_a_task),
         column_blocks_(row_blocks_ > 0 ? column_blocks() : 0) {}
 
   Index count() const { return row_blocks_ * column_blocks_; }
   void operator()(Index task, T*) const {
-    const Index row = task % row_blocks_ * most_rows, block = task / row_blocks_;
-    const Range some_rows{row, std::min(row + most_rows, rows_)};
+    const Index row = task % row_blocks_ * most_rows_of_a_task, block = task / row_blocks_;
+    const Range some_rows{row, std::min(row + most_rows_of_a_task, rows_)};
     const Range some_panels{block * panels_ / column_blocks_,
                             (block + 1) * panels_ / column_blocks_};
     ATTN_DISPATCH_TO(product_.B.instruction_set(),
@@ -94,7 +97,7 @@ class ProductTasks {
   }
 
  private:
-  static constexpr Index most_rows = 96, fewest_panels = 4;
+  static constexpr Index fewest_panels = 4;
 
   Index column_blocks() const {
     const Index wanted = std::max<Index>(64, 8 * num_threads());

@@ -20,6 +20,9 @@ namespace detail {
 /// C = addend + A Wᵀ
 template <class T>
 struct StoredProductOf {
+  /// Of a task: a panel, unpacked. Vectors may reach beyond the last row.
+  static constexpr Index memory = (512 + 2) * WeightLayout::panel_rows;
+
   LeftFactor<T> A;
   StoredRowsOf B;
   Addend<T> addend;
@@ -39,50 +42,39 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// How a product with rows of a stored weight is divided into tasks: blocks of rows of its left
-/// factor, and panels of the weight. A panel is used for all rows before the next.
+/// Some rows of a product and one panel of its weight. Up to four rows read W as it is stored; for
+/// more, the panel is unpacked once.
+template <class T>
+void multiply_panel(const StoredProductOf<T>& product, Range rows, Index p, T* unpacked) {
+  ATTN_DISPATCH(multiply_stored<T>(product, rows, p, unpacked));
+}
+
+/// The tasks of a product with rows of a stored weight: blocks of rows of its left factor, and
+/// panels of the weight. A panel is used for all rows before the next.
+template <class T, class Product>
 class PanelTasks {
  public:
-  static constexpr Index most_rows = 96;
+  static constexpr Index memory = Product::memory;
 
-  PanelTasks(Range rows_of_weight, Index rows)
-      : first_panel_(rows_of_weight.begin / panel),
-        panels_((rows_of_weight.end + panel - 1) / panel - first_panel_),
+  PanelTasks(const Product& product, Index rows)
+      : product_(product),
         rows_(rows),
-        row_blocks_((rows + most_rows - 1) / most_rows) {}
+        row_blocks_((rows + most_rows_of_a_task - 1) / most_rows_of_a_task),
+        first_panel_(product.B.rows.begin / panel),
+        panels_((product.B.rows.end + panel - 1) / panel - first_panel_) {}
 
   Index count() const { return row_blocks_ * panels_; }
-  Range rows(Index task) const {
-    const Index row = task % row_blocks_ * most_rows;
-    return {row, std::min(row + most_rows, rows_)};
+  void operator()(Index task, T* of_task) const {
+    const Index row = task % row_blocks_ * most_rows_of_a_task;
+    const Range some_rows{row, std::min(row + most_rows_of_a_task, rows_)};
+    multiply_panel(product_, some_rows, first_panel_ + task / row_blocks_, of_task);
   }
-  Index panel_of(Index task) const { return first_panel_ + task / row_blocks_; }
 
  private:
   static constexpr Index panel = WeightLayout::panel_rows;
 
-  Index first_panel_, panels_, rows_, row_blocks_;
-};
-
-/// The tasks of C = addend + A Wᵀ. Up to four rows read W as it is stored; for more, a panel is
-/// unpacked once.
-template <class T>
-class StoredTasks {
- public:
-  /// Vectors may reach beyond the last row.
-  static constexpr Index memory = (512 + 2) * WeightLayout::panel_rows;
-
-  StoredTasks(const StoredProductOf<T>& product, Index rows)
-      : product_(product), tasks_(product.B.rows, rows) {}
-
-  Index count() const { return tasks_.count(); }
-  void operator()(Index task, T* unpacked) const {
-    ATTN_DISPATCH(multiply_stored<T>(product_, tasks_.rows(task), tasks_.panel_of(task), unpacked));
-  }
-
- private:
-  StoredProductOf<T> product_;
-  PanelTasks tasks_;
+  Product product_;
+  Index rows_, row_blocks_, first_panel_, panels_;
 };
 
 }  // namespace detail
@@ -94,8 +86,9 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
                        const std::array<ProductWith<T, StoredRowsOf>, N>& products) {
   std::apply(
       [&](const auto&... with) {
+        using Product = detail::StoredProductOf<T>;
         detail::run_together<T>(
-            std::array{detail::StoredTasks<T>({A, with.B, with.addend, with.C}, rows)...});
+            std::array{detail::PanelTasks<T, Product>({A, with.B, with.addend, with.C}, rows)...});
       },
       products);
 }
