@@ -19,6 +19,7 @@ class Product : public testing::Test {
   /// More exact than T, so that what is compared is the error of the product alone.
   using Exact = std::conditional_t<std::is_same_v<T, float>, double, long double>;
   using Matrix = Eigen::Matrix<Exact, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  static Matrix exact(const auto& x) { return x.template cast<Exact>(); }
   static double gap(const Tensor<T, 2>& C, const Matrix& wanted) {
     if (C.size() == 0) return 0;
     return double((C.matrix().template cast<Exact>() - wanted).cwiseAbs().maxCoeff());
@@ -46,20 +47,18 @@ TYPED_TEST(Product, IsThatOfEigen) {
     const auto B = attn::PackedMatrix<T>::transposed(W);
     EXPECT_EQ(B.rows(), k);
     EXPECT_EQ(B.columns(), n);
-    using Exact = typename TestFixture::Exact;
-    const typename TestFixture::Matrix AB =
-        A.matrix().template cast<Exact>() * W.matrix().template cast<Exact>().transpose();
+    const auto AB = (this->exact(A.matrix()) * this->exact(W.matrix()).transpose()).eval();
     const attn::LeftFactor<T> left{A.data(), k, 1};
     Tensor<T, 2> C({m, n});
     attn::parallel_multiply(left, m, B, {}, {C.data(), n});
     EXPECT_LT(this->gap(C, AB), this->tolerance(k)) << m << ' ' << k << ' ' << n;
     attn::parallel_multiply(left, m, B, {bias.data()}, {C.data(), n});
-    EXPECT_LT(this->gap(C, AB.rowwise() + bias.flat().template cast<Exact>().transpose()),
+    EXPECT_LT(this->gap(C, AB + this->exact(bias.flat().transpose()).replicate(m, 1)),
               this->tolerance(k))
         << "with a bias";
     C = D;
     attn::parallel_multiply(left, m, B, {C.data(), n}, {C.data(), n});
-    EXPECT_LT(this->gap(C, AB + D.matrix().template cast<Exact>()), this->tolerance(k))
+    EXPECT_LT(this->gap(C, AB + this->exact(D.matrix())), this->tolerance(k))
         << "added to what is there";
   }
 }
@@ -97,11 +96,10 @@ TYPED_TEST(Product, TakesATransposedLeftFactorAndWritesStridedRows) {
   C.flat().setConstant(9);
   attn::parallel_multiply(attn::LeftFactor<T>{At.data(), 1, m + 3}, m,
                           attn::PackedMatrix<T>::transposed(W), {}, {C.data(), n + 5});
-  using Exact = typename TestFixture::Exact;
-  const typename TestFixture::Matrix wanted =
-      At.matrix().leftCols(m).transpose().template cast<Exact>() *
-      W.matrix().transpose().template cast<Exact>();
-  EXPECT_LT((C.matrix().leftCols(n).template cast<Exact>() - wanted).cwiseAbs().maxCoeff(),
+  const auto wanted =
+      (this->exact(At.matrix().leftCols(m)).transpose() * this->exact(W.matrix()).transpose())
+          .eval();
+  EXPECT_LT((this->exact(C.matrix().leftCols(n)) - wanted).cwiseAbs().maxCoeff(),
             this->tolerance(k));
   EXPECT_EQ(C.matrix().rightCols(5).minCoeff(), T(9));
 }
