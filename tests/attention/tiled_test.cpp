@@ -150,19 +150,18 @@ class TiledAccuracy : public testing::TestWithParam<AccuracyCase> {};
 /// At most 1.3 times the error of the reference implementation in float, against the formula in
 /// double.
 TEST_P(TiledAccuracy, IsThatOfTheReference) {
-  const auto [name, L, S, E, logits] = GetParam();
+  const AccuracyCase& given = GetParam();
+  const Index L = given.L, S = given.S, E = given.E;
   attn::Random random{9};
   auto q = normal<float, 4>(random, {1, 2, L, E});
   const auto k = normal<float, 4>(random, {1, 2, S, E}),
              v = normal<float, 4>(random, {1, 2, S, 32});
-  for (Index i = 0; i < q.size(); ++i) q.data()[i] *= float(logits);
-  const auto check = [&, shape = std::array{L, S, E}](const char* what, const auto& rule,
-                                                      PlainAttention plain) {
-    plain.run(q, k, v, 1 / std::sqrt(double(shape[2])));
+  for (Index i = 0; i < q.size(); ++i) q.data()[i] *= float(given.logits);
+  const auto check = [&](const char* what, const auto& rule, PlainAttention plain) {
+    plain.run(q, k, v, 1 / std::sqrt(double(E)));
     const double tiled = relative_error<attn::Tiled>(q, k, v, rule, plain.output),
                  reference = relative_error<attn::Reference>(q, k, v, rule, plain.output);
-    EXPECT_LE(tiled, 1.3 * reference)
-        << what << " L" << shape[0] << " S" << shape[1] << " E" << shape[2];
+    EXPECT_LE(tiled, 1.3 * reference) << what << " L" << L << " S" << S << " E" << E;
     RecordProperty(what, std::to_string(tiled / reference));
     std::printf("%-10s L%ld S%ld E%ld: error %.2e, the reference's %.2e, ratio %.2f\n", what,
                 long(L), long(S), long(E), tiled, reference, tiled / reference);
@@ -172,7 +171,7 @@ TEST_P(TiledAccuracy, IsThatOfTheReference) {
   check("causal", attn::Causal{Align::lower_right},
         {.allows = [=](Index, Index, Index i, Index j) { return j <= i + offset; }});
   check("window", attn::SlidingWindow{.left = S / 2, .align = Align::lower_right},
-        {.allows = [=, S = S](Index, Index, Index i, Index j) { return j >= i + offset - S / 2; }});
+        {.allows = [=](Index, Index, Index i, Index j) { return j >= i + offset - S / 2; }});
   check("softcap", attn::Softcap{20},
         {.score = [](double s, Index, Index, Index, Index) { return 20 * std::tanh(s / 20); }});
   check("alibi", attn::Alibi{{0.5, 0.0625}, Align::lower_right},

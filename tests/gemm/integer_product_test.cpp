@@ -88,13 +88,15 @@ void for_each_format(Index rows, Index columns, F&& f) {
 
 TEST(IntegerProduct, IsTheSumOverIntegersInEveryFormat) {
   attn::Random random{1};
-  for (const auto& [out, in] : {std::pair<Index, Index>{48, 32}, {1, 1}, {70, 90}, {100, 1101}})
-    for_each_format(out, in, [&, in = in, out = out](const StoredMatrix& W) {
+  for (const auto& shape : {std::array<Index, 2>{48, 32}, {1, 1}, {70, 90}, {100, 1101}}) {
+    const Index out = shape[0], in = shape[1];
+    for_each_format(out, in, [&](const StoredMatrix& W) {
       for (const Index rows : {1, 3, 4, 9}) {
         expect_sums(normal<float, 2>(random, {rows, in}), W, {0, out});
         expect_sums(normal<double, 2>(random, {rows, in}), W, {out / 3, out - out / 4});
       }
     });
+  }
 }
 
 TEST(IntegerProduct, GivesARowWhatItGetsAlone) {

@@ -2,13 +2,20 @@
 #ifndef ATTN_ATTENTION_FEW_QUERIES_HPP
 #define ATTN_ATTENTION_FEW_QUERIES_HPP
 
-#include <attn/gemm/register_block.hpp>
+#include <attn/attention/kernel.hpp>
+#include <attn/attention/loaded_rows.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
 inline constexpr Index tiled_keys = 192;  ///< Bc of Tiled
+
+/// Keys and values that few queries read as they lie in memory.
+template <class X, class T>
+concept FewKeys = MatrixRows<X, T> || std::same_as<X, LoadedKeys<T>>;
+template <class X, class T>
+concept FewValues = MatrixRows<X, T> || std::same_as<X, LoadedValues<T>>;
 
 }  // namespace detail
 }  // namespace ATTN_ABI
@@ -37,6 +44,47 @@ EIGEN_ALWAYS_INLINE void prefetch_rows(const MatrixPart<const T>& X, Range rows)
     }
 }
 
+/// Some keys of a task, and their values.
+template <class Task>
+struct KeysAndValues {
+  const Task& task;
+  Range keys;
+
+  Index size() const { return keys.size(); }
+};
+
+/// Integers as a right factor, with a scale for each column or for each row.
+template <class T, bool each_row>
+struct ScaledPanel {
+  using Scalar = T;
+  const std::int8_t* data;
+  Index stride, count;
+  const T* scales;
+
+  simd::Vector<T> load(const std::int8_t* row, Index k, Index i) const {
+    using Vector = simd::Vector<T>;
+    const Vector factors = each_row ? Vector(scales[k]) : simd::load<Vector>(scales + i);
+    return factors * simd::load_as<T>(row + i);
+  }
+};
+
+/// A right factor whose elements follow each other in memory. While they are read, the caches are
+/// asked for what lies some lines later, and for other memory, from `other` on, at the same pace.
+template <class Right>
+struct Streamed : Right {
+  static constexpr std::ptrdiff_t ahead = 3072;
+  std::uintptr_t other;
+
+  EIGEN_ALWAYS_INLINE auto load(const auto* row, Index k, Index i) const {
+    const auto at = reinterpret_cast<std::uintptr_t>(row + i);
+    __builtin_prefetch(reinterpret_cast<const void*>(at + ahead));
+    __builtin_prefetch(
+        reinterpret_cast<const void*>(other + (at - reinterpret_cast<std::uintptr_t>(this->data))),
+        0, 2);
+    return Right::load(row, k, i);
+  }
+};
+
 /// The products of attention for at most as many queries as a vector has lanes, as in decoding.
 /// Lanes run along the keys, and along the columns of the values, so that all of them are used and
 /// keys and values are read at the speed of memory; the results are then transposed to a panel of
@@ -48,46 +96,38 @@ class FewQueries {
   static constexpr Index lanes = Vector::size, width = panel_rows<T>;
 
  public:
-  /// Some keys, and where their values lie.
-  struct KeysAndValues {
-    MatrixPart<const T> K, V;
-  };
   /// `count` queries; `memory` is for `size(E)` elements.
   FewQueries(Index count, T* memory) : count_(count), rows_(memory), packed_(memory + rows_size) {}
   static constexpr Index size(Index E) {
     return rows_size + std::max(padded_size(E) * width, padded_size(tiled_keys) * lanes);
   }
 
-  /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S. While
-  /// it computes, the caches are asked for the keys of the next panel, and for the values of these.
-  void scores(const PanelRows<T>& Q, const KeysAndValues& tile, T* S, T* largest) const {
-    const auto& [K, V] = tile;
+  /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S.
+  template <class Task>
+  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, T* S, T* largest) const {
     Vector m = simd::load<Vector>(largest);
-    for (Index key = 0; key < K.rows;) {
-      const Panel<T> panel = Panel<T>::of(K.rows - key);
-      const Index n = std::min(panel.size(), K.rows - key);
-      for (Index row = 0; row < n; row += lanes)
-        pack(rows_from(K, key + row), panel.size(), packed_ + row,
-             [&, first = key + row](Index e) { prefetch_next(tile, first, e); });
-      multiply_rows(panel.width, Q, {packed_, panel.size(), K.columns});
-      for_each_column(panel.width, [&](Index j, const Vector& s) {
-        simd::store(S + (key + j) * lanes, s);
-        if (j < n) m = max(m, s);
+    for (Index j = 0; j < tile.size();) {
+      const KeyPanel panel = multiply_keys(Q, tile, j);
+      for_each_column(panel.vectors, [&](Index lane, const Vector& s) {
+        const Index key = panel.first + lane;
+        if (key < 0 || key >= tile.size()) return;
+        simd::store(S + key * lanes, s);
+        m = max(m, s);
       });
-      key += n;
+      j = panel.first + panel.vectors * lanes;
     }
     simd::store(largest, m);
   }
 
   /// O ← previous · O + added · P V, where P and O are panels of one vector.
-  void add_values(const PanelRows<T>& P, const MatrixPart<const T>& V, T* O,
+  template <class Task>
+  void add_values(const PanelRows<T>& P, const KeysAndValues<Task>& tile, T* O,
                   const simd::Array<Vector, 2>& factors) const {
-    const Index whole = V.columns / lanes * lanes;
-    for (Index e = 0; e < V.columns;) {
+    const Index columns = tile.task.V.columns(), whole = columns / lanes * lanes;
+    for (Index e = 0; e < columns;) {
       const Panel<T> panel = Panel<T>::of(e < whole ? whole - e : lanes);
-      const PanelRows<T> columns =
-          e < whole ? PanelRows<T>{V.data + e, V.stride, V.rows} : last_columns(V, e);
-      multiply_rows(panel.width, P, columns);
+      if (e < whole) multiply_values(panel.width, P, tile, e);
+      else multiply_rows(panel.width, P, last_columns(tile, e));
       for_each_column(panel.width, [&](Index i, const Vector& PV) {
         T* const o = O + (e + i) * lanes;
         simd::store(o, fma(simd::load<Vector>(o), factors[0], PV * factors[1]));
@@ -110,13 +150,87 @@ class FewQueries {
                  count - row);
     }
   };
-  /// What is asked of the caches with the square of K that begins at row `first`, column e: a part
-  /// of the values of the square's keys, and of the keys a panel later.
-  static EIGEN_ALWAYS_INLINE void prefetch_next(const KeysAndValues& tile, Index first, Index e) {
-    const Index square = e / lanes, squares = (tile.K.columns + lanes - 1) / lanes;
-    const Range rows{first + square * lanes / squares, first + (square + 1) * lanes / squares};
-    prefetch_rows(tile.K, {rows.begin + width, rows.end + width});
-    prefetch_rows(tile.V, rows);
+  /// A panel of keys of a tile.
+  struct KeyPanel {
+    Index first;  ///< the key in its first lane, which may lie before the tile
+    int vectors;
+  };
+  /// rows ← Q Kᵀ for the panel that has key j of the tile.
+  template <class Task>
+  KeyPanel multiply_keys(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, Index j) const {
+    const auto& K = tile.task.K;
+    if constexpr (MatrixRows<typename Task::KeyRows, T>) {
+      const int vectors = Panel<T>::of(tile.size() - j).width;
+      multiply_rows(vectors, Q, pack_panel(tile, j));
+      return {j, vectors};
+    } else {
+      const Index first = K.first_of_part(tile.keys.begin + j, width);
+      K.with_key(first, [&](const auto* keys, const T* scales) {
+        multiply_rows(Panel<T>::widest, Q,
+                      streamed(right_factor<false>(keys, {key_block, K.columns()}, scales),
+                               address_of_value(tile, first)));
+      });
+      return {first - tile.keys.begin, Panel<T>::widest};
+    }
+  }
+  template <class Right>
+  static Streamed<Right> streamed(const Right& factor, std::uintptr_t other) {
+    return {factor, other};
+  }
+  static std::uintptr_t address(const void* memory) {
+    return reinterpret_cast<std::uintptr_t>(memory);
+  }
+  /// Where the value of key j of a task lies; 0 if that is not worth asking for.
+  template <class Task>
+  static std::uintptr_t address_of_value(const KeysAndValues<Task>& tile, Index j) {
+    std::uintptr_t place = 0;
+    if constexpr (!MatrixRows<typename Task::ValueRows, T>)
+      tile.task.V.stored().with_row(j, [&](const auto* row, const T*) { place = address(row); });
+    return place;
+  }
+  /// rows ← Pᵀ V for some columns of V.
+  template <class Task>
+  void multiply_values(int vectors, const PanelRows<T>& P, const KeysAndValues<Task>& tile,
+                       Index column) const {
+    const auto& V = tile.task.V;
+    if constexpr (MatrixRows<typename Task::ValueRows, T>) {
+      const MatrixPart<const T> part = V.part(tile.keys);
+      multiply_rows(vectors, P, PanelRows<T>{part.data + column, part.stride, part.rows});
+    } else {
+      V.stored().with_row(tile.keys.begin, [&](const auto* row, const T* scales) {
+        multiply_rows(vectors, P,
+                      right_factor<true>(row + column, {V.stored().stride(), tile.size()}, scales));
+      });
+    }
+  }
+  struct RowsInMemory {
+    Index stride, count;
+  };
+  /// Stored rows as a right factor.
+  template <bool each_row, class Stored>
+  static auto right_factor(const Stored* data, const RowsInMemory& rows,
+                           [[maybe_unused]] const T* scales) {
+    if constexpr (std::same_as<Stored, std::int8_t>)
+      return ScaledPanel<T, each_row>{data, rows.stride, rows.count, scales};
+    else return PanelRows<T, Stored>{data, rows.stride, rows.count};
+  }
+
+  /// Packs the keys from j on. While it does, the caches are asked for the keys of the next panel,
+  /// and for the values of these.
+  template <class Task>
+  PanelRows<T> pack_panel(const KeysAndValues<Task>& tile, Index j) const {
+    const MatrixPart<const T> K = tile.task.K.part(tile.keys);
+    const Index size = Panel<T>::of(K.rows - j).size(), n = std::min(size, K.rows - j);
+    for (Index row = 0; row < n; row += lanes)
+      pack(rows_from(K, j + row), size, packed_ + row, [&](Index e) {
+        const Index square = e / lanes, squares = (K.columns + lanes - 1) / lanes;
+        const Range rows{j + row + square * lanes / squares,
+                         j + row + (square + 1) * lanes / squares};
+        prefetch_rows(K, {rows.begin + width, rows.end + width});
+        if constexpr (MatrixRows<typename Task::ValueRows, T>)
+          prefetch_rows(tile.task.V.part(tile.keys), rows);
+      });
+    return {packed_, size, K.columns};
   }
   static MatrixPart<const T> rows_from(const MatrixPart<const T>& X, Index first) {
     return {X.data + first * X.stride, X.stride, X.rows - first, X.columns};
@@ -134,17 +248,22 @@ class FewQueries {
     }
   }
   /// The columns of V from e on, fewer than a vector has lanes, with zeros after them.
-  PanelRows<T> last_columns(const MatrixPart<const T>& V, Index e) const {
-    for (Index j = 0; j < V.rows; ++j)
-      simd::store(packed_ + j * lanes,
-                  simd::load<Vector>(V.data + j * V.stride + e, V.columns - e, T(0)));
-    return {packed_, lanes, V.rows};
+  template <class Task>
+  PanelRows<T> last_columns(const KeysAndValues<Task>& tile, Index e) const {
+    const auto& V = tile.task.V;
+    const Index n = V.columns() - e;
+    std::fill_n(packed_, tile.size() * lanes, T(0));
+    for (Index j = 0; j < tile.size(); ++j)
+      for (Index i = 0; i < n; ++i) packed_[j * lanes + i] = V(tile.keys.begin + j, e + i);
+    return {packed_, lanes, tile.size()};
   }
   /// rows ← Aᵀ B, with a row for each query. A is a panel of one vector.
-  void multiply_rows(int vectors, const PanelRows<T>& A, const PanelRows<T>& B) const {
+  template <class Right>
+  void multiply_rows(int vectors, const PanelRows<T>& A, const Right& B) const {
     const LeftFactor<T> queries{A.data, 1, A.stride};
     const KeepRows finish{rows_, count_};
-    multiply(vectors, queries, count_, B, finish);
+    if (count_ == 1) multiply<1>(vectors, queries, count_, B, finish);
+    else multiply(vectors, queries, count_, B, finish);
   }
   /// f(j, column j of the rows), for columns of so many vectors.
   template <class F>

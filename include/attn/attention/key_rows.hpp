@@ -15,8 +15,6 @@ inline namespace ATTN_ABI {
 ///   rows.transposed(range)         the same rows as columns, the left factor of Vᵀ Pᵀ
 ///   rows.finite(range)             whether all elements of a range of rows are finite
 ///   rows.part(range)               optional: the rows of a range as a part of a matrix of T
-///   rows.unpack(range, to)         optional: writes the rows of a range as T, for rows that are
-///                                  faster to unpack than to read one by one
 /// So rows may lie in pages, be stored in 16 bits, or in 8 bits with a scale for each row.
 template <class X, class T>
 concept KeyRows = std::copy_constructible<X> && requires(const X& rows, Range range) {
@@ -52,6 +50,7 @@ class StridedRows {
   {
     return {row(range.begin), stride_, range.size(), columns_};
   }
+  T operator()(Index j, Index e) const { return static_cast<T>(row(j)[e]); }
   bool finite(Range range) const {
     const Stored* const first = row(range.begin);
     if constexpr (std::same_as<T, Stored>) {
@@ -89,10 +88,6 @@ concept MatrixRows = requires(const X& rows, Range range) {
   { rows.part(range) } -> std::same_as<MatrixPart<const T>>;
 };
 
-/// Rows that are unpacked before they are computed with.
-template <class X, class T>
-concept UnpackedRows = requires(const X& rows, Range range, T* to) { rows.unpack(range, to); };
-
 /// The rows of one head.
 template <class T, class Stored>
 StridedRows<T, Stored> head_rows(const TensorView<const Stored, 4>& heads, Index b, Index g) {
@@ -118,12 +113,6 @@ class RowTile {
   /// The tile's rows from `begin` on, as the transposed left factor.
   auto transposed(Index begin) const {
     return rows_.transposed(Range{range_.begin + begin, range_.end});
-  }
-  /// The same rows as a part of a matrix.
-  MatrixPart<const T> part(Range some) const
-    requires MatrixRows<Rows, T>
-  {
-    return rows_.part({range_.begin + some.begin, range_.begin + some.end});
   }
   Range range() const { return range_; }
   /// Computed on first use.

@@ -93,10 +93,12 @@ class QueryPanel {
     }
     if (task_.dropout) drop(keys, values.range().begin);
     if constexpr (has_few_queries<Task>)
-      if (panel_.width == 1 && !unmasked_only)
+      if (panel_.width == 1 && !unmasked_only) {
+        const Index first = values.range().begin;
+        const KeysAndValues<Task> tile{task_, {first + keys.begin, first + keys.end}};
         return few_queries<T>(queries_, S_)
-            .add_values(weights(keys), values.part({keys.begin, keys.end}), O_,
-                        {previous[0], added[0]});
+            .add_values(weights(keys), tile, O_, {previous[0], added[0]});
+      }
     const auto V_tile = values.transposed(keys.begin);
     if (unmasked_only) add_unmasked_values(keys, V_tile, previous, added);
     else add_values(keys, V_tile, previous, added);

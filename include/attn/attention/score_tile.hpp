@@ -91,7 +91,7 @@ constexpr Index scores_size(Index E) {
 /// Whether the products of a panel of one vector are those of FewQueries.
 template <class Task, class T = typename Task::Scalar>
 inline constexpr bool has_few_queries =
-    MatrixRows<typename Task::KeyRows, T> && MatrixRows<typename Task::ValueRows, T>;
+    FewKeys<typename Task::KeyRows, T> && FewValues<typename Task::ValueRows, T>;
 template <class T>
 FewQueries<T> few_queries(Range queries, T* scores) {
   return {queries.size(), scores + tile_scores_size<T>()};
@@ -213,7 +213,7 @@ class ScoreTile {
     if constexpr (has_few_queries<Task>)
       if (panel_.width == 1)
         return few_queries<T>(queries_, S_)
-            .scores({Q_, size, task_.Q.cols()}, {task_.K.part(places), task_.V.part(places)},
+            .scores({Q_, size, task_.Q.cols()}, KeysAndValues<Task>{task_, places},
                     S_ + keys.begin * size, largest.data);
     const auto finish = [S = S_ + keys.begin * size, size, most = largest.data](Index j,
                                                                                 const auto& C) {

@@ -74,7 +74,7 @@ struct TiledKernel {
   static KernelPlan plan(const HeadSizes& sizes) {
     const Index E = sizes.head_dim, Ev = sizes.value_dim, rows = queries<T>(E, Ev);
     const Index panels = rows / panel_rows<T>;
-    const Index unpacked = tile_keys * sizes.unpacked;
+    const Index unpacked = UnpackedTask<HeadTask<T> >::size(sizes.unpacked);
     return {rows, unpacked + scores_size<T>(E) + panels * query_panel_size<T>(E, Ev),
             TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys), tile_keys};
   }
@@ -89,7 +89,7 @@ struct TiledKernel {
     visit_panels(task, workspace, [&](const Queries& panel) { panel.finish(outputs); });
     if (!outputs.weights) return;
     for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
-      task.load(keys);
+      load(task, keys, coverage);
       visit_panels(task, workspace, [&](const Queries& panel) {
         panel.write_weights(panel.scores(rule, keys, coverage), keys, *outputs.weights);
       });
@@ -162,12 +162,21 @@ struct TiledKernel {
     using Values = RowTile<T, typename UnpackedTask<Task>::Values>;
     for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
       if (coverage == Coverage::empty) return;
-      task.load(keys);
+      load(task, keys, coverage);
       Values values(task.task().V, keys);
       visit_panels(task, workspace, [&](const Queries& panel) {
         panel.add(panel.scores(rule, keys, coverage), values);
       });
     });
+  }
+  template <class Task>
+  static void load(UnpackedTask<Task>& task, Range keys, Coverage coverage) {
+    using T = typename Task::Scalar;
+    const Index queries = task.task().Q.rows();
+    TileReaders readers = TileReaders::panels;
+    if (queries <= panel_rows<T>) readers = TileReaders::panel;
+    if (queries <= simd::lanes<T>) readers = TileReaders::vector;
+    task.load(keys, readers, coverage != Coverage::full);
   }
   /// f(keys, what the rule says of them) for each tile of the task's keys.
   template <class Task, class R, class F>
@@ -196,7 +205,7 @@ struct TiledKernel {
   template <class Task, class T, class F>
   static void visit_panels(const UnpackedTask<Task>& unpacked, T* workspace, F&& f) {
     const auto& task = unpacked.task();
-    T* const scores = workspace + tile_keys * unpacked.width();
+    T* const scores = workspace + unpacked.size();
     T* memory = scores + scores_size<T>(task.Q.cols());
     for (Index row = 0; row < task.Q.rows();) {
       const PanelOf<Task> panel(task, row, memory, scores);

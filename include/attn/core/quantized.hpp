@@ -30,9 +30,10 @@ Shape<N - 1> without_last(const Shape<N>& shape) {
   return shorter;
 }
 
-/// The scale s = max |x| / 127 of a row, and its codes, x / s rounded to nearest, ties to even.
-template <class T>
-T quantize_row(const T* x, Index count, std::int8_t* codes) {
+/// The scale s = max |x| / 127 of a row, and its codes, x / s rounded to nearest, ties to even:
+/// code_at(i) is where code i lies.
+template <class T, class CodeAt>
+T quantize_row(const T* x, Index count, CodeAt&& code_at) {
   T largest = 0;
   bool finite = true;
   for (Index i = 0; i < count; ++i) {
@@ -42,7 +43,7 @@ T quantize_row(const T* x, Index count, std::int8_t* codes) {
   const T scale = finite ? largest / 127 : std::numeric_limits<T>::quiet_NaN();
   for (Index i = 0; i < count; ++i) {
     const T code = scale > 0 ? std::nearbyint(x[i] / scale) : T(0);
-    codes[i] = static_cast<std::int8_t>(std::clamp(code, T(-127), T(127)));
+    code_at(i) = static_cast<std::int8_t>(std::clamp(code, T(-127), T(127)));
   }
   return scale;
 }
@@ -61,8 +62,9 @@ auto quantize(const TensorView<T, N>& x) {
       Tensor<Scalar, N - 1>::for_overwrite(detail::without_last<N>(x.shape()))};
   const Index width = x.shape().back();
   for (Index r = 0; r < result.scales.size(); ++r)
-    result.scales.data()[r] =
-        detail::quantize_row(source.data() + r * width, width, result.codes.data() + r * width);
+    result.scales.data()[r] = detail::quantize_row(
+        source.data() + r * width, width,
+        [row = result.codes.data() + r * width](Index i) -> std::int8_t& { return row[i]; });
   return result;
 }
 template <std::same_as<std::int8_t> Code, class T, int N>

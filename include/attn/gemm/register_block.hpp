@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <attn/gemm/transpose.hpp>
+#include <attn/simd/widen.hpp>
 #include <concepts>
 
 namespace attn {
@@ -167,13 +168,19 @@ struct RegisterBlock {
   }
 };
 
-/// The right factor B of a product with the register block: `count` rows, `stride` apart.
-template <class T>
+/// The right factor B of a product with the register block: `count` rows, `stride` apart, of
+/// elements that are stored as another type, or as T. `load(row, k, i)` are the elements from the
+/// i-th on of row k, which lies at `row`.
+template <class T, class Stored = T>
 struct PanelRows {
-  const T* data;
+  using Scalar = T;
+  const Stored* data;
   Index stride, count;
-};
 
+  static simd::Vector<T> load(const Stored* row, Index, Index i) {
+    return simd::load_as<T>(row + i);
+  }
+};
 /// W vectors of a product, for each of its rows. Every matrix product of the kernels is this one.
 ///
 ///   C_rw = Σ_k A_rk B_kw,   k = 0 … B.count − 1, one after the other, from zero
@@ -184,9 +191,10 @@ struct PanelRows {
 /// of A alone, not on R, W or its place.
 /// Cost: R·W multiply-adds for R + W loads. The function is not inlined, because its loop needs
 /// every register.
-template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
-[[gnu::noinline]] void multiply(const Factor A, Index rows, const PanelRows<T> B,
-                                const Finish finish) {
+template <int W, int R, class Factor, class Right, class Finish>
+  requires LeftFactorOf<Factor, typename Right::Scalar>
+[[gnu::noinline]] void multiply(const Factor A, Index rows, const Right B, const Finish finish) {
+  using T = typename Right::Scalar;
   using Vector = simd::Vector<T>;
   for (Index row = 0; row < rows; row += R) {
     RegisterBlock<T, W, R> C;
@@ -194,7 +202,7 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
       for (int w = 0; w < W; ++w) C.rows[r][w] = T(0);
-    const T* b = B.data;
+    auto b = B.data;
     for (Index k = 0; k < B.count;) {
       const Index run = A.run(k, B.count - k);
       simd::Array<decltype(A.at(0, 0)), R> a;
@@ -207,7 +215,7 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
         simd::Array<Vector, W> B_k;
 #pragma GCC unroll 16
         for (int w = 0; w < W; ++w) {
-          Vector x = simd::load<Vector>(b + w * Vector::size);
+          Vector x = B.load(b, k + i, w * Vector::size);
           simd::pin(x);
           B_k[w] = x;
         }
@@ -225,8 +233,8 @@ template <int W, int R, class T, LeftFactorOf<T> Factor, class Finish>
 }
 /// The same for a panel B that is `width` vectors wide, `least_width` or more, in blocks of at most
 /// `most_rows` rows.
-template <int most_rows = 16, int least_width = 1, class T, LeftFactorOf<T> Factor, class Finish>
-void multiply(int width, const Factor& A, Index rows, const PanelRows<T>& B, const Finish& finish) {
+template <int most_rows = 16, int least_width = 1, class Factor, class Right, class Finish>
+void multiply(int width, const Factor& A, Index rows, const Right& B, const Finish& finish) {
   if constexpr (least_width == 1)
     if (width == 1) return multiply<1, std::min(most_rows, block_rows<1>)>(A, rows, B, finish);
   if (width == 2) multiply<2, std::min(most_rows, block_rows<2>)>(A, rows, B, finish);

@@ -50,9 +50,10 @@ class KeyValueCache {
   KeyValueCache(const Shape<2>& shape, const KeyValueHeads& heads, const CacheOptions& options)
       : capacity_(shape[1]),
         window_(options.window),
-        keys_({shape[0], heads.count, rows(capacity_, options), heads.key_dim}, options.storage),
-        values_({shape[0], heads.count, rows(capacity_, options), heads.value_dim},
-                options.storage),
+        keys_({shape[0], heads.count, rows(capacity_, options), heads.key_dim}, options.storage,
+              detail::key_block),
+        values_({shape[0], heads.count, rows(capacity_, options), heads.value_dim}, options.storage,
+                1),
         sequences_(static_cast<std::size_t>(shape[0])) {}
   /// Copies what the sequences have, not the memory that is left.
   KeyValueCache(const KeyValueCache& other) : KeyValueCache(other, other.parts()) {}
@@ -102,13 +103,13 @@ class KeyValueCache {
   }
 
   const std::optional<Storage>& storage() const { return keys_.storage(); }
-  /// Calls f(keys, values), views of (B, G, S, d) or StoredHeads, of some sequences, which have the
-  /// same length.
-  template <class F>
-  void with_heads(Range sequences, F&& f) const {
-    const Index count = sequences.size() > 0 ? kept(sequences.begin) : 0;
-    if (storage()) f(keys_.stored_heads(sequences, count), values_.stored_heads(sequences, count));
-    else f(keys_.heads(sequences, count), values_.heads(sequences, count));
+  /// The keys of some sequences, which have the same length: (B, G, S, d_k).
+  StoredHeads<T> keys(Range sequences) const {
+    return keys_.heads(sequences, length_of(sequences));
+  }
+  /// Their values, (B, G, S, d_v).
+  StoredHeads<T> values(Range sequences) const {
+    return values_.heads(sequences, length_of(sequences));
   }
   /// Positions that a sequence has memory for.
   Index memory_length() const { return keys_.shape()[2]; }
@@ -185,8 +186,8 @@ class KeyValueCache {
       const Shape<4>& shape = heads.shape();
       return Shape<4>{B, shape[1], shape[2], shape[3]};
     };
-    keys_ = {shape_like(like.keys_), like.storage()};
-    values_ = {shape_like(like.values_), like.storage()};
+    keys_ = {shape_like(like.keys_), like.storage(), detail::key_block};
+    values_ = {shape_like(like.values_), like.storage(), 1};
     for (Index b = 0; b < std::ssize(parts); ++b) {
       const auto& [cache, from] = parts[static_cast<std::size_t>(b)];
       sequences_.push_back(cache->sequence(from));
@@ -235,6 +236,10 @@ class KeyValueCache {
   }
   const Sequence& sequence(Index b) const { return sequences_[static_cast<std::size_t>(b)]; }
   Sequence& sequence(Index b) { return sequences_[static_cast<std::size_t>(b)]; }
+  /// The positions of each of some sequences.
+  Index length_of(Range sequences) const {
+    return sequences.size() > 0 ? kept(sequences.begin) : 0;
+  }
   /// The positions of sequence b that are not forgotten.
   Index kept(Index b) const { return sequence(b).end - sequence(b).begin; }
   /// G·d

@@ -214,10 +214,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     const auto attend_to = [&](Range sequences, const std::optional<Offsets>& at) {
       const auto q = queries.view().slice(0, sequences.begin, sequences.end);
       const auto o = heads.view().slice(0, sequences.begin, sequences.end);
-      cache.with_heads(sequences, [&](const auto& keys, const auto& values) {
-        attention.forward(AttentionInputs{detail::split_heads(q, options.H()), keys, values},
-                          {detail::split_heads(o, options.H())}, rule, at);
-      });
+      attention.forward(AttentionInputs{detail::split_heads(q, options.H()), cache.keys(sequences),
+                                        cache.values(sequences)},
+                        {detail::split_heads(o, options.H())}, rule, at);
     };
     if (cache.is_even()) {
       attend_to({0, B}, cache.first(0) > 0 ? offsets_in(cache, 0, L) : offsets);

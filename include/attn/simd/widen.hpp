@@ -95,16 +95,28 @@ inline Vector<float> load_wide(const float16* from) {
 
 ATTN_END_UNDEFINED_REGISTERS
 
+/// A vector of T of what is stored as another type, or as T.
+template <class T, class Stored>
+Vector<T> load_as(const Stored* from) {
+  if constexpr (std::is_same_v<T, Stored>) {
+    return load<Vector<T> >(from);
+  } else if constexpr (std::is_same_v<T, float>) {
+    return load_wide(from);
+  } else {
+    Array<T, Vector<T>::size> numbers;
+    for (Index i = 0; i < Vector<T>::size; ++i) numbers[i] = static_cast<T>(from[i]);
+    return load<Vector<T> >(numbers.data);
+  }
+}
+
 }  // namespace simd
 
 template <class T, class Stored>
 void widen(const Stored* from, Index count, T scale, T* to) {
+  using Vector = simd::Vector<T>;
   Index i = 0;
-  if constexpr (std::is_same_v<T, float>) {
-    using Vector = simd::Vector<float>;
-    for (; i + Vector::size <= count; i += Vector::size)
-      simd::store(to + i, scale * simd::load_wide(from + i));
-  }
+  for (; i + Vector::size <= count; i += Vector::size)
+    simd::store(to + i, scale * simd::load_as<T>(from + i));
   for (; i < count; ++i) to[i] = scale * static_cast<T>(from[i]);
 }
 
