@@ -18,6 +18,7 @@
 #include <iostream>
 
 #include "chat_template.hpp"
+#include "default_system.hpp"
 #include "interrupt.hpp"
 #include "layer_and_head.hpp"
 #include "program.hpp"
@@ -26,14 +27,17 @@
 using attn::Index;
 
 struct ChatOptions {
-  std::string model, prompt, system, attention, output = "chat_attention.png";
+  std::string model, prompt, attention, output = "chat_attention.png";
+  std::optional<std::string> system;
   Index context = 4096;
   attn::SamplingOptions sampling{.max_new_tokens = 512};
 
   void add_to(CLI::App& app) {
     app.add_option("model", model, "a GGUF file, or a folder of Hugging Face")->required();
     app.add_option("--prompt", prompt, "answers this text, and ends");
-    app.add_option("--system", system, "what the model is told before the conversation");
+    app.add_option("--system", system,
+                   "what the model is told before the conversation; by default what its template "
+                   "says, \"\": nothing");
     app.add_option("--temperature", sampling.temperature, "0: always the most likely token")
         ->capture_default_str();
     app.add_option("--top-k", sampling.top_k, "draws from the k most likely tokens; 0: from all")
@@ -73,15 +77,18 @@ class Chat {
  public:
   explicit Chat(ChatOptions options)
       : options_(std::move(options)),
-        tokenizer_(attn::load_tokenizer(options_.model)),
         model_(attn::load_language_model<float>(options_.model, {.on_progress = show_loading})),
+        tokenizer_(attn::load_tokenizer(options_.model)),
         cache_(model_.cache(1, context())),
         conversation_(tokenizer_) {
     if (!options_.attention.empty())
       head_ =
           layer_and_head(options_.attention, model_.options.num_layers, model_.options.layer.nhead);
     options_.sampling.end = conversation_.end();
-    if (!options_.system.empty()) conversation_.add_turn("system", options_.system);
+    const std::string system = options_.system
+                                   ? *options_.system
+                                   : default_system(options_.model, ChatTemplate::of(tokenizer_));
+    if (!system.empty()) conversation_.add_turn("system", system);
   }
 
   /// Streams the answer to standard output, and its speed to standard error.
@@ -149,8 +156,8 @@ class Chat {
   }
 
   ChatOptions options_;
-  attn::Tokenizer tokenizer_;
   attn::LanguageModel<float> model_;
+  attn::Tokenizer tokenizer_;
   attn::LanguageModelCache<float> cache_;
   Conversation conversation_;
   std::optional<LayerAndHead> head_;
@@ -166,7 +173,7 @@ int main(int argc, char** argv) {
       throw std::invalid_argument("--context = " + std::to_string(options.context) +
                                   " must be at least 2");
     options.sampling.check(std::numeric_limits<Index>::max());
-    if (!attn::is_utf8(options.prompt) || !attn::is_utf8(options.system))
+    if (!attn::is_utf8(options.prompt) || !attn::is_utf8(options.system.value_or("")))
       throw std::invalid_argument("--prompt and --system must be text in UTF-8");
     const bool one_answer = app.count("--prompt") > 0, is_terminal = isatty(STDIN_FILENO) != 0;
     Chat chat(options);

@@ -1,14 +1,20 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <iostream>
 #include <new>
 #include <string>
 
-/// For an option without a sign, such as a seed: CLI11 reads -1 as 2⁶⁴ − 1.
+/// For an option without a sign, such as a seed: CLI11 reads −1 and what has more than 64 bits as
+/// 2⁶⁴ − 1.
 inline const CLI::Validator not_negative(
     [](const std::string& value) {
-      return value.starts_with('-') ? value + " must be at least 0" : std::string();
+      std::uint64_t number = 0;
+      const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+      if (value.starts_with('-')) return value + " must be at least 0";
+      if (read.ec == std::errc::result_out_of_range) return value + " must be less than 2^64";
+      return std::string();
     },
     "");
 
