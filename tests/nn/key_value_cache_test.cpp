@@ -1,9 +1,10 @@
 // Attention to what a KV cache keeps, against attention to the same numbers in a tensor.
 #include <gtest/gtest.h>
 #include <attn/attention/scaled_dot_product.hpp>
-#include <attn/nn/key_value_cache.hpp>
+#include <attn/nn/multi_head_attention.hpp>
 #include <attn/rules/alibi.hpp>
 
+#include "support/expect_error.hpp"
 #include "support/tensors.hpp"
 
 namespace {
@@ -147,6 +148,43 @@ TYPED_TEST(KeyValueCache, IsCopiedByBlocks) {
     EXPECT_EQ(rows(cache, 0), first);
     EXPECT_EQ(rows(cache, 1), second);
   }
+}
+
+TYPED_TEST(KeyValueCache, NamesASequenceThatItDoesNotHave) {
+  using Cache = attn::KeyValueCache<TypeParam>;
+  const Cache cache = this->grown(10, std::nullopt);
+  const std::string wanted =
+      "KeyValueCache: sequence 2 must be at least 0 and less than the number of sequences, 2";
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { cache.length(2); }), wanted);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { cache.first(2); }), wanted);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { cache.keys({1, 3}); }), wanted);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { cache.values({2, 3}); }), wanted);
+  const Cache uneven = Cache::join({cache, [&] {
+                                      Cache shorter = cache;
+                                      shorter.truncate(4);
+                                      return shorter;
+                                    }()});
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              uneven.keys({0, 4});
+            }),
+            "KeyValueCache: sequence 2 has 4 positions; it must have as many as sequence 0, 10");
+}
+
+struct ThrowingRule {
+  bool allows(attn::Position) const { throw std::runtime_error("no"); }
+};
+
+/// A step that throws leaves the cache as it was.
+TEST(MultiHeadAttentionStep, ThatThrowsAppendsNothing) {
+  attn::Random random{1};
+  const attn::MultiHeadAttention<float> layer({.embed_dim = 8, .num_heads = 2}, random);
+  auto cache = layer.cache(2, 10);
+  const auto x = normal<float, 3>(random, {2, 3, 8});
+  layer.step(x, cache);
+  EXPECT_THROW(layer.step(x, cache, ThrowingRule{}), std::runtime_error);
+  EXPECT_EQ(cache.length(), 3);
+  EXPECT_THROW(layer.step(normal<float, 3>(random, {2, 8, 8}), cache), attn::ShapeError);
+  EXPECT_EQ(cache.length(), 3);
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ TEST_P(LanguageModels, CachesThatCannotBeSelectedOrJoinedAreASentence) {
     EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
                 cache.select({0, b});
               }),
-              "KeyValueCache: select of sequence " + std::to_string(b) +
+              "KeyValueCache: sequence " + std::to_string(b) +
                   " must be at least 0 and less than the number of sequences, 2");
   EXPECT_EQ(cache.length(), 5);
   EXPECT_EQ(sentence_of<attn::ShapeError>([] { Cache::join({}); }),

@@ -69,7 +69,8 @@ class KeyValueCache {
     return std::all_of(sequences_.begin(), sequences_.end(),
                        [&](const Sequence& s) { return s == sequences_.front(); });
   }
-  /// The positions of sequence b, and the first of them that has not been forgotten.
+  /// The positions of sequence b, and the first of them that has not been forgotten. Errors:
+  /// ShapeError if there is no such sequence.
   Index length(Index b) const { return sequence(b).end; }
   Index first(Index b) const { return batch() > 0 ? sequence(b).begin : 0; }
   /// The positions of the longest sequence.
@@ -103,7 +104,8 @@ class KeyValueCache {
   }
 
   const std::optional<Storage>& storage() const { return keys_.storage(); }
-  /// The keys of some sequences, which have the same length: (B, G, S, d_k).
+  /// The keys of some sequences, (B, G, S, d_k). Errors: ShapeError if there are no such sequences,
+  /// or they differ in their lengths.
   StoredHeads<T> keys(Range sequences) const {
     return keys_.heads(sequences, length_of(sequences));
   }
@@ -147,10 +149,7 @@ class KeyValueCache {
     if (detail::selects_each(from, batch())) return;
     std::vector<Part> selected;
     for (const Index b : from) {
-      if (b < 0 || b >= batch())
-        throw ShapeError("KeyValueCache: select of sequence " + std::to_string(b) +
-                         " must be at least 0 and less than the number of sequences, " +
-                         std::to_string(batch()));
+      expect_sequence(b);
       selected.push_back({this, b});
     }
     *this = KeyValueCache(*this, selected);
@@ -234,11 +233,27 @@ class KeyValueCache {
     values_.move_to_front(b, kept);
     s.begin += kept.begin;
   }
-  const Sequence& sequence(Index b) const { return sequences_[static_cast<std::size_t>(b)]; }
+  void expect_sequence(Index b) const {
+    if (b < 0 || b >= batch())
+      throw ShapeError("KeyValueCache: sequence " + std::to_string(b) +
+                       " must be at least 0 and less than the number of sequences, " +
+                       std::to_string(batch()));
+  }
+  const Sequence& sequence(Index b) const {
+    expect_sequence(b);
+    return sequences_[static_cast<std::size_t>(b)];
+  }
   Sequence& sequence(Index b) { return sequences_[static_cast<std::size_t>(b)]; }
   /// The positions of each of some sequences.
   Index length_of(Range sequences) const {
-    return sequences.size() > 0 ? kept(sequences.begin) : 0;
+    if (sequences.size() <= 0) return 0;
+    for (Index b = sequences.begin; b < sequences.end; ++b)
+      if (sequence(b) != sequence(sequences.begin))
+        throw ShapeError("KeyValueCache: sequence " + std::to_string(b) + " has " +
+                         std::to_string(kept(b)) + " positions; it must have as many as sequence " +
+                         std::to_string(sequences.begin) + ", " +
+                         std::to_string(kept(sequences.begin)));
+    return kept(sequences.begin);
   }
   /// The positions of sequence b that are not forgotten.
   Index kept(Index b) const { return sequence(b).end - sequence(b).begin; }

@@ -130,14 +130,17 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
     return attend_heads(query_heads(*this, query), cache, rule, offsets);
   }
   /// Self-attention of the next positions x: `append(cache, x, x)`, and `attend(x, cache, rule)`.
-  /// If it throws, the cache may hold their keys and values.
+  /// If it throws, the cache is as it was.
   template <Rule R = NoMask>
   Tensor<T, 3> step(const Tensor<T, 3>& x, KeyValueCache<T>& cache, const R& rule = {}) const {
-    auto [queries, keys, values] =
+    auto projected =
         apply_each(LinearMap{}, x, query_inputs(*this), key_inputs(*this), value_inputs(*this));
-    keys = rotated(normalized(std::move(keys), k_norm), options.G(), cache, 0);
-    cache.append(keys.view(), values.view());
-    return attend_heads(normalized(std::move(queries), q_norm), cache, rule, {});
+    const auto& values = projected[2];
+    const auto keys = rotated(normalized(std::move(projected[1]), k_norm), options.G(), cache, 0);
+    return detail::append_or_restore(std::span(&cache, 1), std::identity{}, [&] {
+      cache.append(keys.view(), values.view());
+      return attend_heads(normalized(std::move(projected[0]), q_norm), cache, rule, {});
+    });
   }
 
   template <class F>
