@@ -168,7 +168,7 @@ class FewQueries {
       K.with_key(first, [&](const auto* keys, const T* scales) {
         multiply_rows(Panel<T>::widest, Q,
                       streamed(right_factor<false>(keys, {key_block, K.columns()}, scales),
-                               address_of_value(tile, first)));
+                               address_of_value(tile, std::max<Index>(first, 0))));
       });
       return {first - tile.keys.begin, Panel<T>::widest};
     }
