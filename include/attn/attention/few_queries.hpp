@@ -105,6 +105,7 @@ class FewQueries {
   /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S.
   template <class Task>
   void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, T* S, T* largest) const {
+    clear_other_rows();
     Vector m = simd::load<Vector>(largest);
     for (Index j = 0; j < tile.size();) {
       const KeyPanel panel = multiply_keys(Q, tile, j);
@@ -123,6 +124,7 @@ class FewQueries {
   template <class Task>
   void add_values(const PanelRows<T>& P, const KeysAndValues<Task>& tile, T* O,
                   const simd::Array<Vector, 2>& factors) const {
+    clear_other_rows();
     const Index columns = tile.task.V.columns(), whole = columns / lanes * lanes;
     for (Index e = 0; e < columns;) {
       const Panel<T> panel = Panel<T>::of(e < whole ? whole - e : lanes);
@@ -139,6 +141,9 @@ class FewQueries {
  private:
   static constexpr Index rows_size = lanes * width;
 
+  /// Lanes without a query hold 0: what the memory held before may be denormal numbers, with which
+  /// processors compute many times slower.
+  void clear_other_rows() const { std::fill(rows_ + count_ * width, rows_ + rows_size, T(0)); }
   /// Keeps the rows of a product.
   struct KeepRows {
     T* to;
