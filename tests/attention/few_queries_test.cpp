@@ -74,6 +74,32 @@ TYPED_TEST(FewQueries, AreBitwiseIdenticalForAnyNumberOfThreads) {
   attn::set_num_threads(before);
 }
 
+/// What the memory held before may be denormal numbers, which processors are slow with.
+TYPED_TEST(FewQueries, LeaveLanesWithoutAQueryAtZero) {
+  using T = TypeParam;
+  using Kernel = attn::detail::native::FewQueries<T>;
+  constexpr Index S = 100, E = 20, lanes = attn::detail::native::simd::lanes<T>;
+  attn::Random random{8};
+  const auto q = normal<T, 2>(random, {1, E}), k = normal<T, 2>(random, {S, E});
+  std::vector<T> memory(std::size_t(Kernel::size(E)), std::numeric_limits<T>::denorm_min());
+  std::vector<T> Q(std::size_t(E * lanes)), scores(std::size_t((S + lanes) * lanes), T(9)),
+      largest(std::size_t{lanes}), O(std::size_t((E + lanes) * lanes));
+  for (Index e = 0; e < E; ++e) Q[std::size_t(e * lanes)] = q(0, e);
+  using Task = attn::HeadTask<T>;
+  const attn::StridedRows<T> rows(k.view());
+  const Task task{q.matrix(), rows, rows, T(1), 0, 0, 0, {0, S}, {}};
+  const attn::detail::native::KeysAndValues<Task> tile{task, {0, S}};
+  const Kernel few(1, memory.data());
+  few.scores({Q.data(), lanes, E}, tile, scores.data(), largest.data());
+  for (Index j = 0; j < S; ++j)
+    for (Index lane = 1; lane < lanes; ++lane)
+      ASSERT_EQ(scores[std::size_t(j * lanes + lane)], T(0)) << "key " << j << ", lane " << lane;
+  few.add_values({scores.data(), lanes, S}, tile, O.data(), {{T(1), T(1)}});
+  for (Index e = 0; e < E; ++e)
+    for (Index lane = 1; lane < lanes; ++lane)
+      ASSERT_EQ(O[std::size_t(e * lanes + lane)], T(0)) << "column " << e << ", lane " << lane;
+}
+
 TYPED_TEST(FewQueries, MaskedKeysMayHoldAnything) {
   using T = TypeParam;
   attn::Random random{7};
