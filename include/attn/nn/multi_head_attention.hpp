@@ -135,10 +135,9 @@ class MultiHeadAttention : public Module<MultiHeadAttention<T, Kernel>, T> {
   Tensor<T, 3> step(const Tensor<T, 3>& x, KeyValueCache<T>& cache, const R& rule = {}) const {
     auto projected =
         apply_each(LinearMap{}, x, query_inputs(*this), key_inputs(*this), value_inputs(*this));
-    const auto& values = projected[2];
     const auto keys = rotated(normalized(std::move(projected[1]), k_norm), options.G(), cache, 0);
     return detail::append_or_restore(std::span(&cache, 1), std::identity{}, [&] {
-      cache.append(keys.view(), values.view());
+      cache.append(keys.view(), projected[2].view());
       return attend_heads(normalized(std::move(projected[0]), q_norm), cache, rule, {});
     });
   }
