@@ -19,8 +19,8 @@ struct AttentionShapes {
   Index key_heads() const { return Shape<4>(inputs.key.shape())[1]; }
   HeadSizes sizes() const {
     const Index E = inputs.query.shape()[3], Ev = Shape<4>(inputs.value.shape())[3];
-    const Index unpacked = (std::same_as<HeadRows<T, Keys>, StoredRows<T>> ? E : 0) +
-                           (std::same_as<HeadRows<T, Values>, StoredRows<T>> ? Ev : 0);
+    const Index unpacked = (UnpackedRows<HeadRows<T, Keys>, T> ? E : 0) +
+                           (UnpackedRows<HeadRows<T, Values>, T> ? Ev : 0);
     return {E, Ev, Shape<4>(inputs.key.shape())[2], unpacked};
   }
   ScoreShape scores() const { return {batch(), heads(), queries(), sizes().keys}; }

@@ -2,7 +2,6 @@
 #ifndef ATTN_ATTENTION_KEY_BLOCKS_HPP
 #define ATTN_ATTENTION_KEY_BLOCKS_HPP
 
-#include <attn/gemm/finite.hpp>
 #include <attn/gemm/register_block.hpp>
 #include <attn/simd/widen.hpp>
 
@@ -35,6 +34,7 @@ struct StoredRowsPart {
     return scales ? scales[j] * x : x;
   }
 };
+
 }  // namespace detail
 }  // namespace ATTN_ABI
 }  // namespace attn
@@ -46,36 +46,14 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
 
-/// Elements of rows that are read one by one, as a left factor.
-template <class T, class Rows>
-struct ElementFactor {
-  const Rows* of;
-  Index first;
-  bool along_rows;
-
-  struct Cursor {
-    Index row, column;
-  };
-  Cursor at(Index r, Index k) const {
-    return along_rows ? Cursor{first + k, r} : Cursor{first + r, k};
-  }
-  T load(const Cursor& at, Index i) const {
-    return along_rows ? (*of)(at.row + i, at.column) : (*of)(at.row, at.column + i);
-  }
-  static Index run(Index, Index n) { return n; }
-};
-
 /// Keys of one head as T, transposed in blocks of `key_block` keys, as the cache keeps them: lanes
 /// run along keys, so that few queries read them as they lie in memory.
 template <class T>
 class KeyBlocks {
  public:
   /// Key j has place `first` + j in the blocks.
-  KeyBlocks(const T* data, Index first, Index rows, Index columns)
-      : data_(data), first_(first), rows_(rows), columns_(columns) {}
-
-  Index rows() const { return rows_; }
-  Index columns() const { return columns_; }
+  KeyBlocks(const T* data, Index first, Index columns)
+      : data_(data), first_(first), columns_(columns) {}
 
   /// Keys as the rows of a left factor.
   struct Factor {
@@ -87,14 +65,6 @@ class KeyBlocks {
     static Index run(Index, Index n) { return n; }
   };
   Factor tile(Range range) const { return {this, range.begin}; }
-  ElementFactor<T, KeyBlocks> transposed(Range range) const { return {this, range.begin, true}; }
-  bool finite(Range range) const {
-    for (Index j = range.begin; j < range.end; ++j)
-      for (Index e = 0; e < columns(); ++e)
-        if (!std::isfinite((*this)(j, e))) return false;
-    return true;
-  }
-  T operator()(Index j, Index e) const { return *element(j, e); }
 
   /// Element 0 of key j; element e lies e · key_block later.
   const T* key(Index j) const { return element(j, 0); }
@@ -107,7 +77,7 @@ class KeyBlocks {
   }
 
   const T* data_;
-  Index first_, rows_, columns_;
+  Index first_, columns_;
 };
 
 }  // namespace detail

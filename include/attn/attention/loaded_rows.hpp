@@ -14,7 +14,7 @@ enum class TileReaders { vector, panel, panels };
 template <class T>
 class LoadedKeys {
  public:
-  explicit LoadedKeys(const StoredRows<T>& stored) : stored_(stored), tile_(nullptr, 0, 0, 0) {}
+  explicit LoadedKeys(const StoredRows<T>& stored) : stored_(stored), tile_(nullptr, 0, 0) {}
 
   /// Makes the keys of a tile readable, in memory for as many and a block more. Several panels
   /// read what is stored as T where it lies; one panel reads a copy, which is made at the speed of
@@ -30,7 +30,7 @@ class LoadedKeys {
   Index rows() const { return stored_.rows(); }
   Index columns() const { return stored_.columns(); }
   auto tile(Range range) const { return tile_.tile(range); }
-  auto transposed(Range range) const { return tile_.transposed(range); }
+  auto transposed(Range range) const { return stored_.transposed(range); }
   bool finite(Range range) const { return stored_.finite(range); }
 
   /// Blocks are divided into parts of so many keys; the first key of that which has key j.

@@ -27,7 +27,23 @@ class StoredRows {
   Index rows() const { return memory_.rows; }
   Index columns() const { return memory_.columns; }
 
-  using Factor = detail::ElementFactor<T, StoredRows>;
+  /// A left factor of single elements.
+  struct Factor {
+    const StoredRows* of;
+    Index first;
+    bool along_rows;
+
+    struct Cursor {
+      Index row, column;
+    };
+    Cursor at(Index r, Index k) const {
+      return along_rows ? Cursor{first + k, r} : Cursor{first + r, k};
+    }
+    T load(const Cursor& at, Index i) const {
+      return along_rows ? (*of)(at.row + i, at.column) : (*of)(at.row, at.column + i);
+    }
+    static Index run(Index, Index n) { return n; }
+  };
   Factor tile(Range range) const { return {this, range.begin, false}; }
   Factor transposed(Range range) const { return {this, range.begin, true}; }
   bool finite(Range range) const {
@@ -78,7 +94,7 @@ class StoredRows {
     return StridedRows<T>(TensorView<const T, 2>(first, {rows(), columns()}, {stride(), 1}));
   }
   detail::KeyBlocks<T> as_blocks() const {
-    return {static_cast<const T*>(memory_.data), memory_.first, rows(), columns()};
+    return {static_cast<const T*>(memory_.data), memory_.first, columns()};
   }
   bool is_as_computed() const { return !storage_; }
   /// Writes the keys of a range as blocks of T, in memory for as many and a block more.
@@ -96,7 +112,7 @@ class StoredRows {
           ATTN_DISPATCH(transpose_to_block(rows, to));
         }
       });
-    return {memory, -begin, rows(), columns()};
+    return {memory, -begin, columns()};
   }
 
  private:
@@ -180,6 +196,10 @@ class StoredHeads {
 };
 
 namespace detail {
+
+/// Rows that are unpacked before more than a few queries compute with them.
+template <class X, class T>
+concept UnpackedRows = std::same_as<X, StoredRows<T>>;
 
 /// What is stored in fewer bits than it is computed with.
 template <class X>

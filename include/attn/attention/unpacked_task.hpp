@@ -14,10 +14,8 @@ namespace detail {
 template <class Task>
 class UnpackedTask {
   using T = typename Task::Scalar;
-  template <class Rows>
-  static constexpr bool is_stored = std::same_as<Rows, StoredRows<T>>;
-  static constexpr bool unpacks_keys = is_stored<typename Task::KeyRows>,
-                        unpacks_values = is_stored<typename Task::ValueRows>;
+  static constexpr bool unpacks_keys = UnpackedRows<typename Task::KeyRows, T>,
+                        unpacks_values = UnpackedRows<typename Task::ValueRows, T>;
 
  public:
   using Keys = std::conditional_t<unpacks_keys, LoadedKeys<T>, typename Task::KeyRows>;

@@ -181,6 +181,7 @@ struct PanelRows {
     return simd::load_as<T>(row + i);
   }
 };
+
 /// W vectors of a product, for each of its rows. Every matrix product of the kernels is this one.
 ///
 ///   C_rw = Σ_k A_rk B_kw,   k = 0 … B.count − 1, one after the other, from zero
