@@ -78,6 +78,30 @@ ATTN_FLATTEN void differentiate_rule(const R& rule, [[maybe_unused]] Coverage co
   }
 }
 
+/// A rule as the tiles of gradients ask it.
+template <class T>
+class GradientRule : public TileRule {
+  using Dropout = std::optional<WeightDropout<T> >;
+
+ public:
+  template <class R>
+  GradientRule(const R& rule) : TileRule(rule), differentiate_(&differentiate_of<R>) {}
+
+  /// differentiate_rule
+  void differentiate(Coverage coverage, const GradientColumn<T>& column,
+                     const Dropout& dropout) const {
+    differentiate_(rule_, coverage, column, dropout);
+  }
+
+ private:
+  template <class R>
+  static void differentiate_of(const void* rule, Coverage coverage, const GradientColumn<T>& column,
+                               const Dropout& dropout) {
+    differentiate_rule(as<R>(rule), coverage, column, dropout);
+  }
+  void (*const differentiate_)(const void*, Coverage, const GradientColumn<T>&, const Dropout&);
+};
+
 /// P = e^(S − log-sum-exp), S = rule(scale · Q Kᵀ), and dS = P ∘ (dO Vᵀ − D) ∘ rule′, of a panel of
 /// queries against a tile of keys: in memory the elements of one key follow those of another, with
 /// a query in each lane   [FA2 Alg.2, lines 11–14]
@@ -102,17 +126,15 @@ class GradientTile {
         stride_(tiles.stride) {}
 
   /// `coverage` is what the rule says of the whole tile.
-  template <class R>
-  void compute(const R& rule, Coverage coverage) {
+  void compute(const GradientRule<T>& rule, Coverage coverage) {
     attended.visit(rule, task_.tile(panel_.queries, keys_), coverage, *this);
   }
 
  private:
   friend AttendedKeys;
 
-  template <class R>
-  bool keeps_scores() const {
-    return !R::changes_scores && !task_.dropout;
+  bool keeps_scores(const GradientRule<T>& rule) const {
+    return !rule.changes_scores && !task_.dropout;
   }
   Index block() const { return panel_.layout.height(); }
   Index size() const { return panel_.layout.size(); }
@@ -126,16 +148,15 @@ class GradientTile {
     multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));  // dP = V dOᵀ
     differentiate(keys);
   }
-  template <class R>
-  void compute_under(const R& rule, Range keys, Coverage coverage) const {
+  void compute_under(const GradientRule<T>& rule, Range keys, Coverage coverage) const {
     multiply_rows(task_.V, keys, panel_.dO, store_to(dS_));
     multiply_rows(task_.K, keys, panel_.Q, store_to(P_));
     const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
     for (Index lane = 0; lane < size(); lane += lanes) {
       const Index first = keys.begin * stride_ + lane;
       const Range queries{panel_.queries.begin + lane, panel_.queries.end};
-      differentiate_rule(
-          rule, coverage,
+      rule.differentiate(
+          coverage,
           GradientColumn<T>{score_column(task_, queries, places, P_ + first, stride_), dS_ + first,
                             panel_.log_sum_exp + lane, panel_.D + lane},
           task_.dropout);

@@ -10,6 +10,32 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
+/// What the tiles of a kernel ask a rule, through pointers to functions: a kernel is compiled once,
+/// and of a rule what the pointers point to. It refers to the rule.
+class TileRule {
+ public:
+  template <class R>
+  explicit TileRule(const R& rule)
+      : changes_scores(R::changes_scores), rule_(&rule), cover_(&cover_of<R>) {}
+
+  const bool changes_scores;
+  Coverage cover(const Tile& tile) const { return cover_(rule_, tile); }
+
+ protected:
+  template <class R>
+  static const R& as(const void* rule) {
+    return *static_cast<const R*>(rule);
+  }
+  const void* const rule_;
+
+ private:
+  template <class R>
+  static Coverage cover_of(const void* rule, const Tile& tile) {
+    return as<R>(rule).cover(tile);
+  }
+  Coverage (*const cover_)(const void*, const Tile&);
+};
+
 /// The keys of a tile that some query of a panel attends to, from the first to the last, counted
 /// from the tile's first key.
 struct AttendedKeys {
@@ -24,14 +50,15 @@ struct AttendedKeys {
   ///   scores.compute(keys)                         where every score stays as it is
   ///   scores.compute_under(rule, keys, coverage)   where the rule must be asked
   ///   scores.clear(keys)                           where none is allowed, between attended keys
-  template <class R, class Scores>
-  void visit(const R& rule, const Tile& tile, Coverage coverage, Scores& scores) {
+  template <class Rule, class Scores>
+  void visit(const Rule& rule, const Tile& tile, Coverage coverage, Scores& scores) {
     visit_part(rule, tile, coverage, tile.key_begin, scores);
   }
 
  private:
-  template <class R, class Scores>
-  void visit_part(const R& rule, const Tile& tile, Coverage coverage, Index first, Scores& scores) {
+  template <class Rule, class Scores>
+  void visit_part(const Rule& rule, const Tile& tile, Coverage coverage, Index first,
+                  Scores& scores) {
     const Index block = scores.block();
     const Index n = tile.key_end - tile.key_begin;
     if (coverage != Coverage::partial || n <= block)
@@ -43,8 +70,8 @@ struct AttendedKeys {
     visit_part(rule, left, rule.cover(left), first, scores);
     visit_part(rule, right, rule.cover(right), first, scores);
   }
-  template <class R, class Scores>
-  void take(const R& rule, Range keys, Coverage coverage, Scores& scores) {
+  template <class Rule, class Scores>
+  void take(const Rule& rule, Range keys, Coverage coverage, Scores& scores) {
     if (coverage == Coverage::empty) {
       if (end == 0) {
         begin = keys.end;
@@ -55,7 +82,7 @@ struct AttendedKeys {
       return;
     }
     end = keys.end;
-    if (coverage == Coverage::full && scores.template keeps_scores<R>()) {
+    if (coverage == Coverage::full && scores.keeps_scores(rule)) {
       scores.compute(keys);
     } else {
       masked = true;
@@ -144,6 +171,27 @@ ATTN_FLATTEN void apply_rule(const R& rule, [[maybe_unused]] Coverage coverage,
   simd::store(maximum, m);
 }
 
+/// A rule as the tiles of scores ask it.
+template <class T>
+class ScoreRule : public TileRule {
+ public:
+  template <class R>
+  ScoreRule(const R& rule) : TileRule(rule), apply_(&apply_of<R>) {}
+
+  /// apply_rule
+  void apply(Coverage coverage, const ScoreColumn<T>& column, T* maximum) const {
+    apply_(rule_, coverage, column, maximum);
+  }
+
+ private:
+  template <class R>
+  static void apply_of(const void* rule, Coverage coverage, const ScoreColumn<T>& column,
+                       T* maximum) {
+    apply_rule(as<R>(rule), coverage, column, maximum);
+  }
+  void (*const apply_)(const void*, Coverage, const ScoreColumn<T>&, T*);
+};
+
 /// S = rule(scale · Q Kᵀ), the scores of a panel of queries against a tile of keys. In memory the
 /// scores of one key follow those of another, with a query in each lane. Keys that
 /// the rule excludes for the whole panel are not computed.
@@ -169,31 +217,21 @@ class ScoreTile {
         S_(S) {}
 
   /// `coverage` is what the rule says of the whole tile.
-  template <class R>
-  void compute(const R& rule, Coverage coverage) {
+  void compute(const ScoreRule<T>& rule, Coverage coverage) {
     std::fill_n(maximum.data, panel_.size(), none);
-    if constexpr (R::masks || R::changes_scores) {
-      attended.visit(rule, task_.tile(queries_, keys_), coverage, *this);
-    } else {
-      attended.end = keys_.size();
-      compute({0, keys_.size()});
-    }
+    attended.visit(rule, task_.tile(queries_, keys_), coverage, *this);
   }
 
  private:
   friend AttendedKeys;
 
-  template <class R>
-  static constexpr bool keeps_scores() {
-    return !R::changes_scores;
-  }
+  static bool keeps_scores(const ScoreRule<T>& rule) { return !rule.changes_scores; }
   Index block() const { return panel_.height(); }
   void clear(Range keys) const {
     std::fill(S_ + keys.begin * panel_.size(), S_ + keys.end * panel_.size(), none);
   }
   void compute(Range keys) { multiply_keys(keys, maximum); }
-  template <class R>
-  void compute_under(const R& rule, Range keys, Coverage coverage) {
+  void compute_under(const ScoreRule<T>& rule, Range keys, Coverage coverage) {
     Maxima before_rule{};
     multiply_keys(keys, before_rule);
     const Range places{keys_.begin + keys.begin, keys_.begin + keys.end};
@@ -201,8 +239,7 @@ class ScoreTile {
     for (Index lane = 0; lane < size; lane += Vector::size) {
       T* const S = S_ + keys.begin * size + lane;
       const Range queries{queries_.begin + lane, queries_.end};
-      apply_rule(rule, coverage, score_column(task_, queries, places, S, size),
-                 maximum.data + lane);
+      rule.apply(coverage, score_column(task_, queries, places, S, size), maximum.data + lane);
     }
   }
 

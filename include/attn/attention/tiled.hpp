@@ -67,6 +67,9 @@ namespace detail::ATTN_TARGET {
 
 /// The tiles of `Tiled` for the registers of an instruction set.
 struct TiledKernel {
+  template <class Task>
+  using RuleOf = ScoreRule<typename Task::Scalar>;
+
   static constexpr Index tile_keys = tiled_keys;
   static constexpr Index tile_queries = 96;  ///< Br, about
 
@@ -79,8 +82,8 @@ struct TiledKernel {
             TiledBackwardLayout<T>::workspace_size(E, Ev, rows), segment(sizes.keys), tile_keys};
   }
 
-  template <class Task, class R, class T = typename Task::Scalar>
-  static void forward(const Task& stored, const R& rule, const HeadOutputs<T>& outputs,
+  template <class Task, class T = typename Task::Scalar>
+  static void forward(const Task& stored, const RuleOf<Task>& rule, const HeadOutputs<T>& outputs,
                       T* workspace) {
     UnpackedTask<Task> task(stored, workspace);
     using Queries = PanelOf<Task>;
@@ -115,8 +118,8 @@ struct TiledKernel {
       row += panel.size();
     }
   }
-  template <class Task, class R, class T = typename Task::Scalar>
-  static void forward_state(const Task& stored, const R& rule, T* state, T* workspace) {
+  template <class Task, class T = typename Task::Scalar>
+  static void forward_state(const Task& stored, const RuleOf<Task>& rule, T* state, T* workspace) {
     UnpackedTask<Task> task(stored, workspace);
     const T* before = state;
     visit_panels(task, workspace, [&](const PanelOf<Task>& panel) {
@@ -143,9 +146,9 @@ struct TiledKernel {
     });
   }
 
-  template <class Task, class R, class Gradients, class T = typename Task::Scalar>
-  static void backward(const Task& task, const R& rule, const HeadResults<T>& results,
-                       const Gradients& gradients, T* workspace) {
+  template <class Task, class Gradients, class T = typename Task::Scalar>
+  static void backward(const Task& task, const GradientRule<typename Task::Scalar>& rule,
+                       const HeadResults<T>& results, const Gradients& gradients, T* workspace) {
     const Index tile = queries<T>(task.Q.cols(), task.V.columns());
     TiledBackward<Task, Gradients>(task, results, gradients, tile, workspace)
         .run(rule, segment(task.K.rows()));
@@ -156,8 +159,8 @@ struct TiledKernel {
   using PanelOf = QueryPanel<typename UnpackedTask<Task>::Unpacked>;
 
   /// Passes over the task's keys, tile by tile, with panels that have begun.
-  template <class Task, class R, class T = typename Task::Scalar>
-  static void attend(UnpackedTask<Task>& task, const R& rule, T* workspace) {
+  template <class Task, class T = typename Task::Scalar>
+  static void attend(UnpackedTask<Task>& task, const RuleOf<Task>& rule, T* workspace) {
     using Queries = PanelOf<Task>;
     using Values = RowTile<T, typename UnpackedTask<Task>::Values>;
     for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
@@ -179,8 +182,8 @@ struct TiledKernel {
     task.load(keys, readers, coverage != Coverage::full);
   }
   /// f(keys, what the rule says of them) for each tile of the task's keys.
-  template <class Task, class R, class F>
-  static void for_each_tile(const Task& task, const R& rule, F&& f) {
+  template <class Task, class F>
+  static void for_each_tile(const Task& task, const RuleOf<Task>& rule, F&& f) {
     for (Index j = task.keys.begin; j < task.keys.end; j += tile_keys) {
       const Range keys{j, std::min(j + tile_keys, task.keys.end)};
       f(keys, rule.cover(task.tile({0, task.Q.rows()}, keys)));

@@ -80,8 +80,7 @@ class TiledBackward {
         memory_(task.Q.cols(), task.V.columns(), tile_queries, workspace) {}
 
   /// All queries against the task's keys, in segments of so many.
-  template <class R>
-  void run(const R& rule, Index segment) {
+  void run(const GradientRule<T>& rule, Index segment) {
     for (Index row = 0; row < task_.Q.rows(); row += tile_queries_) {
       const Range queries{row, std::min(row + tile_queries_, task_.Q.rows())};
       begin(queries);
@@ -157,8 +156,7 @@ class TiledBackward {
   }
 
   /// What a pair of tiles gives.
-  template <class R>
-  void add(const R& rule, Range queries, Range keys) {
+  void add(const GradientRule<T>& rule, Range queries, Range keys) {
     const Coverage coverage = rule.cover(task_.tile(queries, keys));
     if (coverage == Coverage::empty) return;
     RowTile<T, Keys> K(task_.K, keys);
