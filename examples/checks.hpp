@@ -13,7 +13,7 @@
 using attn::Index, attn::Tensor;
 
 template <class T, int N>
-Tensor<T, N> normal(attn::Random& random, const attn::Shape<N>& shape) {
+Tensor<T, N> normal_tensor(attn::Random& random, const attn::Shape<N>& shape) {
   Tensor<T, N> x(shape);
   random.normal(x);
   return x;
@@ -29,8 +29,9 @@ const std::string in = std::is_same_v<T, double> ? ", double" : ", float";
 template <class T>
 void check_scaled_dot_product(Report& report, attn::Random& random) {
   const Index B = 2, H = 4, L = 24, S = 24, E = 16, Ev = 12;
-  const auto q = normal<T, 4>(random, {B, H, L, E}), k = normal<T, 4>(random, {B, H, S, E}),
-             v = normal<T, 4>(random, {B, H, S, Ev});
+  const auto q = normal_tensor<T, 4>(random, {B, H, L, E}),
+             k = normal_tensor<T, 4>(random, {B, H, S, E}),
+             v = normal_tensor<T, 4>(random, {B, H, S, Ev});
   const attn::ScaledDotProductAttention attend;
 
   const auto plain = paper::attention(q, k, v);
@@ -57,8 +58,8 @@ void check_scaled_dot_product(Report& report, attn::Random& random) {
   report.check("padding mask: Eq. 1 over the keys of each sequence" + in<T>, bound<T>, [&] {
     return largest_difference(attend(q, k, v, attn::Padding{{24, 7}}), padded.output);
   });
-  const auto few_k = normal<T, 4>(random, {B, 2, S, E}),
-             few_v = normal<T, 4>(random, {B, 2, S, Ev});
+  const auto few_k = normal_tensor<T, 4>(random, {B, 2, S, E}),
+             few_v = normal_tensor<T, 4>(random, {B, 2, S, Ev});
   const auto grouped = paper::attention(q, few_k, few_v);
   report.check("grouped-query attention: 4 query heads read 2 key heads" + in<T>, bound<T>,
                [&] { return largest_difference(attend(q, few_k, few_v), grouped.output); });
@@ -68,8 +69,8 @@ void check_scaled_dot_product(Report& report, attn::Random& random) {
 template <class T>
 void check_masked_keys(Report& report, attn::Random& random) {
   const attn::Shape<4> shape{2, 4, 24, 16};
-  const auto q = normal<T, 4>(random, shape), k = normal<T, 4>(random, shape),
-             v = normal<T, 4>(random, shape);
+  const auto q = normal_tensor<T, 4>(random, shape), k = normal_tensor<T, 4>(random, shape),
+             v = normal_tensor<T, 4>(random, shape);
   const attn::ScaledDotProductAttention attend;
   report.check("causal mask: elements changed in rows before a key of NaN" + in<T>, 0, [&] {
     const Index poisoned = 15;
@@ -101,7 +102,8 @@ void check_multi_head(Report& report, attn::Random& random) {
   // Biases are initialized to 0, which would hide mistakes.
   random.normal(layer.in_proj_bias->edit());
   random.normal(layer.out_proj.bias->edit());
-  const auto x = normal<T, 3>(random, {B, 9, D}), memory = normal<T, 3>(random, {B, 13, D});
+  const auto x = normal_tensor<T, 3>(random, {B, 9, D}),
+             memory = normal_tensor<T, 3>(random, {B, 13, D});
   const auto expected = paper::multi_head(layer, x, memory);
   report.check("Concat(head_1, ..., head_h) W^O, head by head" + in<T>, 10 * bound<T>,
                [&] { return largest_difference(layer(x, memory, memory), expected.output); });
@@ -121,8 +123,9 @@ void check_multi_head(Report& report, attn::Random& random) {
 
 inline void check_float_against_double(Report& report, attn::Random& random) {
   const attn::Shape<4> shape{2, 4, 200, 32};
-  const auto q = normal<double, 4>(random, shape), k = normal<double, 4>(random, shape),
-             v = normal<double, 4>(random, shape);
+  const auto q = normal_tensor<double, 4>(random, shape),
+             k = normal_tensor<double, 4>(random, shape),
+             v = normal_tensor<double, 4>(random, shape);
   const auto rounded = [](const Tensor<double, 4>& x) {
     Tensor<float, 4> y(x.shape());
     y.flat() = x.flat().cast<float>();

@@ -36,6 +36,7 @@ class KeyValueCache : public testing::Test {
  protected:
   attn::Random random{7};
   Tensor<T, 3> keys, values;
+  Tensor<T, 4> K, V;  ///< as the cache stores them
 
   /// A cache of two sequences that has grown by some positions at a time.
   attn::KeyValueCache<T> grown(Index S, Storages storage) {
@@ -47,6 +48,8 @@ class KeyValueCache : public testing::Test {
       cache.append(keys.slice(1, j, end).copy().view(), values.slice(1, j, end).copy().view());
       j = end;
     }
+    K = as_stored(keys, storage);
+    V = as_stored(values, storage);
     return cache;
   }
 
@@ -54,31 +57,40 @@ class KeyValueCache : public testing::Test {
   void expect_equal(const attn::KeyValueCache<T>& cache, Index L, const Rule& rule) {
     const attn::ScaledDotProductAttention<Kernel> attend({.align = attn::Align::lower_right});
     const auto q = normal<T, 4>(random, {2, H, L, E});
-    const auto K = as_stored(keys, cache.storage()), V = as_stored(values, cache.storage());
-    EXPECT_TRUE(
-        same_bits(attend(q, cache.keys({0, 2}), cache.values({0, 2}), rule), attend(q, K, V, rule)))
+    const auto cached_K = cache.keys({0, 2});
+    const auto cached_V = cache.values({0, 2});
+    const auto [output, weights] = attend.with_weights(q, K, V, rule);
+    EXPECT_TRUE(same_bits(attend(q, cached_K, cached_V, rule), output))
         << "L " << L << ", S " << K.shape()[2];
-    EXPECT_TRUE(same_bits(attend(q, cache.keys({0, 2}), V, rule), attend(q, K, V, rule)));
-    EXPECT_TRUE(same_bits(attend(q, K, cache.values({0, 2}), rule), attend(q, K, V, rule)));
-    EXPECT_TRUE(
-        same_bits(attend.with_weights(q, cache.keys({0, 2}), cache.values({0, 2}), rule).weights,
-                  attend.with_weights(q, K, V, rule).weights));
+    EXPECT_TRUE(same_bits(attend(q, cached_K, V, rule), output));
+    EXPECT_TRUE(same_bits(attend(q, K, cached_V, rule), output));
+    EXPECT_TRUE(same_bits(attend.with_weights(q, cached_K, cached_V, rule).weights, weights));
+  }
+
+  /// One of four rules.
+  void expect_equal_under(Index rule, const attn::KeyValueCache<T>& cache, Index L) {
+    const Index S = K.shape()[2];
+    switch (rule) {
+      case 0: return expect_equal<attn::Tiled>(cache, L, attn::NoMask{});
+      case 1: return expect_equal<attn::Tiled>(cache, L, attn::Causal{} & attn::Softcap{5});
+      case 2: return expect_equal<attn::Tiled>(cache, L, attn::SlidingWindow{.left = 30});
+      default:
+        return expect_equal<attn::Tiled>(
+            cache, L, attn::Padding{{S / 2, S}} & attn::Alibi(std::vector<double>(H, 0.03)));
+    }
   }
 };
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(KeyValueCache, Scalars);
 
 TYPED_TEST(KeyValueCache, IsAttendedToBitwiseAsATensorIs) {
+  Index rule = 0;
   for (const Storages& storage : storages)
     for (const Index S : {1, 47, 48, 49, 210, 400}) {
       const auto cache = this->grown(S, storage);
       for (const Index L : {1, 3, 16, 17, 48, 60, 100}) {
         if (L > S) continue;
-        this->template expect_equal<attn::Tiled>(cache, L, attn::NoMask{});
-        this->template expect_equal<attn::Tiled>(cache, L, attn::Causal{} & attn::Softcap{5});
-        this->template expect_equal<attn::Tiled>(cache, L, attn::SlidingWindow{.left = 30});
-        this->template expect_equal<attn::Tiled>(
-            cache, L, attn::Padding{{S / 2, S}} & attn::Alibi(std::vector<double>(H, 0.03)));
+        this->expect_equal_under(rule++ % 4, cache, L);  // each in turn
       }
       this->template expect_equal<attn::Reference>(cache, 1, attn::Causal{});
     }
@@ -88,7 +100,6 @@ TYPED_TEST(KeyValueCache, IsAttendedToBitwiseAsATensorIs) {
 TYPED_TEST(KeyValueCache, HasPartsThatAreAttendedToAlone) {
   for (const Storages& storage : storages) {
     const auto cache = this->grown(300, storage);
-    const auto K = as_stored(this->keys, storage), V = as_stored(this->values, storage);
     const attn::ScaledDotProductAttention attend;
     for (const Index L : {1, 5, 70}) {
       const auto q = normal<TypeParam, 4>(this->random, {1, H, L, E});
@@ -98,7 +109,7 @@ TYPED_TEST(KeyValueCache, HasPartsThatAreAttendedToAlone) {
         };
         EXPECT_TRUE(
             same_bits(attend(q, cache.keys({1, 2}).part(range), cache.values({1, 2}).part(range)),
-                      attend(q, part(K), part(V))))
+                      attend(q, part(this->K), part(this->V))))
             << "L " << L << ", keys from " << range.begin;
       }
     }
@@ -116,6 +127,8 @@ TYPED_TEST(KeyValueCache, MayHoldWhatIsNotFinite) {
     }
     attn::KeyValueCache<TypeParam> cache({2, 250}, {G, E, Ev}, {.storage = storage});
     cache.append(this->keys.view(), this->values.view());
+    this->K = as_stored(this->keys, storage);
+    this->V = as_stored(this->values, storage);
     for (const Index L : {1, 40}) {
       this->template expect_equal<attn::Tiled>(cache, L, attn::Padding{{90, 20}});
       this->template expect_equal<attn::Tiled>(cache, L, attn::SlidingWindow{.left = 60});

@@ -130,7 +130,13 @@ class Case {
       if (layout == 1) strides = {L * H * E, E, H * E, 1};
       else strides = {H * L * (E + gap), L * (E + gap), E + gap, 1};
       memory.resize(std::size_t(offset + B * H * L * (E + gap) + 1));
-      for (T& x : memory) x = random.normal<T>();
+      for (T& x : memory) x = nearly_normal(random.bits());
+    }
+    /// The sum of four numbers, evenly distributed, of variance 1: quicker than a normal one.
+    static T nearly_normal(std::uint64_t bits) {
+      T sum = 0;
+      for (; bits != 0; bits >>= 16) sum += T(bits & 0xFFFF);
+      return (sum / T(65536) - T(2)) * T(1.7320508075688772);
     }
     attn::TensorView<const T, 4> view() const { return {memory.data() + offset, shape, strides}; }
     attn::TensorView<T, 4> view() { return {memory.data() + offset, shape, strides}; }
@@ -256,10 +262,10 @@ class Case {
   Index rule_;
 };
 
-/// How many cases are drawn; the variable ATTN_CASES overrides it: .ci/run draws more.
+/// How many cases are drawn; the variable ATTN_CASES overrides it.
 inline std::uint64_t how_many() {
   const char* number = std::getenv("ATTN_CASES");
-  return number ? std::strtoull(number, nullptr, 10) : 4800;
+  return number ? std::strtoull(number, nullptr, 10) : 2400;
 }
 
 }  // namespace attention_cases
