@@ -50,15 +50,14 @@ struct AttendedKeys {
   ///   scores.compute(keys)                         where every score stays as it is
   ///   scores.compute_under(rule, keys, coverage)   where the rule must be asked
   ///   scores.clear(keys)                           where none is allowed, between attended keys
-  template <class Rule, class Scores>
-  void visit(const Rule& rule, const Tile& tile, Coverage coverage, Scores& scores) {
+  template <class R, class Scores>
+  void visit(const R& rule, const Tile& tile, Coverage coverage, Scores& scores) {
     visit_part(rule, tile, coverage, tile.key_begin, scores);
   }
 
  private:
-  template <class Rule, class Scores>
-  void visit_part(const Rule& rule, const Tile& tile, Coverage coverage, Index first,
-                  Scores& scores) {
+  template <class R, class Scores>
+  void visit_part(const R& rule, const Tile& tile, Coverage coverage, Index first, Scores& scores) {
     const Index block = scores.block();
     const Index n = tile.key_end - tile.key_begin;
     if (coverage != Coverage::partial || n <= block)
@@ -70,8 +69,8 @@ struct AttendedKeys {
     visit_part(rule, left, rule.cover(left), first, scores);
     visit_part(rule, right, rule.cover(right), first, scores);
   }
-  template <class Rule, class Scores>
-  void take(const Rule& rule, Range keys, Coverage coverage, Scores& scores) {
+  template <class R, class Scores>
+  void take(const R& rule, Range keys, Coverage coverage, Scores& scores) {
     if (coverage == Coverage::empty) {
       if (end == 0) {
         begin = keys.end;
