@@ -62,7 +62,7 @@ class QueryPanel {
 
   /// S = Q Kᵀ under the rule   [FA2 Alg.1, line 8]. `coverage` is what the rule says of these keys
   /// and all queries of the task.
-  Scores scores(const ScoreRule<T>& rule, Range keys, Coverage coverage) const {
+  [[gnu::noinline]] Scores scores(const ScoreRule<T>& rule, Range keys, Coverage coverage) const {
     Scores tile(task_, queries_, Q_, keys, S_);
     const bool all_queries = queries_.size() == task_.Q.rows();
     if (coverage == Coverage::partial && !all_queries)

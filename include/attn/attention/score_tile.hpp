@@ -57,7 +57,8 @@ struct AttendedKeys {
 
  private:
   template <class R, class Scores>
-  void visit_part(const R& rule, const Tile& tile, Coverage coverage, Index first, Scores& scores) {
+  [[gnu::noinline]] void visit_part(const R& rule, const Tile& tile, Coverage coverage, Index first,
+                                    Scores& scores) {
     const Index block = scores.block();
     const Index n = tile.key_end - tile.key_begin;
     if (coverage != Coverage::partial || n <= block)

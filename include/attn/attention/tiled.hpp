@@ -160,7 +160,8 @@ struct TiledKernel {
 
   /// Passes over the task's keys, tile by tile, with panels that have begun.
   template <class Task, class T = typename Task::Scalar>
-  static void attend(UnpackedTask<Task>& task, const RuleOf<Task>& rule, T* workspace) {
+  [[gnu::noinline]] static void attend(UnpackedTask<Task>& task, const RuleOf<Task>& rule,
+                                       T* workspace) {
     using Queries = PanelOf<Task>;
     using Values = RowTile<T, typename UnpackedTask<Task>::Values>;
     for_each_tile(task.task(), rule, [&](Range keys, Coverage coverage) {
