@@ -66,31 +66,21 @@ class KeyValueCache : public testing::Test {
     EXPECT_TRUE(same_bits(attend(q, K, cached_V, rule), output));
     EXPECT_TRUE(same_bits(attend.with_weights(q, cached_K, cached_V, rule).weights, weights));
   }
-
-  /// One of four rules.
-  void expect_equal_under(Index rule, const attn::KeyValueCache<T>& cache, Index L) {
-    const Index S = K.shape()[2];
-    switch (rule) {
-      case 0: return expect_equal<attn::Tiled>(cache, L, attn::NoMask{});
-      case 1: return expect_equal<attn::Tiled>(cache, L, attn::Causal{} & attn::Softcap{5});
-      case 2: return expect_equal<attn::Tiled>(cache, L, attn::SlidingWindow{.left = 30});
-      default:
-        return expect_equal<attn::Tiled>(
-            cache, L, attn::Padding{{S / 2, S}} & attn::Alibi(std::vector<double>(H, 0.03)));
-    }
-  }
 };
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(KeyValueCache, Scalars);
 
 TYPED_TEST(KeyValueCache, IsAttendedToBitwiseAsATensorIs) {
-  Index rule = 0;
   for (const Storages& storage : storages)
     for (const Index S : {1, 47, 48, 49, 210, 400}) {
       const auto cache = this->grown(S, storage);
       for (const Index L : {1, 3, 16, 17, 48, 60, 100}) {
         if (L > S) continue;
-        this->expect_equal_under(rule++ % 4, cache, L);  // each in turn
+        this->template expect_equal<attn::Tiled>(cache, L, attn::NoMask{});
+        this->template expect_equal<attn::Tiled>(cache, L, attn::Causal{} & attn::Softcap{5});
+        this->template expect_equal<attn::Tiled>(cache, L, attn::SlidingWindow{.left = 30});
+        this->template expect_equal<attn::Tiled>(
+            cache, L, attn::Padding{{S / 2, S}} & attn::Alibi(std::vector<double>(H, 0.03)));
       }
       this->template expect_equal<attn::Reference>(cache, 1, attn::Causal{});
     }
