@@ -90,25 +90,26 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     if (parts > 1) add_parts(others, gradients.query);
   }
 
-  /// compute(task, results, found) for some rows of scores of each head, a few in parallel, each
-  /// with a list of its own; then add(found) for the lists in order, so that threads do not change
-  /// a sum.
+  /// compute(task, results, found) for parts of `part_rows` rows of the scores of each head, some in
+  /// parallel, each with a list of its own; then add(found) for the lists in order, so that threads
+  /// do not change a sum.
   template <class Found, class Compute, class Add>
-  void for_each_row_in_order(const BackwardInputs<T>& given, Compute&& compute, Add&& add) const {
-    constexpr Index blocks = 16, block_rows = 4;
-    const Index L = queries();
-    std::vector<Found> found(static_cast<std::size_t>(blocks));
-    for (Index head = 0; head < batch() * heads(); ++head)
-      for (Index first = 0; first < L; first += blocks * block_rows) {
-        parallel_for(blocks, [&](Index block) {
-          const Index row = std::min(L, first + block * block_rows);
-          const Range rows{row, std::min(L, row + block_rows)};
-          Found& mine = found[static_cast<std::size_t>(block)];
-          mine.clear();
-          compute(task(head, rows, {0, sizes().keys}), results_of(given, head, rows), mine);
-        });
-        for (const Found& part : found) add(part);
-      }
+  void for_each_part_in_order(const BackwardInputs<T>& given, Index part_rows, Compute&& compute,
+                              Add&& add) const {
+    constexpr Index at_once = 16;
+    const Index of_a_head = (queries() + part_rows - 1) / part_rows;
+    const Index parts = batch() * heads() * of_a_head;
+    std::vector<Found> found(static_cast<std::size_t>(at_once));
+    for (Index first = 0; first < parts; first += at_once) {
+      const Index count = std::min(at_once, parts - first);
+      parallel_for(count, [&](Index n) {
+        const Index head = (first + n) / of_a_head, row = (first + n) % of_a_head * part_rows;
+        const Range rows{row, std::min(queries(), row + part_rows)};
+        compute(task(head, rows, {0, sizes().keys}), results_of(given, head, rows),
+                found[static_cast<std::size_t>(n)]);
+      });
+      for (Index n = 0; n < count; ++n) add(found[static_cast<std::size_t>(n)]);
+    }
   }
 
  private:

@@ -54,6 +54,7 @@ class BoundRule {
   static constexpr bool has_parameters = HasParameters<R>;
   /// Whether a logit joins the sum of the softmax, see Sink.
   static constexpr bool has_sink = HasSink<R>;
+  static constexpr bool learns_sink = LearnsSink<R>;
 
   bool allows(Position at) const {
     if constexpr (Masks<R>) return rule_.allows(placed(at));

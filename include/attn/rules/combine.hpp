@@ -74,6 +74,7 @@ class BoundRule<Combined<R...>> {
   static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
   static constexpr bool has_parameters = (BoundRule<R>::has_parameters || ...);
   static constexpr bool has_sink = (HasSink<R> || ...);
+  static constexpr bool learns_sink = (LearnsSink<R> || ...);
 
   bool allows(Position at) const {
     return std::apply([&](const BoundRule<R>&... rule) { return (rule.allows(at) && ...); },
