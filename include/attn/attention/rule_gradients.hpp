@@ -37,10 +37,10 @@ RuleTerms<T> terms_of_row(const Task& task, const R& rule, const HeadResults<T>&
     T dP = dot(d_output, task.V, j);
     if (task.dropout) dP *= (*task.dropout)(at);
     const T dS = std::exp(changed - log_sum_exp) * (dP - D);
-    rule.differentiate(s, at, [&, n = std::size_t{0}](const auto& one, Position where,
-                                                      T slope) mutable {
-      row.add(n++, one.parameter(where), dS * slope);
-    });
+    rule.differentiate(s, at,
+                       [&, n = std::size_t{0}](const auto& one, Position where, T slope) mutable {
+                         row.add(n++, one.parameter(where), dS * slope);
+                       });
   }
   return row.take();
 }

@@ -20,7 +20,7 @@ using RuleTerms = std::vector<RuleTerm<T>>;
 
 /// sum ← sum + terms, for each parameter.
 template <class T>
-void add_terms(RuleTerms<T>& sum, const RuleTerms<T>& terms) {
+void add_terms(RuleTerms<T>& sum, std::type_identity_t<std::span<const RuleTerm<T>>> terms) {
   if (sum.empty() || terms.empty() || sum.back().parameter < terms.front().parameter) {
     sum.insert(sum.end(), terms.begin(), terms.end());
     return;
@@ -30,9 +30,9 @@ void add_terms(RuleTerms<T>& sum, const RuleTerms<T>& terms) {
   auto next = sum.begin();
   for (const RuleTerm<T>& term : terms) {
     while (next != sum.end() && next->parameter < term.parameter) both.push_back(*next++);
-    const bool is_new = next == sum.end() || next->parameter > term.parameter;
-    if (is_new) both.push_back(term);
-    else both.push_back({term.parameter, next++->value + term.value});
+    both.push_back(term);
+    if (next != sum.end() && next->parameter == term.parameter)
+      both.back().value = next++->value + term.value;
   }
   both.insert(both.end(), next, sum.end());
   sum = std::move(both);
@@ -111,7 +111,8 @@ class RowOfRuleTerms {
   }
 
  private:
-  /// Sorts the terms, and adds those of the same parameter. Most rules give them in ascending order.
+  /// Sorts the terms, and adds those of the same parameter. Most rules give them in ascending
+  /// order.
   static void sort(RuleTerms<T>& terms) {
     const auto descends = [](const RuleTerm<T>& a, const RuleTerm<T>& b) {
       return a.parameter >= b.parameter;

@@ -12,14 +12,15 @@ namespace mpi::detail {
 
 /// An exchange between the ranks of a row of the grid, all-to-all, of tensors with all heads of a
 /// rank's positions, (B, H, n, E), and tensors with a part of the heads of all positions of the
-/// row, (B, H/U, N, E).
+/// row, (B, H/U, N, E). Where a row is one rank, nothing is exchanged or copied.
 template <class T>
 class HeadExchange {
  public:
-  Tensor<T, 4> tensor;  ///< (B, H/U, N, E)
+  Tensor<T, 4> tensor;  ///< (B, H/U, N, E); empty where a row is one rank
 
   /// `shape` is (B, H, n, E), that of this rank's positions. The tensor is 0 at first.
   HeadExchange(const RankGrid& grid, const Shape<4>& shape) : grid_(grid) {
+    if (is_alone()) return;
     const auto [B, H, n, E] = shape;
     heads_ = H / grid.row.size();
     for (const Blocks& blocks : grid.row_blocks) {
@@ -31,8 +32,15 @@ class HeadExchange {
     heads_message_ = Tensor<T, 1>::for_overwrite({tensor.size()});
   }
 
+  /// The tensor, or x (B, H, n, E) where a row is one rank.
+  template <class U>
+  TensorView<U, 4> heads_or(const TensorView<U, 4>& x) {
+    return is_alone() ? x : TensorView<U, 4>(tensor.view());
+  }
+
   /// Sends heads of x (B, H, n, E).
   void start_to_heads(const TensorView<const T, 4>& x) {
+    if (is_alone()) return;
     T* end = positions_message_.data();
     for (Index u = 0; u < grid_.row.size(); ++u)
       end = pack(heads_of(x, u), grid_.mine(), grid_.mine(), end);
@@ -40,6 +48,7 @@ class HeadExchange {
   }
   /// Receives the tensor.
   void finish_to_heads() {
+    if (is_alone()) return;
     wait();
     const T* message = heads_message_.data();
     for (const Blocks& sent : grid_.row_blocks)
@@ -48,6 +57,7 @@ class HeadExchange {
 
   /// Sends positions of the tensor.
   void start_to_positions() {
+    if (is_alone()) return;
     T* end = heads_message_.data();
     for (const Blocks& wanted : grid_.row_blocks)
       end = pack(std::as_const(tensor).view(), grid_.positions(), wanted, end);
@@ -55,6 +65,7 @@ class HeadExchange {
   }
   /// Receives x (B, H, n, E).
   void finish_to_positions(const TensorView<T, 4>& x) {
+    if (is_alone()) return;
     wait();
     const T* message = positions_message_.data();
     for (Index u = 0; u < grid_.row.size(); ++u)
@@ -62,6 +73,7 @@ class HeadExchange {
   }
 
  private:
+  bool is_alone() const { return grid_.row.size() == 1; }
   template <class U>
   TensorView<U, 4> heads_of(const TensorView<U, 4>& x, Index rank) const {
     return x.slice(1, rank * heads_, (rank + 1) * heads_);
