@@ -252,12 +252,19 @@ auto apply(const Op& op, X&&... x) {
   else return detail::run_forward(op, detail::plain(std::forward<X>(x))...);
 }
 
+namespace detail {
+template <class Tuple>
+inline constexpr bool has_variable = false;
+template <class... X>
+inline constexpr bool has_variable<std::tuple<X...>> = AnyVariable<X...>;
+}  // namespace detail
+
 /// The results of an operation for one input with each of some tuples of further inputs, as an
-/// array: apply(op, x, others…) for each tuple. Where nothing is recorded they are computed
+/// array: apply(op, x, others…) for each tuple. Where no input is a variable they are computed
 /// together, by `op.forward_each(x, tuples…)`.
 template <class Op, class X, class... Others>
 auto apply_each(const Op& op, const X& x, const Others&... others) {
-  if constexpr (AnyVariable<X>) {
+  if constexpr (AnyVariable<X> || (detail::has_variable<Others> || ...)) {
     const auto one = [&](auto&&... other) { return apply(op, x, other...); };
     return std::array{std::apply(one, others)...};
   } else {

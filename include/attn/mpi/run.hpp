@@ -2,6 +2,7 @@
 
 #include <attn/mpi/rank_threads.hpp>
 #include <attn/mpi/run_end.hpp>
+#include <attn/mpi/together.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -17,7 +18,8 @@ namespace mpi {
 /// MPI is initialized before and finalized after, unless the program does so. Within f loops run
 /// on this rank's share of the cores of its node, or on fewer threads if the program has set fewer.
 /// An exception that escapes from f on any rank ends all ranks with a status that is not 0, and one
-/// line on the standard error output, "rank 2 of 4: " and its sentence.
+/// line on the standard error output, "rank 2 of 4: " and its sentence. So does a rank that returns
+/// from f while others call an operation of `world`.
 template <class F>
 int run(int argc, char** argv, F&& f) {
   try {
@@ -27,6 +29,7 @@ int run(int argc, char** argv, F&& f) {
       const detail::RankThreads threads(MPI_COMM_WORLD);
       World world;
       std::forward<F>(f)(world);
+      const Together at_the_end(world, "return: from the function of the program");
       return 0;
     } catch (const std::exception& error) {
       if (const auto* thrown = dynamic_cast<const detail::ThrownByAll*>(&error))

@@ -18,6 +18,9 @@ inline std::vector<std::string> split_text(std::string_view text, std::string_vi
   }
 }
 
+/// The name of an operation and the first item of its text.
+inline std::string beginning_of(const std::string& text) { return text.substr(0, text.find("; ")); }
+
 /// "SequenceParallel: rank 2 of 4 says key (1, 8, 96, 64), rank 0 says key (1, 8, 64, 64)": the
 /// first item of the texts that differs.
 inline std::string difference_of(const std::vector<std::string>& texts) {
@@ -26,7 +29,8 @@ inline std::string difference_of(const std::vector<std::string>& texts) {
   const std::size_t end = texts[0].find(": ");
   const std::string name = texts[0].substr(0, end);
   if (end == std::string::npos || texts[other].substr(0, texts[other].find(": ")) != name)
-    return who + " calls " + texts[other] + ", rank 0 calls " + texts[0];
+    return who + " calls " + beginning_of(texts[other]) + ", rank 0 calls " +
+           beginning_of(texts[0]);
   const auto items = split_text(std::string_view(texts[other]).substr(end + 2), "; ");
   const auto items0 = split_text(std::string_view(texts[0]).substr(end + 2), "; ");
   std::size_t i = 0;
