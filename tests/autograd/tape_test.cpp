@@ -181,6 +181,63 @@ TEST(Tape, DropsOnlyWithARandomAndByItsSeed) {
                dropout(tape.constant(ones)).value());  // another mask each time
 }
 
+TEST(Tape, DropsOfSomeRowsWhatItDropsOfAll) {
+  const attn::Dropout dropout(0.4);
+  const auto some_rows = [](const Tensor<double, 3>& x, const std::vector<Index>& rows) {
+    Tensor<double, 3> some({2, std::ssize(rows), 5});
+    for (Index b = 0; b < 2; ++b)
+      for (Index i = 0; i < std::ssize(rows); ++i)
+        for (Index e = 0; e < 5; ++e) some(b, i, e) = x(b, rows[std::size_t(i)], e);
+    return some;
+  };
+  attn::Random random{1};
+  const auto x = normal<double, 3>(random, {2, 7, 5}), d = normal<double, 3>(random, {2, 7, 5});
+  attn::Random all_draws{4};
+  Tape<double> all_tape(all_draws);
+  const auto all_x = all_tape.variable(x);
+  const auto all = dropout(all_x);
+  all_tape.backward(all, d);
+  for (const std::vector<Index>& rows : {std::vector<Index>{1, 4, 6}, {0, 1, 2, 3, 4, 5, 6}, {}}) {
+    attn::Random draws{4};
+    Tape<double> tape(draws);
+    const auto here = tape.variable(some_rows(x, rows));
+    const auto y = dropout(here, attn::RowPositions(rows, 7));
+    tape.backward(y, some_rows(d, rows));
+    EXPECT_EQ(y.value(), some_rows(all.value(), rows));
+    EXPECT_EQ(here.grad(), some_rows(all_x.grad(), rows));
+    EXPECT_EQ(draws.counter, all_draws.counter);
+  }
+  EXPECT_NE(all.value(), x);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] {
+              dropout(all_x, std::vector<Index>{0, 1});
+            }),
+            "Dropout: 2 positions must be one for each of the L = 7 rows");
+}
+
+/// x + y, or that of several y.
+struct Sums {
+  Tensor<double, 1> forward(const Tensor<double, 1>& x, const Tensor<double, 1>& y) const {
+    return x + y;
+  }
+  template <class... Others>
+  auto forward_each(const Tensor<double, 1>& x, const Others&... others) const {
+    return std::array{forward(x, std::get<0>(others))...};
+  }
+  void backward(const Tensor<double, 1>& dy, const attn::Input<double, 1>& x,
+                const attn::Input<double, 1>& y) const {
+    x.add(dy);
+    y.add(dy);
+  }
+};
+
+TEST(Tape, RecordsEachOfSeveralOperationsIfAnyInputIsAVariable) {
+  Tape<double> tape;
+  const auto y = tape.variable(numbers({5, 7}));
+  const auto both = attn::apply_each(Sums{}, numbers({1, 2}), std::tuple(y), std::tuple(y * y));
+  tape.backward(both[0] + both[1], numbers({1, 10}));
+  EXPECT_EQ(y.grad(), numbers({11, 150}));
+}
+
 TEST(Tape, DroppedWeightsHaveTheirMean) {
   const Index L = 64, S = 200;
   Tensor<float, 3> q({1, L, 4}), k({1, S, 4}), v({1, S, 2});

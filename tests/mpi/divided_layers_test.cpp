@@ -24,12 +24,12 @@ Tensor<double, 1> gradients(Model& model) {
   return result;
 }
 
-attn::TransformerEncoder<double> encoder() {
+attn::TransformerEncoder<double> encoder(double dropout = 0) {
   attn::Random random{1};
   const attn::TransformerLayerOptions layer{.d_model = 24,
                                             .nhead = 4,
                                             .dim_feedforward = 32,
-                                            .dropout = 0,
+                                            .dropout = dropout,
                                             .norm_first = true,
                                             .num_kv_heads = 2,
                                             .rotary = attn::RotaryOptions{}};
@@ -61,6 +61,32 @@ TEST(Divided, EncodersHaveTheBitsOfOneProcessForTheirPositions) {
   }
 }
 
+TEST(Divided, EncodersDropWhatOneProcessDrops) {
+  for (const Index S : {1, 3, 250, 700}) {
+    attn::TransformerEncoder<double> whole_model = encoder(0.3), model = encoder(0.3);
+    attn::Random random{2};
+    const auto x = normal<double, 3>(random, {2, S, 24}), d = normal<double, 3>(random, {2, S, 24});
+    attn::Random whole_draws{9}, draws{9};
+    attn::Tape<double> whole_tape(whole_draws), tape(draws);
+    const attn::mpi::Sequence sequence(ranks(), S);
+    for (int step = 0; step < 2; ++step) {
+      const auto whole_x = whole_tape.variable(x);
+      const auto wanted = whole_model(whole_x, attn::Causal{});
+      whole_tape.backward(wanted, d);
+      const auto here = tape.variable(sequence.local(x));
+      const auto got = model(here, Divided{sequence, attn::Causal{}});
+      tape.backward(got, sequence.local(d));
+      EXPECT_TRUE(same_bits(got.value(), sequence.local(wanted.value()))) << S << ", " << step;
+      EXPECT_TRUE(same_bits(here.grad(), sequence.local(whole_x.grad()))) << S << ", " << step;
+    }
+    EXPECT_EQ(draws.counter, whole_draws.counter);
+    EXPECT_GT(draws.counter, 0u);
+    attn::mpi::sum_gradients(ranks(), model.parameters());
+    const Tensor<double, 1> sum = gradients(model), one = gradients(whole_model);
+    EXPECT_LT((sum.flat() - one.flat()).norm(), 1e-12 * one.flat().norm()) << S;
+  }
+}
+
 attn::LanguageModelSizes sizes(Index vocabulary) {
   return {.vocabulary = vocabulary,
           .d_model = 32,
@@ -85,6 +111,43 @@ TEST(Divided, LanguageModelsHaveTheBitsOfOneProcessForTheirTokens) {
   };
   compare(attn::llama(sizes(vocabulary)));
   compare(attn::gpt2(sizes(vocabulary)));
+}
+
+TEST(Divided, LanguageModelsDropWhatOneProcessDrops) {
+  const Index S = 150, vocabulary = 40;
+  attn::LanguageModelOptions options = attn::gpt2(sizes(vocabulary));
+  options.layer.dropout = 0.2;
+  attn::Random random{3};
+  attn::LanguageModel<float> model(options, random);
+  Tensor<Index, 2> tokens({2, S});
+  for (Index i = 0; i < tokens.size(); ++i) tokens.data()[i] = random.index(vocabulary);
+  const attn::mpi::Sequence sequence(ranks(), S);
+  Tensor<Index, 2> here({2, sequence.size()});
+  for (Index b = 0; b < 2; ++b)
+    for (Index i = 0; i < sequence.size(); ++i) here(b, i) = tokens(b, sequence.position(i));
+  attn::Random whole_draws{9}, draws{9};
+  attn::Tape<float> whole_tape(whole_draws), tape(draws);
+  const auto wanted = model(whole_tape, tokens), got = model(tape, here, Divided{sequence});
+  EXPECT_TRUE(same_bits(got.value(), sequence.local(wanted.value())));
+  EXPECT_FALSE(same_bits(got.value(), std::as_const(model)(here, Divided{sequence})));
+}
+
+TEST(Divided, EncodersTrainTheirRule) {
+  const Index S = 200;
+  attn::TransformerEncoder<double> whole_model = encoder(0.3), model = encoder(0.3);
+  attn::Random random{2};
+  const auto x = normal<double, 3>(random, {2, S, 24}), d = normal<double, 3>(random, {2, S, 24});
+  attn::Parameter<double, 4> whole_bias({1, 4, S, S}), bias({1, 4, S, S});
+  const attn::mpi::Sequence sequence(ranks(), S);
+  attn::Random whole_draws{9}, draws{9};
+  attn::Tape<double> whole_tape(whole_draws), tape(draws);
+  const attn::LearnedBias whole_rule{whole_tape.parameter(whole_bias)};
+  whole_tape.backward(whole_model(whole_tape.constant(x), whole_rule), d);
+  const attn::LearnedBias rule{tape.parameter(bias)};
+  const auto here = tape.constant(sequence.local(x));
+  tape.backward(model(here, Divided{sequence} & rule), sequence.local(d));
+  EXPECT_TRUE(same_bits(bias.gradient().sum(), whole_bias.gradient().sum()));
+  EXPECT_GT(bias.gradient().sum().flat().norm(), 1e-3);
 }
 
 TEST(Divided, LanguageModelsLearnWhatTheyLearnOnOneProcess) {
@@ -157,6 +220,20 @@ TEST(SumGradients, LeavesThoseEmptyThatNoRankHasAndSaysWhatDiffers) {
     EXPECT_EQ(std::string(error.what()), "sum_gradients: rank 1 of " +
                                              std::to_string(ranks().size()) +
                                              " says weight (3, 3), rank 0 says weight (2, 3)");
+  }
+}
+
+TEST(SumGradients, SaysInAShortSentenceThatARankCallsSomethingElse) {
+  if (ranks().size() == 1) return;
+  attn::TransformerEncoder<double> model = encoder();
+  try {
+    if (ranks().rank() == 1) attn::mpi::Sequence(ranks(), 5);
+    else attn::mpi::sum_gradients(ranks(), model.parameters());
+    FAIL() << "nothing was thrown";
+  } catch (const attn::ShapeError& error) {
+    EXPECT_EQ(std::string(error.what()), "rank 1 of " + std::to_string(ranks().size()) +
+                                             " calls Sequence: length 5, rank 0 calls "
+                                             "sum_gradients: 24 parameters");
   }
 }
 

@@ -69,6 +69,42 @@ TEST(Packed, AnEncoderGivesEachSequenceWhatItGivesItAlone) {
   }
 }
 
+TEST(Packed, AnEncoderDropsWhatItDropsInThePaddedBatch) {
+  attn::Random random{4};
+  attn::TransformerEncoder<double> encoder(
+      {.layer = {.d_model = 18, .nhead = 2, .dim_feedforward = 25, .dropout = 0.3},
+       .num_layers = 2},
+      random);
+  const Packed<> packed{offsets};
+  const auto x = normal<double, 3>(random, {1, 31, 18}), d = normal<double, 3>(random, {1, 31, 18});
+  const auto padded = [&](const Tensor<double, 3>& rows_side_by_side) {
+    Tensor<double, 3> batch({packed.count(), packed.longest(), 18});
+    for (Index n = 0; n < packed.count(); ++n)
+      for (Index i = 0; i < packed.queries(n).size(); ++i)
+        for (Index e = 0; e < 18; ++e)
+          batch(n, i, e) = rows_side_by_side(0, packed.queries(n).begin + i, e);
+    return batch;
+  };
+  const auto train = [&](const auto& input, const auto& rule, const auto& d_output) {
+    attn::Random draws{5};
+    attn::Tape<double> tape(draws);
+    const auto variable = tape.variable(input);
+    const auto y = encoder(variable, rule);
+    tape.backward(y, d_output);
+    return std::pair(y.value(), variable.grad());
+  };
+  const auto [y, dx] = train(x, packed, d);
+  const auto [y_padded, dx_padded] = train(padded(x), attn::Padding{{7, 13, 0, 11}}, padded(d));
+  for (Index n = 0; n < packed.count(); ++n) {
+    const Range some = packed.queries(n);
+    const auto of_batch = [&](const Tensor<double, 3>& all) {
+      return rows(all.slice(0, n, n + 1).copy(), {0, some.size()});
+    };
+    EXPECT_TRUE(same_bits(rows(y, some), of_batch(y_padded))) << n;
+    EXPECT_TRUE(same_bits(rows(dx, some), of_batch(dx_padded))) << n;
+  }
+}
+
 TEST(Packed, ADecoderAttendsToTheMemoryOfEachSequence) {
   attn::Random random{8};
   const attn::TransformerDecoder<double> decoder(

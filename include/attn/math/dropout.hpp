@@ -3,6 +3,8 @@
 #include <attn/autograd/apply.hpp>
 #include <attn/core/option.hpp>
 #include <attn/core/random.hpp>
+#include <attn/core/range.hpp>
+#include <attn/core/row_positions.hpp>
 #include <attn/parallel/chunks.hpp>
 #include <attn/simd/simd.hpp>
 #include <cmath>
@@ -48,9 +50,13 @@ class DropoutMask {
 };
 
 /// y = mask ∘ x on a tape that has a Random, and y = x elsewhere.   dx = mask ∘ dy
+/// If x (…, L, D) has some of many rows, whose places `rows` are a list, the mask is drawn for all
+/// of them, and each row gets the part that it gets among all.
 /// Numerics: a dropped element is 0, whatever its value was.
+/// Errors: ShapeError if `rows` is a list and has not a place for each row.
 struct DropElements {
   double p;
+  RowPositions rows = {};
 
   template <class T, int N>
   Tensor<T, N> forward(Tensor<T, N> x) const {
@@ -60,7 +66,7 @@ struct DropElements {
   auto forward(const Recording& recording, const Input<T, N>& x) const {
     using Mask = std::optional<DropoutMask<T>>;
     if (p == 0 || !recording.random) return OutputAndSaved{x.shared_value(), Mask()};
-    Mask mask(std::in_place, p, checked_size(x.shape()), *recording.random);
+    Mask mask(std::in_place, p, size_of_all(x.shape()), *recording.random);
     return OutputAndSaved{std::make_shared<const Tensor<T, N>>(masked(x.value(), *mask)), mask};
   }
   template <class T, int N>
@@ -70,19 +76,49 @@ struct DropElements {
   }
 
  private:
+  template <std::size_t N>
+  Index size_of_all(std::array<Index, N> shape) const {
+    if constexpr (N >= 2) {
+      rows.check(shape[N - 2], "Dropout");
+      shape[N - 2] = rows.all(shape[N - 2]);
+    }
+    return checked_size(shape);
+  }
   template <class T, int N>
-  static Tensor<T, N> masked(Tensor<T, N> x, const DropoutMask<T>& mask) {
+  Tensor<T, N> masked(Tensor<T, N> x, const DropoutMask<T>& mask) const {
     static_assert(detail::chunk_size % 4 == 0, "a chunk must hold whole blocks of the mask");
+    if constexpr (N >= 2)
+      if (!rows.is_contiguous()) return masked_by_rows(std::move(x), mask);
     detail::parallel_chunks(x.size(), [&](Index begin, Index count) {
-      for (Index i = begin; i < begin + count; i += 4) {
-        const auto factors = mask.four(i / 4);
-        for (Index j = i; j < std::min(i + 4, begin + count); ++j) {
-          const T factor = factors[j - i];
-          x.data()[j] = factor == T(0) ? T(0) : x.data()[j] * factor;
-        }
+      multiply(x.data() + begin, {begin, begin + count}, mask);
+    });
+    return x;
+  }
+  template <class T, int N>
+  Tensor<T, N> masked_by_rows(Tensor<T, N> x, const DropoutMask<T>& mask) const {
+    const Index L = x.shape()[N - 2], D = x.shape()[N - 1], all = rows.all(L);
+    if (x.size() == 0) return x;
+    const Index count = x.size() / D, block = std::max<Index>(1, detail::chunk_size / D);
+    parallel_for((count + block - 1) / block, [&](Index n) {
+      for (Index row = n * block; row < std::min(count, (n + 1) * block); ++row) {
+        const Index place = (row / L * all + rows[row % L]) * D;
+        multiply(x.data() + row * D, {place, place + D}, mask);
       }
     });
     return x;
+  }
+  /// x ← mask ∘ x, of elements that lie at `places` of all.
+  template <class T>
+  static void multiply(T* x, Range places, const DropoutMask<T>& mask) {
+    for (Index i = places.begin; i < places.end;) {
+      const auto factors = mask.four(i / 4);
+      const Index end = std::min((i / 4 + 1) * 4, places.end);
+      for (; i < end; ++i) {
+        T& element = x[i - places.begin];
+        const T factor = factors[i % 4];
+        element = factor == T(0) ? T(0) : element * factor;
+      }
+    }
   }
 };
 

@@ -7,15 +7,19 @@ inline namespace ATTN_ABI {
 namespace mpi {
 
 /// A rule for layers on a rank's positions of a sequence: attention is SequenceParallel, and
-/// positions are those of the whole sequence, for the rule, rotary and learned positions alike.
+/// positions are those of the whole sequence, for the rule, rotary and learned positions, and
+/// dropout alike.
 ///
 ///   const attn::mpi::Sequence sequence(world, S);
 ///   encoder(x, attn::mpi::Divided{sequence, attn::Causal{}})       x (B, n, D)
 ///   model(tokens, attn::mpi::Divided{sequence})                    tokens (B, n), a LanguageModel
 ///
-/// The result, without dropout of sublayers, is bitwise what one process gives for these positions,
-/// and so are the gradients of x. The gradients of weights are sums over the positions that are
-/// here: their sum over all ranks, see `sum_gradients`, is that of one process up to rounding.
+/// The result is bitwise what one process gives for these positions, and so are the gradients of
+/// x; with dropout, if the tapes of all ranks have the same Random. The gradients of weights are
+/// sums over the positions that are here: their sum over all ranks, see `sum_gradients`, is that of
+/// one process up to rounding. The gradients of the rule's parameters are those of one process on
+/// every rank, and are not to be summed. A decoder's cross-attention is not divided: its dropout is
+/// drawn for the rows that are here.
 /// `Divided{sequence} & rule` is `Divided{sequence, rule}`. It refers to the sequence, which must
 /// outlive it. `ranks_of_heads` is that of SequenceParallelOptions.
 /// Errors: those of SequenceParallel, thrown on all ranks. What a layer itself refuses, such as a
@@ -63,6 +67,7 @@ class Divided {
     return positions;
   }
   std::vector<Index> query_positions(Align) const { return key_positions(); }
+  RowPositions rows_of_all() const { return {key_positions(), longest()}; }
   Index longest() const { return sequence_->length(); }
 
   /// The same positions under another rule.

@@ -19,7 +19,7 @@ struct FeedForwardOptions {
 /// FFN(x) = max(0, x W₁ᵀ + b₁) W₂ᵀ + b₂, or with another activation   [Vaswani17 Eq.2]
 /// SwiGLU(x) = (silu(x W₁ᵀ + b₁) ∘ (x W₃ᵀ + b₃)) W₂ᵀ + b₂   [Shazeer20 §2]
 /// for every row x: (…, D) to (…, D). Parameters: `linear1`, `linear2` as in PyTorch; for SwiGLU
-/// also `linear3`, LLaMA's w3.
+/// also `linear3`, LLaMA's w3. A further argument `rows` is that of Dropout.
 template <class T>
 class FeedForward : public Module<FeedForward<T>, T> {
  public:
@@ -44,8 +44,8 @@ class FeedForward : public Module<FeedForward<T>, T> {
   }
 
   template <class Self, class X>
-  static auto forward(Self& self, const X& x) {
-    return self.linear2(self.dropout(inner(self, x)));
+  static auto forward(Self& self, const X& x, const RowPositions& rows = {}) {
+    return self.linear2(self.dropout(inner(self, x), rows));
   }
 
   template <class Self, class Visitor>

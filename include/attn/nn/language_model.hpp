@@ -58,20 +58,20 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   template <class Self, class Tokens>
   static auto forward(Self& self, const Tokens& tokens) {
     self.expect_length(tokens.shape()[1]);
-    return logits(self, self.encoder(embed(self, tokens, {}), self.rule()));
+    return logits(self, self.encoder(embed(self, tokens, {}, {}), self.rule()));
   }
   template <class Self, class Tokens, PlacesRows Rows>
   static auto forward(Self& self, const Tokens& tokens, const Rows& rows) {
     rows.check({tokens.shape()[0], 1, tokens.shape()[1], tokens.shape()[1]});
     self.expect_length(rows.longest());
-    const auto x = embed(self, tokens, rows.key_positions());
+    const auto x = embed(self, tokens, rows.key_positions(), rows.rows_of_all());
     return logits(self, self.encoder(x, rows & self.rule()));
   }
   /// `.output`, the logits, bitwise identical to the call above, and the `.weights` (B, H, L, L) of
   /// attention in each layer.
   auto with_weights(const Tensor<Index, 2>& tokens) const {
     expect_length(tokens.shape()[1]);
-    auto both = encoder.with_weights(embed(*this, tokens, {}), rule());
+    auto both = encoder.with_weights(embed(*this, tokens, {}, {}), rule());
     return WithWeights{logits(*this, both.output), std::move(both.weights)};
   }
 
@@ -246,10 +246,11 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   }
 
   template <class Self, class Tokens>
-  static auto embed(Self& self, const Tokens& tokens, const RowPositions& positions) {
+  static auto embed(Self& self, const Tokens& tokens, const RowPositions& positions,
+                    const RowPositions& rows) {
     auto x = self.embedding(tokens);
     if (self.position) x = self.position->add_to(std::move(x), positions);
-    return self.dropout(std::move(x));
+    return self.dropout(std::move(x), rows);
   }
   template <class Self, class X>
   static auto logits(Self& self, const X& x) {

@@ -2,10 +2,10 @@
 
 #include <attn/core/option.hpp>
 #include <attn/core/random.hpp>
+#include <attn/core/row_positions.hpp>
 #include <attn/math/arithmetic.hpp>
 #include <attn/math/rearrange.hpp>
 #include <attn/nn/module.hpp>
-#include <attn/position/row_positions.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {

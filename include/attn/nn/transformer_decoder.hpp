@@ -53,7 +53,8 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
   static auto forward(Self& self, const X& tgt, const M& memory, const R& tgt_rule = {},
                       const RM& memory_rule = {}) {
     return sublayers(
-        self, tgt, [&](const auto& x) { return self.self_attn(x, x, x, tgt_rule); },
+        self, tgt, detail::dropout_rows(tgt_rule),
+        [&](const auto& x) { return self.self_attn(x, x, x, tgt_rule); },
         [&](const auto& x) { return self.multihead_attn(x, memory, memory, memory_rule); });
   }
 
@@ -67,7 +68,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
       return std::move(both.output);
     };
     auto output = sublayers(
-        *this, tgt,
+        *this, tgt, {},
         [&](const auto& x) {
           return keep(self_attn.with_weights(x, x, x, tgt_rule), self_weights);
         },
@@ -105,7 +106,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
           .reshape({BB, L, D});
     };
     return detail::append_or_restore(std::span(&cache, 1), &DecoderLayerCache<T>::self, [&] {
-      return sublayers(*this, tgt, attend_to_self, attend_to_memory);
+      return sublayers(*this, tgt, {}, attend_to_self, attend_to_memory);
     });
   }
 
@@ -121,11 +122,12 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer<T, Kernel>
 
  private:
   template <class Self, class X, class AttendToSelf, class AttendToMemory>
-  static auto sublayers(Self& self, const X& tgt, AttendToSelf&& attend_to_self,
-                        AttendToMemory&& attend_to_memory) {
-    const auto x = self.residual(tgt, self.norm1, attend_to_self);
-    const auto y = self.residual(x, self.norm2, attend_to_memory);
-    return self.residual(y, self.norm3, self.feed_forward);
+  static auto sublayers(Self& self, const X& tgt, const RowPositions& rows,
+                        AttendToSelf&& attend_to_self, AttendToMemory&& attend_to_memory) {
+    const auto x = self.residual(tgt, self.norm1, attend_to_self, rows);
+    const auto y = self.residual(x, self.norm2, attend_to_memory, rows);
+    const auto feed = [&](const auto& z) { return self.feed_forward(z, rows); };
+    return self.residual(y, self.norm3, feed, rows);
   }
 };
 

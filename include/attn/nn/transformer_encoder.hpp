@@ -38,14 +38,15 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
 
   template <class Self, class X, Rule R = NoMask>
   static auto forward(Self& self, const X& src, const R& rule = {}) {
-    return sublayers(self, src, [&](const auto& x) { return self.self_attn(x, x, x, rule); });
+    return sublayers(self, src, detail::dropout_rows(rule),
+                     [&](const auto& x) { return self.self_attn(x, x, x, rule); });
   }
 
   /// `.output`, bitwise identical to the call above, and the `.weights` (B, H, L, L) of attention.
   template <class X, Rule R = NoMask>
   auto with_weights(const X& src, const R& rule = {}) const {
     Tensor<T, 4> weights;
-    auto output = sublayers(*this, src, [&](const auto& x) {
+    auto output = sublayers(*this, src, {}, [&](const auto& x) {
       auto both = self_attn.with_weights(x, x, x, rule);
       weights = std::move(both.weights);
       return std::move(both.output);
@@ -57,7 +58,7 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
   /// If it throws, the cache may hold their keys and values.
   template <Rule R>
   Tensor<T, 3> step(const Tensor<T, 3>& src, KeyValueCache<T>& cache, const R& rule) const {
-    return sublayers(*this, src, [&](const auto& x) { return self_attn.step(x, cache, rule); });
+    return sublayers(*this, src, {}, [&](const auto& x) { return self_attn.step(x, cache, rule); });
   }
 
   template <class Self, class Visitor>
@@ -70,9 +71,10 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer<T, Kernel>
 
  private:
   template <class Self, class X, class Attend>
-  static auto sublayers(Self& self, const X& src, Attend&& attend) {
-    const auto x = self.residual(src, self.norm1, attend);
-    return self.residual(x, self.norm2, self.feed_forward);
+  static auto sublayers(Self& self, const X& src, const RowPositions& rows, Attend&& attend) {
+    const auto x = self.residual(src, self.norm1, attend, rows);
+    const auto feed = [&](const auto& y) { return self.feed_forward(y, rows); };
+    return self.residual(x, self.norm2, feed, rows);
   }
 };
 

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <attn/autograd/apply.hpp>
+#include <attn/core/row_positions.hpp>
 #include <attn/core/split_heads.hpp>
 #include <attn/parallel/task_memory.hpp>
 #include <attn/position/rotary_options.hpp>
-#include <attn/position/row_positions.hpp>
 #include <memory>
 
 namespace attn {

@@ -23,7 +23,8 @@ inline namespace ATTN_ABI {
 /// of the longest sequence. `Packed{offsets} & rule` is `Packed{offsets, rule}`. Copies share the
 /// offsets.
 /// Semantics: each sequence gets, bitwise, what it gets alone, forward and backward; with dropout,
-/// it gets what it gets in the padded batch. Weights are (1, H, T, T'), and 0 between sequences.
+/// that of layers included, it gets what it gets in the padded batch. Weights are (1, H, T, T'),
+/// and 0 between sequences.
 /// Errors: OptionError for offsets that do not begin with 0, that descend, or that are not equally
 /// many for queries and keys, and if the call has Offsets too; ShapeError if the batch is not 1, or
 /// the last offset not the length; what the rule throws.
@@ -72,6 +73,13 @@ class Packed {
     return positions(*queries_, [&](Index n) {
       return align == Align::lower_right ? keys(n).size() - queries(n).size() : 0;
     });
+  }
+
+  /// The place of each query among those of the padded batch.
+  RowPositions rows_of_all() const {
+    const Index longest_queries = padded(1).queries;
+    return {positions(*queries_, [&](Index n) { return n * longest_queries; }),
+            count() * longest_queries};
   }
 
   /// The same sequences under another rule.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/core/row_positions.hpp>
 #include <attn/math/dual.hpp>
 #include <attn/rules/positions.hpp>
 #include <attn/simd/exp.hpp>
@@ -75,13 +76,16 @@ template <class R>
 concept SameForHeads = requires { requires R::same_for_heads; };
 /// A rule that also says where the rows of a batch stand, if not one after the other: sequences
 /// side by side (Packed), or some positions of a sequence (mpi::Divided). Layers take positions
-/// from it. It is the outer rule, and `rows & rule` is the same rows under a rule.
+/// from it, and `rows_of_all()`, the place of each row of queries among all rows that the rule
+/// knows of, those of the padded batch or of the whole sequence, for which dropout is drawn. It is
+/// the outer rule, and `rows & rule` is the same rows under a rule.
 template <class R>
 concept PlacesRows = requires(const R& rows, ScoreShape scores, Align align) {
   rows.check(scores);
   { rows.query_positions(align) } -> std::convertible_to<std::vector<Index>>;
   { rows.key_positions() } -> std::convertible_to<std::vector<Index>>;
   { rows.longest() } -> std::convertible_to<Index>;
+  { rows.rows_of_all() } -> std::convertible_to<RowPositions>;
 };
 template <class R>
 concept Rule =

@@ -2,6 +2,7 @@
 
 #include <attn/core/shape.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,18 +10,20 @@ namespace attn {
 inline namespace ATTN_ABI {
 
 /// The positions of the rows of a tensor: `offset`, `offset` + 1, …, or a list, as Hugging Face's
-/// `position_ids`. Copies share the list.
+/// `position_ids`. A list may be some positions of `all`. Copies share the list.
 class RowPositions {
  public:
   RowPositions(Index offset = 0) : offset_(offset) {}
-  RowPositions(std::vector<Index> list)
-      : list_(std::make_shared<const std::vector<Index>>(std::move(list))) {}
+  RowPositions(std::vector<Index> list, std::optional<Index> all = std::nullopt)
+      : list_(std::make_shared<const std::vector<Index>>(std::move(list))), all_(all) {}
 
   Index operator[](Index row) const {
     return list_ ? (*list_)[static_cast<std::size_t>(row)] : offset_ + row;
   }
   /// Whether each row stands one after the row before it.
   bool is_contiguous() const { return !list_; }
+  /// The number of all positions, if these are `rows` of them: the same if nothing else was said.
+  Index all(Index rows) const { return all_.value_or(rows); }
 
   /// Errors: ShapeError, in the name of `function`, if a list has not a position for each row.
   void check(Index rows, const char* function) const {
@@ -33,6 +36,7 @@ class RowPositions {
  private:
   Index offset_ = 0;
   std::shared_ptr<const std::vector<Index>> list_;
+  std::optional<Index> all_;
 };
 
 }  // namespace ATTN_ABI
