@@ -36,6 +36,17 @@ struct ThrowingRule {
   }
 };
 
+/// A rule whose parameter throws on one rank, in the backward pass.
+struct ThrowingSlopes : attn::LearnedAlibi<float> {
+  bool throws;
+  ThrowingSlopes(const attn::Variable<float, 1>& slopes, bool it_throws)
+      : LearnedAlibi(slopes), throws(it_throws) {}
+  double parameter_slope(attn::Position at) const {
+    if (throws && at.query == at.key) throw attn::OptionError("in a slope");
+    return LearnedAlibi::parameter_slope(at);
+  }
+};
+
 /// Attention, forward and backward, by windows of keys.
 void attend(const World& world, const std::string& way, bool fails) {
   const attn::mpi::Sequence sequence(world, 900);
@@ -44,6 +55,12 @@ void attend(const World& world, const std::string& way, bool fails) {
   const Index rows = sequence.size() + (way == "attention-rows" && fails ? 1 : 0);
   attn::Tape<float> tape;
   const auto x = tape.variable(attn::Tensor<float, 4>({1, heads, rows, 8}));
+  if (way == "attention-parameter") {
+    const ThrowingSlopes rule(tape.variable(attn::Tensor<float, 1>({heads})), fails);
+    const auto o = attention(x, x, x, rule);
+    tape.backward(o, o.value());
+    return;
+  }
   ThrowingRule rule{way == "attention-rule" && fails};
   const auto o = attention(x, x, x, rule);
   tape.backward(o, o.value());

@@ -27,6 +27,7 @@ for rank in 0 1 3; do
   expect 4 memory $rank "rank $rank of 4: std::bad_alloc"
   expect 4 alone $rank "rank $rank of 4: alone"
   expect 4 attention-rule $rank "rank $rank of 4: in a rule"
+  expect 4 attention-parameter $rank "rank $rank of 4: in a slope"
   expect 4 attention-rows $rank "rank $rank of 4: SequenceParallel: query (1, 2, 226, 8) must have the 225 positions that are here, of 900"
   expect 4 kill $rank ""
 done

@@ -90,9 +90,9 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     if (parts > 1) add_parts(others, gradients.query);
   }
 
-  /// compute(task, results, found) for parts of `part_rows` rows of the scores of each head, some in
-  /// parallel, each with a list of its own; then add(found) for the lists in order, so that threads
-  /// do not change a sum.
+  /// compute(task, results, found) for parts of `part_rows` rows of the scores of each head, some
+  /// in parallel, each with a list of its own; then add(found) for the lists in order, so that
+  /// threads do not change a sum.
   template <class Found, class Compute, class Add>
   void for_each_part_in_order(const BackwardInputs<T>& given, Index part_rows, Compute&& compute,
                               Add&& add) const {

@@ -81,7 +81,7 @@ struct SequenceOperation {
   auto attend(const TensorView<Number, N>& query, const TensorView<Number, N>& key,
               const TensorView<Number, N>& value, Random* random) const;
   template <class T, int N>
-  void add_rule_gradients(const BoundRule<R>& rule, const Saved<T, N>& saved,
+  void add_rule_gradients(const BoundRule<R>& bound, const Saved<T, N>& saved,
                           const TensorView<const T, 4>& d_output) const;
 
   /// The operation as a text, for ranks to compare. Rules are not compared.
