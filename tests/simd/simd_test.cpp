@@ -110,11 +110,17 @@ TYPED_TEST(Simd, ComparesAndSelectsInEveryLane) {
   EXPECT_FALSE(any(simd::load<typename TestFixture::Vector>(x.data()) < T(0)));
 }
 
-TYPED_TEST(Simd, MaximumAndMinimumKeepANaNOfTheFirstArgument) {
+TYPED_TEST(Simd, MaximumAndMinimumAreTheFirstArgumentWhereNeitherIsLarger) {
   using T = TypeParam;
+  using Vector = typename TestFixture::Vector;
   const T nan = std::numeric_limits<T>::quiet_NaN();
-  EXPECT_TRUE(std::isnan(max(typename TestFixture::Vector(nan), T(1)).first()));
-  EXPECT_TRUE(std::isnan(min(typename TestFixture::Vector(nan), T(1)).first()));
+  for (const T of_nan : TestFixture::lanes(max(Vector(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
+  for (const T of_nan : TestFixture::lanes(min(Vector(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
+  EXPECT_EQ(max(Vector(T(1)), nan).first(), T(1));
+  EXPECT_EQ(min(Vector(T(1)), nan).first(), T(1));
+  EXPECT_TRUE(std::signbit(max(Vector(T(-0.0)), T(0)).first()));
+  EXPECT_FALSE(std::signbit(max(Vector(T(0)), T(-0.0)).first()));
+  EXPECT_FALSE(std::signbit(min(Vector(T(0)), T(-0.0)).first()));
 }
 
 TYPED_TEST(Simd, LoadsAndStoresAnyCountAtAnyAddress) {

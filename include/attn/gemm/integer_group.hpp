@@ -83,17 +83,14 @@ class IntegerGroup {
                                            DotsOfRows<Dots>& dots) {
 #pragma GCC unroll 4
     for (int r = 0; r < count; ++r) {
-      std::int32_t four;
-      std::memcpy(&four, a[r] + k, sizeof(four));
+      const auto four = simd::load_packet<std::int32_t>(a[r] + k);
       const Words broadcast = simd::broadcast<std::int32_t, lanes>(four);
 #pragma GCC unroll 4
       for (int v = 0; v < 3; ++v) dots[r][v].add(w[v], broadcast);
     }
   }
   static Words load(const std::byte* words, int v) {
-    Words loaded;
-    std::memcpy(&loaded, words + v * static_cast<int>(sizeof(loaded)), sizeof(loaded));
-    return loaded;
+    return simd::load_packet<Words>(words + v * static_cast<int>(sizeof(Words)));
   }
 
   /// The scale t and the sum Σ q of the integers of a row of A.
@@ -110,14 +107,13 @@ class IntegerGroup {
     const float scaled_sum = a.scale * static_cast<float>(a.sum);
 #pragma GCC unroll 4
     for (int v = 0; v < 3; ++v) {
-      Weights total;
-      std::memcpy(&total, sums + v * lanes, sizeof(total));
+      auto total = simd::load_packet<Weights>(sums + v * lanes);
       const Weights products = simd::to_floats(dots[v].sum() - zero).packet;
       total = simd::fused_multiply_add(products, a.scale * scales.scale[v], total);
       if (format.has_minimum)
         total = simd::fused_multiply_add(scales.minimum[v],
                                          simd::broadcast<float, lanes>(scaled_sum), total);
-      std::memcpy(sums + v * lanes, &total, sizeof(total));
+      simd::store_packet(sums + v * lanes, total);
     }
   }
 

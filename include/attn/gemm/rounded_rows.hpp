@@ -4,6 +4,7 @@
 
 #include <attn/gemm/register_block.hpp>
 #include <bit>
+#include <cstring>
 #include <limits>
 
 namespace attn {
@@ -49,13 +50,11 @@ inline float largest_magnitude(const float* x) {
   // Bits of floats that are not negative are ordered as the floats are, NaN beyond infinity.
   Integers largest{};
   for (Index i = 0; i < RoundedBlock::size; i += lanes) {
-    Integers bits;
-    std::memcpy(&bits, x + i, sizeof(bits));
-    bits &= 0x7fffffff;
+    const Integers bits = simd::load_packet<Integers>(x + i) & 0x7fffffff;
     largest = bits > largest ? bits : largest;
   }
   simd::Array<std::int32_t, lanes> of_lanes;
-  std::memcpy(of_lanes.data, &largest, sizeof(largest));
+  simd::store_packet(of_lanes.data, largest);
   return std::bit_cast<float>(*std::max_element(of_lanes.data, of_lanes.data + lanes));
 }
 
@@ -63,8 +62,7 @@ inline float largest_magnitude(const float* x) {
 inline void narrow(const std::int32_t* integers, std::int8_t* to) {
   constexpr int low = std::endian::native == std::endian::little ? 0 : 3;
   for (Index i = 0; i < RoundedBlock::size; i += 4) {
-    simd::Register<std::int8_t, 16> bytes;
-    std::memcpy(&bytes, integers + i, sizeof(bytes));
+    auto bytes = simd::load_packet<simd::Register<std::int8_t, 16> >(integers + i);
     bytes = __builtin_shufflevector(bytes, bytes, low, low + 4, low + 8, low + 12, low, low + 4,
                                     low + 8, low + 12, low, low + 4, low + 8, low + 12, low,
                                     low + 4, low + 8, low + 12);
@@ -87,12 +85,11 @@ inline RoundedBlock rounded_block(const float* x) {
   constexpr float large = 0x1.8p23F;
   simd::Array<std::int32_t, size> integers;
   for (Index i = 0; i < size; i += lanes) {
-    Floats loaded;
-    std::memcpy(&loaded, x + i, sizeof(loaded));
-    const Floats sum = simd::fused_multiply_add(loaded, simd::broadcast<float, lanes>(factor),
+    const Floats sum = simd::fused_multiply_add(simd::load_packet<Floats>(x + i),
+                                                simd::broadcast<float, lanes>(factor),
                                                 simd::broadcast<float, lanes>(large));
     const Integers rounded = simd::reinterpret<Integers>(sum) - std::bit_cast<std::int32_t>(large);
-    std::memcpy(integers.data + i, &rounded, sizeof(rounded));
+    simd::store_packet(integers.data + i, rounded);
   }
   narrow(integers.data, block.integers);
   for (Index i = 0; i < size / 2; ++i) block.sum_of_16[0] += integers[i];

@@ -126,7 +126,7 @@ struct UnpackedRows48 {
   float* to;
 
   EIGEN_ALWAYS_INLINE void add(Index k, int w, const Weights& x) {
-    std::memcpy(to + k * WeightLayout::panel_rows + w * simd::lanes<float>, &x, sizeof(x));
+    simd::store_packet(to + k * WeightLayout::panel_rows + w * simd::lanes<float>, x);
   }
 };
 
@@ -171,7 +171,7 @@ struct StoredPanel {
             [&](RowSums& x, Index column) { x.a = a.at(0, k.begin) + column * a.stride; });
 #pragma GCC unroll 4
       for (int w = 0; w < 3; ++w)
-        std::memcpy(sums + first + w * simd::lanes<float>, &sink.sum[w], sizeof(Weights));
+        simd::store_packet(sums + first + w * simd::lanes<float>, sink.sum[w]);
     }
   }
 };

@@ -96,8 +96,7 @@ class GroupColumns {
   /// Columns 4 · part to 4 · part + 3 of vector w of words, as bytes.
   template <int count>
   static Words four_columns(const std::byte* words, int w, int part) {
-    Words loaded;
-    std::memcpy(&loaded, words + w * static_cast<int>(sizeof(loaded)), sizeof(loaded));
+    const auto loaded = simd::load_packet<Words>(words + w * static_cast<int>(sizeof(Words)));
     if constexpr (count == 4) return loaded;
     else return loaded >> 4 * part & 0x0f0f0f0f;
   }

@@ -4,7 +4,6 @@
 
 #include <attn/simd/machine_operations.hpp>
 #include <concepts>
-#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -103,12 +102,8 @@ struct Lanes {
     x.packet = packet;
     return x;
   }
-  static Lanes load(const T* from) {
-    Lanes x;
-    std::memcpy(&x.packet, from, sizeof(x.packet));
-    return x;
-  }
-  void store(T* to) const { std::memcpy(to, &packet, sizeof(packet)); }
+  static Lanes load(const T* from) { return of(load_packet<Packet>(from)); }
+  void store(T* to) const { store_packet(to, packet); }
   operator T() const
     requires(n == 1)
   {
@@ -225,7 +220,7 @@ Lanes<T, n> fma(const Lanes<T, n>& a, const B& b, const C& c) {
 /// std::max, beside which a rule's formula may call it.
 template <class T, Index n>
 Lanes<T, n> max(const Lanes<T, n>& a, const Lanes<T, n>& b) {
-  return Lanes<T, n>::of(b.packet > a.packet ? b.packet : a.packet);
+  return Lanes<T, n>::of(maximum(a.packet, b.packet));
 }
 template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n> max(const Lanes<T, n>& a, const B& b) {
@@ -238,7 +233,7 @@ Lanes<T, n> max(const A& a, const Lanes<T, n>& b) {
 /// The smaller of the two; a where one of them is NaN.
 template <class T, Index n>
 Lanes<T, n> min(const Lanes<T, n>& a, const Lanes<T, n>& b) {
-  return Lanes<T, n>::of(b.packet < a.packet ? b.packet : a.packet);
+  return Lanes<T, n>::of(minimum(a.packet, b.packet));
 }
 template <class T, Index n, std::convertible_to<Lanes<T, n> > B>
 Lanes<T, n> min(const Lanes<T, n>& a, const B& b) {

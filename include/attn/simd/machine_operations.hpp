@@ -6,7 +6,6 @@
 #include <attn/simd/diagnostics.hpp>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #define ATTN_KERNELS <attn/simd/machine_operations.hpp>
@@ -45,10 +44,23 @@ using LaneInteger = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_
 /// vectors in another place.)
 template <class To, class From>
 To reinterpret(const From& x) {
-  static_assert(sizeof(To) == sizeof(From));
-  To y;
-  std::memcpy(&y, &x, sizeof(y));
-  return y;
+  return __builtin_bit_cast(To, x);
+}
+
+/// A register in memory, at any address, among objects of any type.
+template <class Packet>
+struct InMemory {
+  typedef Packet type __attribute__((aligned(1), may_alias));
+};
+/// What lies in memory as a register. (std::memcpy is not used, because g++ 12 with -march=native
+/// copies the widest registers by halves, through the stack.)
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet load_packet(const void* from) {
+  return *static_cast<const typename InMemory<Packet>::type*>(from);
+}
+template <class Packet>
+EIGEN_ALWAYS_INLINE void store_packet(void* to, const Packet& x) {
+  *static_cast<typename InMemory<Packet>::type*>(to) = x;
 }
 
 template <class T, Index n>
@@ -92,6 +104,16 @@ auto equal(const Packet& a, const Packet& b) {
 template <class Bits, class Packet>
 Packet blend(const Bits& mask, const Packet& yes, const Packet& no) {
   return mask ? yes : no;
+}
+/// b > a ? b : a, and b < a ? b : a: a where one of them is NaN. (Of the operators compilers make a
+/// comparison and a choice.)
+template <class Packet>
+Packet maximum(const Packet& a, const Packet& b) {
+  return b > a ? b : a;
+}
+template <class Packet>
+Packet minimum(const Packet& a, const Packet& b) {
+  return b < a ? b : a;
 }
 template <class Packet>
 Packet square_root(const Packet& a) {
@@ -152,9 +174,33 @@ inline Register<double, 2> blend(const Register<std::int64_t, 2>& mask,
   const auto bits = reinterpret<__m128d>(mask);
   return _mm_or_pd(_mm_and_pd(bits, yes), _mm_andnot_pd(bits, no));
 }
+inline Register<float, 4> maximum(const Register<float, 4>& a, const Register<float, 4>& b) {
+  return _mm_max_ps(b, a);
+}
+inline Register<double, 2> maximum(const Register<double, 2>& a, const Register<double, 2>& b) {
+  return _mm_max_pd(b, a);
+}
+inline Register<float, 4> minimum(const Register<float, 4>& a, const Register<float, 4>& b) {
+  return _mm_min_ps(b, a);
+}
+inline Register<double, 2> minimum(const Register<double, 2>& a, const Register<double, 2>& b) {
+  return _mm_min_pd(b, a);
+}
 inline Register<float, 4> square_root(const Register<float, 4>& a) { return _mm_sqrt_ps(a); }
 inline Register<double, 2> square_root(const Register<double, 2>& a) { return _mm_sqrt_pd(a); }
 #elif ATTN_REGISTER_BYTES == 32
+inline Register<float, 8> maximum(const Register<float, 8>& a, const Register<float, 8>& b) {
+  return _mm256_max_ps(b, a);
+}
+inline Register<double, 4> maximum(const Register<double, 4>& a, const Register<double, 4>& b) {
+  return _mm256_max_pd(b, a);
+}
+inline Register<float, 8> minimum(const Register<float, 8>& a, const Register<float, 8>& b) {
+  return _mm256_min_ps(b, a);
+}
+inline Register<double, 4> minimum(const Register<double, 4>& a, const Register<double, 4>& b) {
+  return _mm256_min_pd(b, a);
+}
 inline Register<float, 8> square_root(const Register<float, 8>& a) { return _mm256_sqrt_ps(a); }
 inline Register<double, 4> square_root(const Register<double, 4>& a) { return _mm256_sqrt_pd(a); }
 inline Register<float, 8> floor_of(const Register<float, 8>& a) { return _mm256_floor_ps(a); }
@@ -172,6 +218,18 @@ inline Register<double, 4> fused_multiply_add(const Register<double, 4>& a,
 }
 #endif
 #elif ATTN_REGISTER_BYTES == 64
+inline Register<float, 16> maximum(const Register<float, 16>& a, const Register<float, 16>& b) {
+  return _mm512_max_ps(b, a);
+}
+inline Register<double, 8> maximum(const Register<double, 8>& a, const Register<double, 8>& b) {
+  return _mm512_max_pd(b, a);
+}
+inline Register<float, 16> minimum(const Register<float, 16>& a, const Register<float, 16>& b) {
+  return _mm512_min_ps(b, a);
+}
+inline Register<double, 8> minimum(const Register<double, 8>& a, const Register<double, 8>& b) {
+  return _mm512_min_pd(b, a);
+}
 inline Register<float, 16> square_root(const Register<float, 16>& a) { return _mm512_sqrt_ps(a); }
 inline Register<double, 8> square_root(const Register<double, 8>& a) { return _mm512_sqrt_pd(a); }
 inline Register<float, 16> floor_of(const Register<float, 16>& a) { return _mm512_floor_ps(a); }

@@ -34,8 +34,7 @@ namespace simd {
 /// As many integers as a register has floats, as integers of 32 bits.
 template <class Integer>
 Register<std::int32_t, lanes<float> > load_integers(const Integer* from) {
-  Register<Integer, lanes<float> > packed;
-  std::memcpy(&packed, from, sizeof(packed));
+  const auto packed = load_packet<Register<Integer, lanes<float> > >(from);
   return __builtin_convertvector(packed, Register<std::int32_t, lanes<float> >);
 }
 // The same by instructions, because g++ 12 takes bytes apart for the conversion.
