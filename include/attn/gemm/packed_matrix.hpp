@@ -17,9 +17,10 @@ template <class T>
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it.
+  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it. It is kept for many products, and
+  /// lies in pages that such matrices share.
   static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
-    PackedMatrix B(weight.shape()[1], weight.shape()[0]);
+    PackedMatrix B(weight.shape()[1], weight.shape()[0], Buffer<T>::in_shared_pages);
     for (Index p = 0; p < B.panels(); ++p) B.pack_transposed(weight, p);
     return B;
   }
@@ -62,11 +63,12 @@ class PackedMatrix {
   }
 
  private:
-  PackedMatrix(Index rows, Index columns)
+  using Allocate = Buffer<T>(Index size);
+  PackedMatrix(Index rows, Index columns, Allocate& allocate = Buffer<T>::for_overwrite)
       : instruction_set_(attn::instruction_set()),
         rows_(rows),
         columns_(columns),
-        memory_(Buffer<T>::for_overwrite(
+        memory_(allocate(
             ATTN_DISPATCH_TO(instruction_set_, RightFactor<T>::packed_size(rows, columns)))) {}
   void pack_transposed(const TensorView<const T, 2>& W, Index p) {
     const auto part = detail::part_of(W, {0, W.shape()[0]});

@@ -6,6 +6,7 @@
 #include <attn/core/range.hpp>
 #include <attn/gemm/packed_matrix.hpp>
 #include <attn/parallel/task_memory.hpp>
+#include <cstdint>
 
 namespace attn {
 inline namespace ATTN_ABI {

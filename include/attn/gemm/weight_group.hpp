@@ -6,6 +6,7 @@
 #include <attn/gemm/weight_layout.hpp>
 #include <attn/simd/bytes.hpp>
 #include <attn/simd/widen.hpp>
+#include <cstdint>
 
 #define ATTN_KERNELS <attn/gemm/weight_group.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -50,13 +51,19 @@ struct WeightScales {
   }
 };
 
-/// Asks the caches for the words of integers that are read some groups later. Integers are so few
-/// bytes that the processor's own prefetching, which does not cross pages, falls behind. (Without
-/// the attribute g++ 12 takes the function for one without effect.)
-EIGEN_ALWAYS_INLINE void prefetch_words(const std::byte* words) {
+/// Asks the caches for the elements of a panel's rows that lie some bytes after these: the
+/// processor's own prefetching does not cross pages, and falls behind. (Without the attribute
+/// g++ 12 takes the function for one without effect.)
+template <class Element>
+EIGEN_ALWAYS_INLINE void prefetch_after(const Element* of_rows, std::uintptr_t bytes) {
+  const auto later = reinterpret_cast<std::uintptr_t>(of_rows) + bytes;
 #pragma GCC unroll 4
-  for (Index line = 0; line < 4 * WeightLayout::panel_rows; line += 64)
-    __builtin_prefetch(words + 4096 + line);
+  for (std::uintptr_t line = 0; line < sizeof(Element) * WeightLayout::panel_rows; line += 64)
+    __builtin_prefetch(reinterpret_cast<const void*>(later + line));
+}
+/// The same for a word of integers of each row. Panels of integers are short.
+EIGEN_ALWAYS_INLINE void prefetch_words(const std::byte* words) {
+  prefetch_after(reinterpret_cast<const std::int32_t*>(words), 4096);
 }
 
 /// Some columns of a group, for three vectors of its rows.
@@ -110,9 +117,11 @@ class GroupColumns {
   template <class Stored, class Sink>
   EIGEN_ALWAYS_INLINE Sink numbers(Range range, Sink sink) const {
     const Stored* x = reinterpret_cast<const Stored*>(group_) + range.begin * rows + first_;
-    for (Index k = range.begin; k < range.end; ++k, x += rows)
+    for (Index k = range.begin; k < range.end; ++k, x += rows) {
+      prefetch_after(x, 8192);
 #pragma GCC unroll 4
       for (int w = 0; w < 3; ++w) sink.add(k, w, simd::load_wide(x + w * lanes).packet);
+    }
     return sink;
   }
   /// `count` integers in a word.
