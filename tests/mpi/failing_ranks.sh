@@ -31,9 +31,9 @@ for rank in 0 1 3; do
   expect 4 attention-rows $rank "rank $rank of 4: SequenceParallel: query (1, 2, 226, 8) must have the 225 positions that are here, of 900"
   expect 4 kill $rank ""
 done
-expect 4 return 0 "rank 1 of 4 calls Operation: shape (1, 2), rank 0 calls return: from the function of the program"
+expect 4 return 0 "rank 1 of 4 calls Operation: shape (1, 2), rank 0 calls return (the function of mpi::run has ended)"
 for rank in 1 3; do
-  expect 4 return $rank "rank $rank of 4 calls return: from the function of the program, rank 0 calls Operation: shape (1, 2)"
+  expect 4 return $rank "rank $rank of 4 calls return (the function of mpi::run has ended), rank 0 calls Operation: shape (1, 2)"
   expect 4 shape $rank "Operation: rank $rank of 4 says shape (1, 3), rank 0 says shape (1, 2)"
   expect 4 attention-heads $rank "SequenceParallel: rank $rank of 4 says query (1, 4, 900, 8), rank 0 says query (1, 2, 900, 8)"
   expect 4 two-before $rank "rank 0 of 4: one of two"

@@ -97,6 +97,22 @@ TEST(DropoutLayer, WithProbabilityOneGivesZeros) {
             "Dropout: dropout = 1.5 must be at least 0 and at most 1");
 }
 
+TEST(DropoutLayer, OfSomeRowsRefusesAPlaceThatIsNoneOfAll) {
+  attn::Random draws{1};
+  attn::Tape<float> tape(draws);
+  const auto x = tape.variable(attn::Tensor<float, 2>({3, 4}));
+  const attn::RowPositions outside({1, 4, 6}, 6);
+  try {
+    attn::Dropout(0.5)(x, outside);
+    FAIL() << "nothing was thrown";
+  } catch (const attn::ShapeError& error) {
+    EXPECT_STREQ(error.what(),
+                 "Dropout: the place 6 of row 2 must be one of the 6 rows that the mask is drawn "
+                 "for");
+  }
+  attn::Dropout(0.5)(x, attn::RowPositions({1, 4, 5}, 6));
+}
+
 TEST(DropoutLayer, OfAttentionWeightsWithProbabilityOneGivesZeros) {
   attn::Random random{2};
   attn::MultiHeadAttention<float> attention({.embed_dim = 8, .num_heads = 2, .dropout = 1}, random);

@@ -94,6 +94,7 @@ TEST(Packed, AnEncoderDropsWhatItDropsInThePaddedBatch) {
     return std::pair(y.value(), variable.grad());
   };
   const auto [y, dx] = train(x, packed, d);
+  EXPECT_FALSE(same_bits(y, encoder(x, packed))) << "dropout does not act";
   const auto [y_padded, dx_padded] = train(padded(x), attn::Padding{{7, 13, 0, 11}}, padded(d));
   for (Index n = 0; n < packed.count(); ++n) {
     const Range some = packed.queries(n);

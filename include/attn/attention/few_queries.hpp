@@ -4,6 +4,7 @@
 
 #include <attn/attention/kernel.hpp>
 #include <attn/attention/loaded_rows.hpp>
+#include <attn/gemm/prefetch.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -31,19 +32,6 @@ namespace attn {
 inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
-/// Asks the caches for some rows of a matrix, in the order in which they lie in memory. They may
-/// lie beyond its end.
-template <class T>
-EIGEN_ALWAYS_INLINE void prefetch_rows(const MatrixPart<const T>& X, Range rows) {
-  asm volatile("");  // g++ 12 removes calls of functions that do nothing but prefetch
-  const auto begin = reinterpret_cast<std::uintptr_t>(X.data);
-  for (Index row = rows.begin; row < rows.end; ++row)
-    for (Index column = 0; column < X.columns; column += Index{64} / Index{sizeof(T)}) {
-      const auto offset = static_cast<std::size_t>(row * X.stride + column) * sizeof(T);
-      __builtin_prefetch(reinterpret_cast<const void*>(begin + offset));
-    }
-}
-
 /// Some keys of a task, and their values.
 template <class Task>
 struct KeysAndValues {
@@ -65,23 +53,6 @@ struct ScaledPanel {
     using Vector = simd::Vector<T>;
     const Vector factors = each_row ? Vector(scales[k]) : simd::load<Vector>(scales + i);
     return factors * simd::load_as<T>(row + i);
-  }
-};
-
-/// A right factor whose elements follow each other in memory. While they are read, the caches are
-/// asked for what lies some lines later, and for other memory, from `other` on, at the same pace.
-template <class Right>
-struct Streamed : Right {
-  static constexpr std::ptrdiff_t ahead = 3072;
-  std::uintptr_t other;
-
-  EIGEN_ALWAYS_INLINE auto load(const auto* row, Index k, Index i) const {
-    const auto at = reinterpret_cast<std::uintptr_t>(row + i);
-    __builtin_prefetch(reinterpret_cast<const void*>(at + ahead));
-    __builtin_prefetch(
-        reinterpret_cast<const void*>(other + (at - reinterpret_cast<std::uintptr_t>(this->data))),
-        0, 2);
-    return Right::load(row, k, i);
   }
 };
 
@@ -171,16 +142,16 @@ class FewQueries {
     } else {
       const Index first = K.first_of_part(tile.keys.begin + j, width);
       K.with_key(first, [&](const auto* keys, const T* scales) {
-        multiply_rows(Panel<T>::widest, Q,
-                      streamed(right_factor<false>(keys, {key_block, K.columns()}, scales),
-                               address_of_value(tile, std::max<Index>(first, 0))));
+        const auto factor = right_factor<false>(keys, {key_block, K.columns()}, scales);
+        const auto values = address_of_value(tile, std::max<Index>(first, 0));
+        multiply_rows(Panel<T>::widest, Q, streamed(factor, values));
       });
       return {first - tile.keys.begin, Panel<T>::widest};
     }
   }
   template <class Right>
-  static Streamed<Right> streamed(const Right& factor, std::uintptr_t other) {
-    return {factor, other};
+  static ReadAhead<WithOther<Right>, 3072> streamed(const Right& factor, std::uintptr_t other) {
+    return {{factor, other}};
   }
   static std::uintptr_t address(const void* memory) {
     return reinterpret_cast<std::uintptr_t>(memory);

@@ -55,15 +55,15 @@ RuleTerms<T> terms_of_rows(const Task& task, const R& rule, const HeadResults<T>
   return sum;
 }
 
-/// The rows of a head's scores that are summed as one part, from a multiple of it on: the sum over
-/// all scores is then the same however the rows are divided between threads, or between processes.
+/// How many rows of a head's scores are summed as one part. Parts begin at multiples of it, so that
+/// the sum over all scores does not depend on how rows are divided between threads, or processes.
 inline constexpr Index rule_part_rows = 16;
 
 /// Adds the gradients of what changes scores: Σ dS · ∂rule/∂parameter over the scores that a
 /// parameter changes. Scores are computed again; parts of some rows are summed in parallel, and
 /// added in order. Any parameter may belong to any scores.
-/// Cost: about that of Reference, L·S·(E + Ev) without register blocks; memory for 16 terms of each
-/// parameter that some rows have.
+/// Cost: about that of Reference, L·S·(E + Ev) without register blocks; memory for the terms of 16
+/// parts, one of each parameter that a part's scores have.
 template <class Call, Rule R, class T>
 void add_score_gradients(const Call& call, const BoundRule<R>& rule,
                          const BackwardInputs<T>& given) {

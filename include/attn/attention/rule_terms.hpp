@@ -61,9 +61,9 @@ class RuleParameters {
   Index number(std::size_t rule, Index parameter) const {
     const Index count = std::ssize(gradients_[rule]);
     if (parameter < 0 || parameter >= count)
-      throw ShapeError("ScaledDotProductAttention: a rule's parameter " +
-                       std::to_string(parameter) + " must be one of the " + std::to_string(count) +
-                       " of its gradient");
+      throw ShapeError("a rule's parameter(at) = " + std::to_string(parameter) +
+                       " must be at least 0 and below " + std::to_string(count) +
+                       ", the number of elements of its gradient()");
     return begins_[rule] + parameter;
   }
   void add(const RuleTerms<T>& terms) const {

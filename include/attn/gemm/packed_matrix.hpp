@@ -17,8 +17,8 @@ template <class T>
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it. It is kept for many products, and
-  /// lies in pages that such matrices share.
+  /// B = Wᵀ, of a layer's weight W (out, in) as PyTorch keeps it. It is kept for many products, in
+  /// pages that it shares with other weights and caches.
   static PackedMatrix transposed(const TensorView<const T, 2>& weight) {
     PackedMatrix B(weight.shape()[1], weight.shape()[0], Buffer<T>::in_shared_pages);
     for (Index p = 0; p < B.panels(); ++p) B.pack_transposed(weight, p);

@@ -5,8 +5,8 @@
 #include <array>
 #include <attn/core/range.hpp>
 #include <attn/gemm/packed_matrix.hpp>
+#include <attn/gemm/prefetch.hpp>
 #include <attn/parallel/task_memory.hpp>
-#include <cstdint>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -167,20 +167,6 @@ struct SumBlocks {
   static constexpr Index deepest = 512;
 };
 
-/// A right factor whose rows follow each other in memory, and are read once, for one row of A. The
-/// caches are asked for what is read some kilobytes later, because the processor's own prefetching
-/// does not cross pages.
-template <class T>
-struct RowsReadOnce : PanelRows<T> {
-  static constexpr std::uintptr_t ahead = 4096;
-
-  static EIGEN_ALWAYS_INLINE simd::Vector<T> load(const T* row, Index k, Index i) {
-    const auto later = reinterpret_cast<std::uintptr_t>(row + i) + ahead;
-    __builtin_prefetch(reinterpret_cast<const void*>(later));
-    return PanelRows<T>::load(row, k, i);
-  }
-};
-
 /// `rows` rows of C = addend + A B. C may be the addend.
 /// Numerics: the sum over k is that of SumBlocks. What a row gets does not depend on how many rows
 /// there are.
@@ -211,7 +197,8 @@ struct ProductRowsOf {
           count - row);
     };
     const LeftFactor<T> A_block{A.at(0, k.begin), A.row_stride, A.stride};
-    if (rows == 1) multiply<1>(width, A_block, rows, RowsReadOnce<T>{B_block}, finish);
+    if (rows == 1)
+      multiply<1>(width, A_block, rows, ReadAhead<PanelRows<T>, 4096>{B_block}, finish);
     else multiply(width, A_block, rows, B_block, finish);
   }
 

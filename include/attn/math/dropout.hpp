@@ -53,7 +53,8 @@ class DropoutMask {
 /// If x (…, L, D) has some of many rows, whose places `rows` are a list, the mask is drawn for all
 /// of them, and each row gets the part that it gets among all.
 /// Numerics: a dropped element is 0, whatever its value was.
-/// Errors: ShapeError if `rows` is a list and has not a place for each row.
+/// Errors: where dropout acts, ShapeError if `rows` is a list that has not a place for each row, or
+/// a place that is none of all.
 struct DropElements {
   double p;
   RowPositions rows = {};
@@ -80,7 +81,13 @@ struct DropElements {
   Index size_of_all(std::array<Index, N> shape) const {
     if constexpr (N >= 2) {
       rows.check(shape[N - 2], "Dropout");
-      shape[N - 2] = rows.all(shape[N - 2]);
+      const Index all = rows.all(shape[N - 2]);
+      for (Index i = 0; i < shape[N - 2] && !rows.is_contiguous(); ++i)
+        if (rows[i] < 0 || rows[i] >= all)
+          throw ShapeError("Dropout: the place " + std::to_string(rows[i]) + " of row " +
+                           std::to_string(i) + " must be one of the " + std::to_string(all) +
+                           " rows that the mask is drawn for");
+      shape[N - 2] = all;
     }
     return checked_size(shape);
   }

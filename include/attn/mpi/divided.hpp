@@ -18,8 +18,9 @@ namespace mpi {
 /// x; with dropout, if the tapes of all ranks have the same Random. The gradients of weights are
 /// sums over the positions that are here: their sum over all ranks, see `sum_gradients`, is that of
 /// one process up to rounding. The gradients of the rule's parameters are those of one process on
-/// every rank, and are not to be summed. A decoder's cross-attention is not divided: its dropout is
-/// drawn for the rows that are here.
+/// every rank, and are not to be summed. A decoder's cross-attention is not divided: the parameters
+/// of its rule have sums over the rows that are here. Train a decoder without dropout, because the
+/// draws of its cross-attention would differ between the ranks.
 /// `Divided{sequence} & rule` is `Divided{sequence, rule}`. It refers to the sequence, which must
 /// outlive it. `ranks_of_heads` is that of SequenceParallelOptions.
 /// Errors: those of SequenceParallel, thrown on all ranks. What a layer itself refuses, such as a

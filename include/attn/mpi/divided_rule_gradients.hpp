@@ -16,9 +16,9 @@ namespace mpi::detail {
 /// of its rows of scores. Then the terms are gathered, and every rank adds them in the order of the
 /// rows.
 /// Cost: what one process computes is divided among the ranks. A rank receives all keys and values,
-/// and the terms of all rows: for each part of 16 rows, one term of each parameter that its scores
-/// have. It has memory for the keys and values of a head, and for the terms of an eighth of the
-/// rows.
+/// and the terms of all rows: for each part of 16 rows, and for each row of a part that is divided
+/// between ranks, one term of each parameter that their scores have. It has memory for the keys and
+/// values of a head, and for the terms of an eighth of the rows.
 template <class T, Rule R>
 class DividedRuleGradients {
  public:

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/attention/rule_gradients.hpp>
 #include <attn/mpi/blocks.hpp>
+#include <attn/mpi/messages.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -50,9 +52,9 @@ void add_in_order(const attn::detail::RuleParameters<T>& parameters,
   attn::detail::RuleTerms<T> part;
   for (std::size_t n = 0; n < rows.size(); ++n) {
     attn::detail::add_terms(part, rows[n].terms);
-    const bool goes_on = n + 1 < rows.size() && rule_part(rows[n + 1].positions.begin) ==
-                                                    rule_part(rows[n].positions.begin);
-    if (goes_on) continue;
+    const bool continues = n + 1 < rows.size() && rule_part(rows[n + 1].positions.begin) ==
+                                                      rule_part(rows[n].positions.begin);
+    if (continues) continue;
     parameters.add(part);
     part.clear();
   }
@@ -61,7 +63,7 @@ void add_in_order(const attn::detail::RuleParameters<T>& parameters,
 /// The rows in a window that each rank sums by itself, and how many terms they have.
 class RuleRowsOfRanks {
  public:
-  std::vector<Index> sizes;  ///< the terms of all rows, by rank
+  std::vector<Index> sizes;  ///< how many terms each of the rows has, rank by rank
 
   RuleRowsOfRanks() = default;
   RuleRowsOfRanks(const std::vector<Blocks>& blocks, Range window, Index length) {
@@ -73,7 +75,7 @@ class RuleRowsOfRanks {
     sizes.resize(rows_.size());
   }
 
-  /// How many rows each rank has: of RuleRows.
+  /// The number of RuleRows of each rank.
   const std::vector<Index>& counts() const { return counts_; }
   std::span<const RuleRows> of_rank(Index rank) const { return some_of(std::span(rows_), rank); }
   std::span<Index> sizes_of_rank(Index rank) { return some_of(std::span(sizes), rank); }

@@ -19,7 +19,8 @@ namespace mpi {
 /// on this rank's share of the cores of its node, or on fewer threads if the program has set fewer.
 /// An exception that escapes from f on any rank ends all ranks with a status that is not 0, and one
 /// line on the standard error output, "rank 2 of 4: " and its sentence. So does a rank that returns
-/// from f while others call an operation of `world`.
+/// from f while others call an operation of `world` that compares its arguments, as attention,
+/// `sum_gradients` and checkpoints do; others call MPI at once, and wait.
 template <class F>
 int run(int argc, char** argv, F&& f) {
   try {
@@ -29,7 +30,7 @@ int run(int argc, char** argv, F&& f) {
       const detail::RankThreads threads(MPI_COMM_WORLD);
       World world;
       std::forward<F>(f)(world);
-      const Together at_the_end(world, "return: from the function of the program");
+      const Together at_the_end(world, "return (the function of mpi::run has ended)");
       return 0;
     } catch (const std::exception& error) {
       if (const auto* thrown = dynamic_cast<const detail::ThrownByAll*>(&error))

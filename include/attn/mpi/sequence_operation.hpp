@@ -32,11 +32,11 @@ struct SequenceOperation {
   const R& rule;
   Heads heads;
 
-  /// Whether a gradient of the rule is computed from all heads of this rank's positions.
+  /// Whether the rule has parameters or a sink that are learned.
   static constexpr bool learns = BoundRule<R>::has_parameters || BoundRule<R>::learns_sink;
 
-  /// What the backward pass reads, as far as it does: the tensors of this rank's positions, with
-  /// all heads, and those of the grid, (B, H/U, N, E), if heads are exchanged.
+  /// What the backward pass reads; what it does not read is empty. The tensors of this rank's
+  /// positions, with all heads, and those of the grid, (B, H/U, N, E), if heads are exchanged.
   template <class T, int N>
   struct Saved {
     R rule;
@@ -139,7 +139,7 @@ auto SequenceOperation<Kernel, R, Heads>::attend(const TensorView<Number, N>& qu
                                                  const TensorView<Number, N>& value,
                                                  Random* random) const {
   using T = std::remove_const_t<Number>;
-  AttentionInputs<T> inputs{heads.query(query), heads.key(key), heads.key(value)};
+  const AttentionInputs<T> inputs{heads.query(query), heads.key(key), heads.key(value)};
   const Shape<4>&q = inputs.query.shape(), &k = inputs.key.shape();
   const double dropout = options.attention.dropout;
   Together together(sequence.world(), describe(inputs, random));

@@ -8,8 +8,8 @@ inline namespace ATTN_ABI {
 
 /// During training, sets each element to zero with probability p and multiplies the others by
 /// 1 / (1 − p) [Srivastava14]: for variables whose tape has a Random. Elsewhere, and for tensors, y
-/// = x. With p = 1 everything is zero, and so are the gradients. `dropout(x, rows)` is that of some
-/// rows of many, see DropElements.
+/// = x. With p = 1 everything is zero, and so are the gradients. `dropout(x, rows)` drops of some
+/// rows what it drops of them among all rows, see DropElements.
 /// Errors: OptionError unless 0 ≤ p ≤ 1.
 struct Dropout {
   double p = 0;

@@ -76,9 +76,9 @@ template <class R>
 concept SameForHeads = requires { requires R::same_for_heads; };
 /// A rule that also says where the rows of a batch stand, if not one after the other: sequences
 /// side by side (Packed), or some positions of a sequence (mpi::Divided). Layers take positions
-/// from it, and `rows_of_all()`, the place of each row of queries among all rows that the rule
-/// knows of, those of the padded batch or of the whole sequence, for which dropout is drawn. It is
-/// the outer rule, and `rows & rule` is the same rows under a rule.
+/// from it. `rows_of_all()` gives the place of each query among all rows, those of the padded batch
+/// or of the whole sequence, for which dropout is drawn. It is the outer rule, and `rows & rule` is
+/// the same rows under a rule.
 template <class R>
 concept PlacesRows = requires(const R& rows, ScoreShape scores, Align align) {
   rows.check(scores);

@@ -50,7 +50,7 @@ To reinterpret(const From& x) {
 /// A register in memory, at any address, among objects of any type.
 template <class Packet>
 struct InMemory {
-  typedef Packet type __attribute__((aligned(1), may_alias));
+  typedef Packet type __attribute__((aligned(1))) __attribute__((may_alias));
 };
 /// What lies in memory as a register. (std::memcpy is not used, because g++ 12 with -march=native
 /// copies the widest registers by halves, through the stack.)
@@ -105,8 +105,8 @@ template <class Bits, class Packet>
 Packet blend(const Bits& mask, const Packet& yes, const Packet& no) {
   return mask ? yes : no;
 }
-/// b > a ? b : a, and b < a ? b : a: a where one of them is NaN. (Of the operators compilers make a
-/// comparison and a choice.)
+/// b > a ? b : a, and b < a ? b : a: a where one of them is NaN. (From operators compilers
+/// generate a comparison and a blend, not one instruction.)
 template <class Packet>
 Packet maximum(const Packet& a, const Packet& b) {
   return b > a ? b : a;
