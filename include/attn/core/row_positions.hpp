@@ -32,6 +32,16 @@ class RowPositions {
                        " positions must be one for each of the L = " + std::to_string(rows) +
                        " rows");
   }
+  /// Errors: those of `check`, and ShapeError if an element of a list is not one of all.
+  void check_places(Index rows, const char* function) const {
+    check(rows, function);
+    if (!list_) return;
+    for (Index i = 0; i < rows; ++i)
+      if ((*this)[i] < 0 || (*this)[i] >= all(rows))
+        throw ShapeError(std::string(function) + ": the place " + std::to_string((*this)[i]) +
+                         " of row " + std::to_string(i) + " must be one of the " +
+                         std::to_string(all(rows)) + " rows that the mask is drawn for");
+  }
 
  private:
   Index offset_ = 0;

@@ -80,14 +80,8 @@ struct DropElements {
   template <std::size_t N>
   Index size_of_all(std::array<Index, N> shape) const {
     if constexpr (N >= 2) {
-      rows.check(shape[N - 2], "Dropout");
-      const Index all = rows.all(shape[N - 2]);
-      for (Index i = 0; i < shape[N - 2] && !rows.is_contiguous(); ++i)
-        if (rows[i] < 0 || rows[i] >= all)
-          throw ShapeError("Dropout: the place " + std::to_string(rows[i]) + " of row " +
-                           std::to_string(i) + " must be one of the " + std::to_string(all) +
-                           " rows that the mask is drawn for");
-      shape[N - 2] = all;
+      rows.check_places(shape[N - 2], "Dropout");
+      shape[N - 2] = rows.all(shape[N - 2]);
     }
     return checked_size(shape);
   }

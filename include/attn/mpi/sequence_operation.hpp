@@ -43,11 +43,11 @@ struct SequenceOperation {
     Heads heads;
     const RankGrid* grid;
     ScoreShape scores;  // of all ranks
-    T scale;
-    std::shared_ptr<const Tensor<T, N>> query, key, value, output;
-    Tensor<T, 4> grid_query, grid_key, grid_value, grid_output;
-    Tensor<T, 3> log_sum_exp;  // of the grid
-    std::optional<WeightDropout<T>> dropout;
+    T scale = 0;
+    std::shared_ptr<const Tensor<T, N>> query = {}, key = {}, value = {}, output = {};
+    Tensor<T, 4> grid_query = {}, grid_key = {}, grid_value = {}, grid_output = {};
+    Tensor<T, 3> log_sum_exp = {};  // of the grid
+    std::optional<WeightDropout<T>> dropout = {};
 
     bool is_alone() const { return grid->row.size() == 1; }
     AttentionInputs<T> inputs_here() const {
@@ -143,10 +143,7 @@ auto SequenceOperation<Kernel, R, Heads>::attend(const TensorView<Number, N>& qu
   const Shape<4>&q = inputs.query.shape(), &k = inputs.key.shape();
   const double dropout = options.attention.dropout;
   Together together(sequence.world(), describe(inputs, random));
-  Saved<T, N> saved{rule, heads, nullptr, {q[0], q[1], sequence.length(), sequence.length()},
-                    {},   {},    {},      {},
-                    {},   {},    {},      {},
-                    {},   {},    {}};
+  Saved<T, N> saved{rule, heads, nullptr, {q[0], q[1], sequence.length(), sequence.length()}};
   Tensor<T, N> result;
   std::vector<HeadExchange<T>> exchanges;
   std::optional<BoundRule<R>> bound;
