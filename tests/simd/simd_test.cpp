@@ -112,15 +112,15 @@ TYPED_TEST(Simd, ComparesAndSelectsInEveryLane) {
 
 TYPED_TEST(Simd, MaximumAndMinimumAreTheFirstArgumentWhereNeitherIsLarger) {
   using T = TypeParam;
-  using Vector = typename TestFixture::Vector;
+  using V = typename TestFixture::Vector;
   const T nan = std::numeric_limits<T>::quiet_NaN();
-  for (const T of_nan : TestFixture::lanes(max(Vector(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
-  for (const T of_nan : TestFixture::lanes(min(Vector(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
-  EXPECT_EQ(max(Vector(T(1)), nan).first(), T(1));
-  EXPECT_EQ(min(Vector(T(1)), nan).first(), T(1));
-  EXPECT_TRUE(std::signbit(max(Vector(T(-0.0)), T(0)).first()));
-  EXPECT_FALSE(std::signbit(max(Vector(T(0)), T(-0.0)).first()));
-  EXPECT_FALSE(std::signbit(min(Vector(T(0)), T(-0.0)).first()));
+  for (const T of_nan : TestFixture::lanes(max(V(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
+  for (const T of_nan : TestFixture::lanes(min(V(nan), T(1)))) EXPECT_TRUE(std::isnan(of_nan));
+  EXPECT_EQ(max(V(T(1)), nan).first(), T(1));
+  EXPECT_EQ(min(V(T(1)), nan).first(), T(1));
+  EXPECT_TRUE(std::signbit(max(V(T(-0.0)), T(0)).first()));
+  EXPECT_FALSE(std::signbit(max(V(T(0)), T(-0.0)).first()));
+  EXPECT_FALSE(std::signbit(min(V(T(0)), T(-0.0)).first()));
 }
 
 TYPED_TEST(Simd, LoadsAndStoresAnyCountAtAnyAddress) {
