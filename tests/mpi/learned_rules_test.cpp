@@ -1,18 +1,12 @@
 // Rules with parameters under attention of a divided sequence: their gradients are those of one
 // process, to the bits, on every rank.
-#include <gtest/gtest.h>
-#include <attn/attn.hpp>
-#include <attn/mpi.hpp>
-#include <cstdlib>
 #include <cstring>
-#include <optional>
 
-#include "mpi/ranks.hpp"
-#include "support/tensors.hpp"
+#include "mpi/divided_cases.hpp"
 
 namespace {
 
-using attn::Index, attn::Tensor;
+using namespace divided_cases;
 
 /// A user's rule with few parameters, which do not ascend with the keys: the bias of a distance.
 template <class T>
@@ -37,17 +31,12 @@ class DistanceBias {
   attn::Variable<T, 2> biases_;
 };
 
-struct Case {
-  Index B, H, G, S, E, Ev;
+/// A case, and the shape of a LearnedBias.
+struct LearnedCase : Case {
   attn::Shape<4> table;
-  double dropout = 0;
-  std::optional<Index> ranks_of_heads = std::nullopt;
-  std::uint64_t seed = 1;
 };
-std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << "B" << c.B << " H" << c.H << " G" << c.G << " S" << c.S << " E" << c.E << " Ev"
-             << c.Ev << " table " << attn::to_string(c.table) << " dropout " << c.dropout
-             << " ranks_of_heads " << c.ranks_of_heads.value_or(0) << " seed " << c.seed;
+std::ostream& operator<<(std::ostream& out, const LearnedCase& c) {
+  return out << static_cast<const Case&>(c) << " table " << attn::to_string(c.table);
 }
 
 /// The parameters of all rules, whose gradients are not empty at first.
@@ -57,7 +46,7 @@ struct Parameters {
   attn::Parameter<T, 1> slopes, logits;
   attn::Parameter<T, 2> biases;
 
-  explicit Parameters(const Case& c)
+  explicit Parameters(const LearnedCase& c)
       : table(c.table), slopes({c.H}), logits({c.seed % 2 == 0 ? c.H : 1}), biases({c.H, 7}) {
     attn::Random random{c.seed + 7};
     random.normal(table.edit());
@@ -93,60 +82,25 @@ void with_rule(std::uint64_t n, attn::Tape<T>& tape, Parameters<T>& p, F&& f) {
 }
 
 template <class T>
-struct Results {
-  Tensor<T, 4> output, d_query, d_key, d_value;
-};
-
-template <class T, class Attend>
-Results<T> results(const Attend& attend, const std::vector<Tensor<T, 4>>& x, std::uint64_t rule,
-                   Parameters<T>& parameters) {
-  attn::Random draws{3};
-  attn::Tape<T> tape(draws);
-  const auto q = tape.variable(x[0]), k = tape.variable(x[1]), v = tape.variable(x[2]);
-  Results<T> result;
-  with_rule(rule, tape, parameters, [&](const auto& one) {
-    const auto o = attend(q, k, v, one);
-    tape.backward(o, x[3]);
-    result = {o.value(), q.grad(), k.grad(), v.grad()};
-  });
-  return result;
-}
-
-template <class T>
-void compare(const Case& c, std::uint64_t rule) {
-  attn::Random random{c.seed};
-  std::vector<Tensor<T, 4>> whole;
-  for (const attn::Shape<4>& shape :
-       {attn::Shape<4>{c.B, c.H, c.S, c.E}, attn::Shape<4>{c.B, c.G, c.S, c.E},
-        attn::Shape<4>{c.B, c.G, c.S, c.Ev}, attn::Shape<4>{c.B, c.H, c.S, c.Ev}})
-    whole.push_back(normal<T, 4>(random, shape));
-  const attn::AttentionOptions options{.dropout = c.dropout};
-  Parameters<T> whole_parameters(c), parameters(c);
-  const Results<T> wanted =
-      results(attn::ScaledDotProductAttention(options), whole, rule, whole_parameters);
-
-  const attn::mpi::Sequence sequence(ranks(), c.S);
-  const attn::mpi::SequenceParallel attend(sequence, {options, c.ranks_of_heads});
-  std::vector<Tensor<T, 4>> part;
-  for (const Tensor<T, 4>& x : whole) part.push_back(sequence.local(x));
-  const Results<T> got = results(attend, part, rule, parameters);
-  EXPECT_TRUE(same_bits(got.output, sequence.local(wanted.output))) << c;
-  EXPECT_TRUE(same_bits(got.d_query, sequence.local(wanted.d_query))) << c;
-  EXPECT_TRUE(same_bits(got.d_key, sequence.local(wanted.d_key))) << c;
-  EXPECT_TRUE(same_bits(got.d_value, sequence.local(wanted.d_value))) << c;
-  const auto all = parameters.gradients(), all_wanted = whole_parameters.gradients();
+void compare(const LearnedCase& c, std::uint64_t rule) {
+  Parameters<T> parameters_of_one(c), parameters(c);
+  const auto under = [&](Parameters<T>& some) {
+    return [&, rule](attn::Tape<T>& tape, const auto& f) { with_rule(rule, tape, some, f); };
+  };
+  Comparison<T>(c).compare(under(parameters_of_one), under(parameters));
+  const auto all = parameters.gradients(), all_wanted = parameters_of_one.gradients();
   for (std::size_t n = 0; n < all.size(); ++n)
     EXPECT_TRUE(all[n].empty() ||
                 std::memcmp(all[n].data(), all_wanted[n].data(), all[n].size_bytes()) == 0)
         << "gradient " << n << " of rule " << rule % 7 << ", " << c;
 }
 
-Case drawn(std::uint64_t seed, Index ranks) {
+LearnedCase drawn(std::uint64_t seed, Index ranks) {
   attn::Random random{2000 + seed};
   const auto one_of = [&](std::initializer_list<Index> values) {
     return values.begin()[random.index(std::ssize(values))];
   };
-  Case c{};
+  LearnedCase c{};
   c.seed = seed;
   c.B = one_of({1, 1, 2});
   c.G = one_of({1, 2, 3, 4});
@@ -162,14 +116,8 @@ Case drawn(std::uint64_t seed, Index ranks) {
 }
 
 TEST(LearnedRules, HaveTheGradientsOfOneProcessOnEveryRank) {
-  const char* const number = std::getenv("ATTN_CASES");
-  const std::uint64_t cases = number ? std::strtoull(number, nullptr, 10) : 60;
-  for (std::uint64_t n = 0; n < cases; ++n) {
-    const Case c = drawn(n, ranks().size());
-    if (n % 3 == 0) compare<double>(c, n);
-    else compare<float>(c, n);
-    if (testing::Test::HasFailure()) return;
-  }
+  for_each_case(
+      [](auto zero, std::uint64_t n) { compare<decltype(zero)>(drawn(n, ranks().size()), n); });
 }
 
 TEST(LearnedRules, AreTrainedByAttentionOfConstants) {

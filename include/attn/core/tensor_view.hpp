@@ -226,6 +226,16 @@ TensorView<T, M> with_leading_axes(const TensorView<T, N>& view) {
   return {view.data(), shape, strides};
 }
 
+/// A view of the same elements with one more axis, the last, of extent 1: (B, H, n) as (B, H, n, 1).
+template <class T, int N>
+TensorView<T, N + 1> with_trailing_axis(const TensorView<T, N>& view) {
+  Shape<N + 1> shape, strides;
+  shape.back() = strides.back() = 1;
+  std::copy(view.shape().begin(), view.shape().end(), shape.begin());
+  std::copy(view.strides().begin(), view.strides().end(), strides.begin());
+  return {view.data(), shape, strides};
+}
+
 }  // namespace detail
 
 /// Equal shapes and equal elements, whatever the strides.

@@ -133,19 +133,16 @@ class DividedRuleGradients {
     Together together(world_, "SequenceParallel: gradients of sinks");
     Tensor<T, 3> D;
     together.compute([&] { D = attn::detail::output_dots(given_); });
-    const DividedRows<T> rows{world_, blocks_, {as_rows(given_.log_sum_exp), as_rows(D.view())}};
+    const DividedRows<T> rows{world_,
+                              blocks_,
+                              {attn::detail::with_trailing_axis(given_.log_sum_exp),
+                               attn::detail::with_trailing_axis(std::as_const(D).view())}};
     for_each_window<T>(together, rows, {{0, length_}}, [&](const Window<T>& window) {
       const Shape<3> shape{batch(), heads(), length_};
       attn::detail::add_sink_gradients(rule_, TensorView<const T, 3>(window.rows(0).data(), shape),
                                        TensorView<const T, 3>(window.rows(1).data(), shape));
     });
     together.finish();
-  }
-  /// x (B, H, n) as (B, H, n, 1)
-  static TensorView<const T, 4> as_rows(const TensorView<const T, 3>& x) {
-    const auto& strides = x.strides();
-    return {
-        x.data(), {x.shape()[0], x.shape()[1], x.shape()[2], 1}, {strides[0], strides[1], 1, 1}};
   }
 
   const World& world_;

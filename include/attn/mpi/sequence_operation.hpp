@@ -261,7 +261,7 @@ void SequenceOperation<Kernel, R, Heads>::add_rule_gradients(
   const Shape<3> shape{B, H, n};
   together.compute([&] {
     log_sum_exp = Tensor<T, 3>::for_overwrite(shape);
-    exchange.emplace(*saved.grid, Shape<4>{shape[0], shape[1], shape[2], 1});
+    exchange.emplace(*saved.grid, attn::detail::with_trailing_axis(log_sum_exp.view()).shape());
     const auto& from = saved.log_sum_exp;
     std::copy_n(from.data(), from.size(),
                 saved.is_alone() ? log_sum_exp.data() : exchange->tensor.data());
@@ -270,7 +270,7 @@ void SequenceOperation<Kernel, R, Heads>::add_rule_gradients(
   });
   together.finish();
   exchange->start_to_positions();
-  exchange->finish_to_positions(TensorView<T, 4>(log_sum_exp.data(), {B, H, n, 1}));
+  exchange->finish_to_positions(attn::detail::with_trailing_axis(log_sum_exp.view()));
   gradients->add();
 }
 

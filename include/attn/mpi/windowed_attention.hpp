@@ -208,10 +208,7 @@ struct WindowedAttention {
       const auto of_group = [&](const TensorView<const T, 4>& x) {
         return heads_of_group(x, key_heads, j);
       };
-      const auto& sums = given.log_sum_exp;
-      const TensorView<const T, 4> log_sum_exp(
-          sums.data(), {sums.shape()[0], sums.shape()[1], sums.shape()[2], 1},
-          {sums.strides()[0], sums.strides()[1], 1, 1});
+      const auto log_sum_exp = attn::detail::with_trailing_axis(given.log_sum_exp);
       const DividedRows<T> rows{world,
                                 blocks,
                                 {of_group(inputs.query), of_group(given.output),
