@@ -1,9 +1,10 @@
 // Attention of two ranks with one thread each against one process with two threads, alternating:
 // medians and quartiles of the ratio, above 1 where the ranks are faster.
 //
-//   mpirun -n 2 compare_ranks [positions] [heads] [key heads] [rounds]
+//   mpirun -n 2 compare_ranks [positions] [heads] [key heads] [rounds] [causal | slopes | bias]
 //
-// While one process computes, the other rank sleeps.
+// The rule is Causal, alone or with parameters: a slope of each head, or a bias of each score, whose
+// gradients belong to the backward pass. While one process computes, the other rank sleeps.
 
 #include <attn/mpi.hpp>
 #include <chrono>
@@ -31,15 +32,29 @@ struct Seconds {
   double forward, backward;
 };
 
+/// What the rules learn; empty if they are not used.
+struct Parameters {
+  attn::Parameter<float, 1> slopes{{0}};
+  attn::Parameter<float, 4> bias{{0, 0, 0, 0}};
+};
+
 template <class Attend>
-Seconds seconds(const Attend& attend, const std::vector<Tensor<float, 4>>& x) {
+Seconds seconds(const Attend& attend, const std::vector<Tensor<float, 4>>& x, Parameters& learned) {
   attn::Tape<float> tape;
   const auto q = tape.variable(x[0]), k = tape.variable(x[1]), v = tape.variable(x[2]);
-  const double start = now();
-  const auto o = attend(q, k, v, attn::Causal{});
-  const double middle = now();
-  tape.backward(o, x[3]);
-  return {middle - start, now() - middle};
+  const auto under = [&](const auto& rule) -> Seconds {
+    const double start = now();
+    const auto o = attend(q, k, v, rule);
+    const double middle = now();
+    tape.backward(o, x[3]);
+    return {middle - start, now() - middle};
+  };
+  const attn::Causal causal;
+  if (learned.slopes.shape()[0] > 0)
+    return under(causal & attn::LearnedAlibi{tape.parameter(learned.slopes)});
+  if (learned.bias.shape()[1] > 0)
+    return under(causal & attn::LearnedBias{tape.parameter(learned.bias)});
+  return under(causal);
 }
 
 void print(const char* name, std::vector<double> ratios) {
@@ -56,6 +71,7 @@ int main(int argc, char** argv) {
   };
   const Index S = argument(1, 16384), H = argument(2, 8), G = argument(3, 8),
               rounds = argument(4, 9);
+  const std::string rule = argc > 5 ? argv[5] : "causal";
   return attn::mpi::run(argc, argv, [&](attn::mpi::World& world) {
     if (world.size() != 2) throw attn::Error("compare_ranks: needs 2 ranks");
     attn::Random random{1};
@@ -65,27 +81,30 @@ int main(int argc, char** argv) {
       random.normal(x);
       whole.push_back(std::move(x));
     }
+    Parameters learned;
+    if (rule == "slopes") learned.slopes = attn::Parameter<float, 1>({H});
+    if (rule == "bias") learned.bias = attn::Parameter<float, 4>({1, H, S, S});
     const attn::mpi::Sequence sequence(world, S);
     for (const auto& x : whole) part.push_back(sequence.local(x));
     std::vector<double> forward, backward;
     for (Index round = 0; round <= rounds; ++round) {
       attn::set_num_threads(1);
       meet(world);
-      const Seconds here = seconds(attn::mpi::SequenceParallel(sequence), part);
+      const Seconds here = seconds(attn::mpi::SequenceParallel(sequence), part, learned);
       double both[2] = {here.forward, here.backward};
       MPI_Allreduce(MPI_IN_PLACE, both, 2, MPI_DOUBLE, MPI_MAX, world.comm());
       meet(world);
       if (world.rank() == 0) {
         attn::set_num_threads(2);
-        const Seconds alone = seconds(attn::ScaledDotProductAttention{}, whole);
+        const Seconds alone = seconds(attn::ScaledDotProductAttention{}, whole, learned);
         if (round > 0) forward.push_back(alone.forward / both[0]);
         if (round > 0) backward.push_back(alone.backward / both[1]);
       }
       meet(world);
     }
     if (world.rank() > 0) return;
-    std::printf("S = %ld, H = %ld, G = %ld, %ld rounds; one process of 2 threads / 2 ranks\n",
-                long(S), long(H), long(G), long(rounds));
+    std::printf("S = %ld, H = %ld, G = %ld, %s, %ld rounds; one process of 2 threads / 2 ranks\n",
+                long(S), long(H), long(G), rule.c_str(), long(rounds));
     print("forward", forward);
     print("backward", backward);
   });
