@@ -3,8 +3,8 @@
 //
 //   mpirun -n 2 compare_ranks [positions] [heads] [key heads] [rounds] [causal | slopes | bias]
 //
-// The rule is Causal, alone or with parameters: a slope of each head, or a bias of each score, whose
-// gradients belong to the backward pass. While one process computes, the other rank sleeps.
+// The rule is Causal, alone or with parameters: a slope of each head, or a bias of each score,
+// whose gradients belong to the backward pass. While one process computes, the other rank sleeps.
 
 #include <attn/mpi.hpp>
 #include <chrono>

@@ -1,6 +1,6 @@
 // Draws time against ranks, log-log, from the rows that simulate_ranks.py --csv writes: a panel for
-// each network and number of positions, with the formula as lines, and what is simulated or
-// measured as points. usage: ranks_plot OUT.png < RANKS.csv
+// this machine and one for each network, with the ideal and the formula as lines, and what is
+// measured or simulated as points. usage: ranks_plot OUT.png < RANKS.csv
 #include <attn/core/error.hpp>
 #include <attn/plot.hpp>
 
@@ -44,7 +44,11 @@ std::vector<Row> read_rows(std::istream& file) {
 enum { ideal, windows_line, heads_line, windows_points, heads_points, count };
 
 Curves panel(const Row& first) {
-  Curves panel{.title = first.network + ", " + std::to_string(first.positions) + " positions",
+  const std::string measured = "measured";
+  const std::string what = first.network.starts_with(measured)
+                               ? "Measured" + first.network.substr(measured.size())
+                               : "Simulated, " + first.network;
+  Curves panel{.title = what + ", " + std::to_string(first.positions) + " positions",
                .x = {.title = "ranks", .scale = attn::plot::Scale::log2},
                .y = {.title = "seconds", .scale = attn::plot::Scale::log10},
                .curves = std::vector<Curve>(count)};
@@ -89,12 +93,12 @@ int main(int argc, char** argv) {
   }
   if (panels.empty()) throw attn::Error("ranks_plot: the file has no rows");
   auto& legend = std::get<Curves>(panels.back()).curves;
-  legend[ideal].name = "work / ranks";
+  legend[ideal].name = "ideal: work / cores";
   legend[windows_line].name = "windows of keys";
   legend[heads_line].name = "windows, heads exchanged";
   attn::plot::Figure{.title =
-                         "Causal attention, forward, 8 heads of dimension 64: formula (lines), "
-                         "simulated or measured (points)",
+                         "Causal attention, forward, 8 heads of dimension 64: ideal and formula "
+                         "(lines), measured or simulated (points)",
                      .panels = panels,
                      .columns = static_cast<int>(panels.size())}
       .save(argv[1]);

@@ -4,12 +4,14 @@ communication (bench/simulated_ranks.cpp) in simulated time, and the formula say
 
     python3 bench/simulate_ranks.py [--positions 262144] [--ranks 8 16 32 64 128 256] [--heads 8] [--head-dim 64]
                                     [--flops 1.2e12] [--network NAME BANDWIDTH LATENCY]... [--csv FILE]
-                                    [--measure build/mpi/tests/mpi/long_attention] [--measured-positions 16384]
+    python3 bench/simulate_ranks.py --measure build/demo/examples/long_attention [--csv FILE]
+                                    [--measured-positions 16384] [--rounds 5]
 
 Prints, for each network, number of ranks, and number of ranks that exchange heads: the time of the work alone,
 simulated and computed seconds of a causal forward pass, and their ratio. Needs smpicxx and smpirun (Debian:
-libsimgrid-dev). --csv writes what bench/ranks_plot.cpp draws. --measure runs the example on 1 and 2 ranks of one
-thread each, here, and writes the medians of five runs to the same file.
+libsimgrid-dev). --csv writes what bench/ranks_plot.cpp draws. --measure runs the example on 1, 2 and 4 ranks of one
+thread each, here, by Open MPI: it prints medians, with the quartiles of ratios, and writes them to the same file. Each
+of the two keeps the other's rows of the file.
 """
 
 import argparse
@@ -157,27 +159,43 @@ def simulate_all(args, record):
 
 
 def measure(args, ranks, ranks_of_heads):
-    """Seconds of the slowest rank, which has one core and so one thread; the median of five runs."""
-    command = ["mpirun", "--allow-run-as-root", "-n", str(ranks), "--bind-to", "core", args.measure,
+    """Seconds of the slowest rank, the second time: MPI connects the ranks at the first messages. Each rank has one
+    core, and so one thread; more ranks than cores share them."""
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "core:overload-allowed",
+               "--mca", "mpi_yield_when_idle", "1", "-n", str(ranks), args.measure,
                "--positions", str(args.measured_positions), "--heads", str(args.heads), "--key-heads", str(args.heads),
-               "--head-dim", str(args.head_dim), "--ranks-of-heads", str(ranks_of_heads)]
-    seconds = []
-    for _ in range(5):
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
-        seconds.append(max(float(line.split()[-1]) for line in lines))
-    return statistics.median(seconds)
+               "--head-dim", str(args.head_dim), "--ranks-of-heads", str(ranks_of_heads), "--rounds", "2"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
+    return max(float(line.split()[-1]) for line in lines)
 
 
 def measure_all(args, record):
-    for ranks, ranks_of_heads in [(1, 1), (2, 1), (2, 2)]:
-        seconds = measure(args, ranks, ranks_of_heads)
+    """The runs alternate, so that a slow moment of the machine is one of all."""
+    runs = [(1, 1), (2, 1), (2, 2), (4, 1), (4, 4)]
+    rounds = [{run: measure(args, *run) for run in runs} for _ in range(args.rounds)]
+    cores = len(os.sched_getaffinity(0))
+    name = f"measured on {cores} cores"
+    print("| ranks | of heads | seconds | time of one rank / time |")
+    print("|---|---|---|---|")
+    for run in runs:
+        ranks, ranks_of_heads = run
+        seconds = statistics.median(each[run] for each in rounds)
         if ranks == 1:
             one = seconds
         if ranks_of_heads == 1:
-            record("measured", args.measured_positions, ranks, 0, "ideal", one / ranks)
-        record("measured", args.measured_positions, ranks, ranks_of_heads, "measured", seconds)
-        print(f"measured: {ranks} ranks, {ranks_of_heads} of heads: {seconds:.3f} s, "
-              f"{one / seconds:.2f} times as fast as one")
+            record(name, args.measured_positions, ranks, 0, "ideal", one / min(ranks, cores))
+        record(name, args.measured_positions, ranks, ranks_of_heads, "measured", seconds)
+        low, middle, high = statistics.quantiles([each[1, 1] / each[run] for each in rounds], n=4, method="inclusive")
+        print(f"| {ranks} | {ranks_of_heads} | {seconds:.3f} | {middle:.2f} ({low:.2f}–{high:.2f}) |")
+
+
+def rows_of_before(args):
+    """The rows of the file that stay: those that are measured if others are simulated now, and the reverse."""
+    if not args.csv or not args.csv.exists():
+        return []
+    with args.csv.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return [row for row in rows if row[0].startswith("measured") != bool(args.measure)]
 
 
 def main():
@@ -190,13 +208,15 @@ def main():
     parser.add_argument("--network", nargs=3, action="append", metavar=("NAME", "BANDWIDTH", "LATENCY"),
                         help="bytes a second and seconds of a rank's link; a message passes two")
     parser.add_argument("--csv", type=pathlib.Path, help="the file to write for ranks_plot")
-    parser.add_argument("--measure", help="the example long_attention, compiled")
+    parser.add_argument("--measure", help="the example long_attention, compiled; nothing is simulated then")
     parser.add_argument("--measured-positions", type=int, default=16384)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each number of ranks is measured")
     args = parser.parse_args()
     args.network = [Network(name, float(bandwidth), float(latency))
                     for name, bandwidth, latency in args.network or NETWORKS]
-    if not shutil.which("smpicxx") or not shutil.which("smpirun"):
+    if not args.measure and not (shutil.which("smpicxx") and shutil.which("smpirun")):
         sys.exit("simulate_ranks: smpicxx and smpirun were not found (Debian: apt install libsimgrid-dev)")
+    before = rows_of_before(args)
     with args.csv.open("w", newline="") if args.csv else open(os.devnull, "w") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["network", "positions", "ranks", "ranks of heads", "kind", "seconds"])
@@ -205,9 +225,12 @@ def main():
             rows.writerow(row)
             file.flush()
 
-        simulate_all(args, record)
         if args.measure:
             measure_all(args, record)
+            rows.writerows(before)
+        else:
+            rows.writerows(before)
+            simulate_all(args, record)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 // --check computes and compares.
 //
 //   mpirun -n 4 long_attention [--positions 16384] [--heads 8] [--key-heads 8] [--head-dim 64]
-//                              [--ranks-of-heads 4] [--full] [--backward] [--check]
+//                              [--ranks-of-heads 4] [--full] [--backward] [--check] [--rounds 2]
 //
 // Exit status: 0, 1 if something fails or the bits differ, 2 for options that cannot be read.
 
@@ -20,7 +20,7 @@ using attn::Index, attn::Tensor;
 namespace {
 
 struct Options {
-  Index positions = 16384, heads = 8, key_heads = 8, head_dim = 64;
+  Index positions = 16384, heads = 8, key_heads = 8, head_dim = 64, rounds = 1;
   std::optional<Index> ranks_of_heads;
   bool full = false, backward = false, check = false;
 };
@@ -118,7 +118,9 @@ template <attn::Rule R>
 void run(attn::mpi::World& world, const Options& options, const R& rule) {
   const attn::mpi::Sequence sequence(world, options.positions);
   const attn::mpi::SequenceParallel attend(sequence, {.ranks_of_heads = options.ranks_of_heads});
-  const Results results = compute(attend, sequence, options, rule);
+  Results results;
+  for (Index round = 0; round < options.rounds; ++round)
+    results = compute(attend, sequence, options, rule);
   print(sequence, options, results);
   if (!options.check) return;
   const attn::mpi::World alone = world.self();
@@ -149,6 +151,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--ranks-of-heads", options.ranks_of_heads,
                  "how many ranks exchange heads for positions; by default as many as can");
+  app.add_option("--rounds", options.rounds, "how often; the times are those of the last")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_flag("--full", options.full, "without a causal mask");
   app.add_flag("--backward", options.backward, "the gradients, too");
   app.add_flag("--check", options.check, "compares with one process, on each rank");

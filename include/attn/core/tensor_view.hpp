@@ -226,7 +226,8 @@ TensorView<T, M> with_leading_axes(const TensorView<T, N>& view) {
   return {view.data(), shape, strides};
 }
 
-/// A view of the same elements with one more axis, the last, of extent 1: (B, H, n) as (B, H, n, 1).
+/// A view with one more axis of the same elements, the last, of extent 1: (B, H, n) as
+/// (B, H, n, 1).
 template <class T, int N>
 TensorView<T, N + 1> with_trailing_axis(const TensorView<T, N>& view) {
   Shape<N + 1> shape, strides;
