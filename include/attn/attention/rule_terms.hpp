@@ -66,7 +66,7 @@ class RuleParameters {
                        ", the number of elements of its gradient()");
     return begins_[rule] + parameter;
   }
-  void add(const RuleTerms<T>& terms) const {
+  void add(std::span<const RuleTerm<T>> terms) const {
     std::size_t rule = 0;
     for (const RuleTerm<T>& term : terms) {
       while (term.parameter >= begins_[rule + 1]) ++rule;

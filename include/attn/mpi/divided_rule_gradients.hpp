@@ -51,6 +51,10 @@ class DividedRuleGradients {
     Index b, h;
     const Window<T>& keys;
   };
+  /// The terms of a window of rows, of this rank and of all, whose memory the next window uses.
+  struct WindowTerms {
+    Terms here, all;
+  };
 
   Index batch() const { return inputs_.query.shape()[0]; }
   Index heads() const { return inputs_.query.shape()[1]; }
@@ -61,6 +65,7 @@ class DividedRuleGradients {
     if (parameters_.size() == 0) return;
     const Index G = inputs_.key.shape()[1], group = heads() / G;
     const std::vector<Range> all{{0, length_}};
+    WindowTerms terms;
     for (Index b = 0; b < batch(); ++b)
       for (Index g = 0; g < G; ++g) {
         const DividedRows<T> rows{
@@ -72,7 +77,7 @@ class DividedRuleGradients {
         keys->wait();
         for (Index h = g * group; h < (g + 1) * group; ++h)
           for (const Range& window : windows_of(length_, attn::detail::rule_part_rows))
-            add_of_rows(together, {b, h, *keys}, window);
+            add_of_rows(together, {b, h, *keys}, window, terms);
       }
   }
   static TensorView<const T, 4> of_head(const TensorView<const T, 4>& x, Index b, Index g) {
@@ -80,23 +85,23 @@ class DividedRuleGradients {
   }
 
   /// The terms of a window of rows of all ranks, which are gathered and added.
-  void add_of_rows(Together& together, const Head& head, Range window) const {
+  void add_of_rows(Together& together, const Head& head, Range window, WindowTerms& terms) const {
     RuleRowsOfRanks rows;
-    Terms mine, all;
     together.compute([&] {
       rows = RuleRowsOfRanks(blocks_, window, length_);
-      mine = find(head, rows.of_rank(world_.rank()), rows.sizes_of_rank(world_.rank()));
+      find(head, rows.of_rank(world_.rank()), rows.sizes_of_rank(world_.rank()), terms.here);
     });
     together.finish();
     all_gather(world_, std::span(rows.sizes), rows.counts()).wait();
-    together.compute([&] { all.resize(static_cast<std::size_t>(sum_of(rows.sizes))); });
+    together.compute([&] { terms.all.resize(static_cast<std::size_t>(sum_of(rows.sizes))); });
     together.finish();
-    all_gather(world_, mine, std::span(all), rows.sizes_of_ranks()).wait();
-    together.compute([&] { add_in_order(parameters_, rows.with_terms<T>(all)); });
+    all_gather(world_, terms.here, std::span(terms.all), rows.sizes_of_ranks()).wait();
+    together.compute([&] { add_in_order(parameters_, rows.with_terms<T>(terms.all)); });
     together.finish();
   }
-  /// The terms of some rows, one after the other, and how many each of them has.
-  Terms find(const Head& head, std::span<const RuleRows> rows, std::span<Index> sizes) const {
+  /// Writes the terms of some rows, one after the other, and how many each of them has.
+  void find(const Head& head, std::span<const RuleRows> rows, std::span<Index> sizes,
+            Terms& all) const {
     std::vector<Terms> found(rows.size());
     parallel_for(std::ssize(rows), [&](Index n) {
       const auto at = static_cast<std::size_t>(n);
@@ -104,9 +109,9 @@ class DividedRuleGradients {
                                               parameters_);
       sizes[at] = std::ssize(found[at]);
     });
-    Terms all;
+    all.clear();
+    all.reserve(static_cast<std::size_t>(sum_of(sizes)));
     for (const Terms& terms : found) all.insert(all.end(), terms.begin(), terms.end());
-    return all;
   }
   Task task(const Head& head, const RuleRows& rows) const {
     return {part(inputs_.query, head, rows).matrix(),

@@ -49,11 +49,15 @@ void add_in_order(const attn::detail::RuleParameters<T>& parameters,
   std::sort(rows.begin(), rows.end(), [](const RowsWithTerms<T>& a, const RowsWithTerms<T>& b) {
     return a.positions.begin < b.positions.begin;
   });
+  const auto part_of = [&](std::size_t n) { return rule_part(rows[n].positions.begin); };
   attn::detail::RuleTerms<T> part;
   for (std::size_t n = 0; n < rows.size(); ++n) {
+    const bool continues = n + 1 < rows.size() && part_of(n + 1) == part_of(n);
+    if (!continues && part.empty()) {  // a rank has summed the whole part
+      parameters.add(rows[n].terms);
+      continue;
+    }
     attn::detail::add_terms(part, rows[n].terms);
-    const bool continues = n + 1 < rows.size() && rule_part(rows[n + 1].positions.begin) ==
-                                                      rule_part(rows[n].positions.begin);
     if (continues) continue;
     parameters.add(part);
     part.clear();
