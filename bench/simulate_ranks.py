@@ -216,20 +216,21 @@ def main():
                     for name, bandwidth, latency in args.network or NETWORKS]
     if not args.measure and not (shutil.which("smpicxx") and shutil.which("smpirun")):
         sys.exit("simulate_ranks: smpicxx and smpirun were not found (Debian: apt install libsimgrid-dev)")
-    before = rows_of_before(args)
+    rows = rows_of_before(args)
+    if args.measure:  # the first panel of the figure
+        measured = []
+        measure_all(args, lambda *row: measured.append(row))
+        rows = measured + rows
     with args.csv.open("w", newline="") if args.csv else open(os.devnull, "w") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["network", "positions", "ranks", "ranks of heads", "kind", "seconds"])
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["network", "positions", "ranks", "ranks of heads", "kind", "seconds"])
+        writer.writerows(rows)
 
         def record(*row):
-            rows.writerow(row)
+            writer.writerow(row)
             file.flush()
 
-        if args.measure:
-            measure_all(args, record)
-            rows.writerows(before)
-        else:
-            rows.writerows(before)
+        if not args.measure:
             simulate_all(args, record)
 
 
