@@ -5,6 +5,7 @@
 #include <attn/attention/kernel.hpp>
 #include <attn/attention/loaded_rows.hpp>
 #include <attn/gemm/prefetch.hpp>
+#include <attn/simd/exp.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -79,7 +80,7 @@ class FewQueries {
     clear_other_rows();
     Vector m = simd::load<Vector>(largest);
     for (Index j = 0; j < tile.size();) {
-      const KeyPanel panel = multiply_keys(Q, tile, j);
+      const KeyPanel panel = multiply_keys(Q, tile, j, [&](Index) { return keep_rows(); });
       for_each_column(panel.vectors, [&](Index lane, const Vector& s) {
         const Index key = panel.first + lane;
         if (key < 0 || key >= tile.size()) return;
@@ -91,16 +92,61 @@ class FewQueries {
     simd::store(largest, m);
   }
 
-  /// O ← previous · O + added · P V, where P and O are panels of one vector.
+  /// The scores of a tile, or its weights, with a row for each query.
+  struct Rows {
+    T* data;  ///< that of key 0
+
+    static constexpr Index stride = width + tiled_keys + width;
+    static constexpr Index size = lanes * stride;
+    /// In memory of `size` elements. There is place before the first key and after the last, which
+    /// whole panels of keys are written to.
+    static Rows in(T* memory) { return {memory + width}; }
+    T* of(Index query) const { return data + query * stride; }
+  };
+  /// S = K Qᵀ with a row for each query, and the largest score of each. Q is a panel of one vector.
   template <class Task>
-  void add_values(const PanelRows<T>& P, const KeysAndValues<Task>& tile, T* O,
+  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, const Rows& S,
+              T* largest) const {
+    for (Index j = 0; j < tile.size();) {
+      const KeyPanel panel = multiply_keys(Q, tile, j, [&](Index first) {
+        return KeepRows{S.data + first, Rows::stride, count_};
+      });
+      j = panel.first + panel.vectors * lanes;
+    }
+    for (Index i = 0; i < count_; ++i) largest[i] = largest_of(S.of(i), tile.size());
+  }
+  /// P = 2^(log₂e · S − m), in place of S; Σ P of each query, in the order of `exponentials`.
+  void exponentials(const Rows& S, Index keys, const Vector& m, T* sums) const {
+    simd::Array<T, lanes> maximum;
+    simd::store(maximum.data, m);
+    for (Index i = 0; i < count_; ++i) {
+      T* const s = S.of(i);
+      const Vector m_i = maximum[i];
+      for (Index j = 0; j < keys; j += 4 * lanes) {
+        simd::Array<Vector, 4> p;
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w)
+          p[w] = fma(simd::load<Vector>(s + j + w * lanes), log2e<T>, -m_i);
+        exp2(p);
+#pragma GCC unroll 4
+        for (int w = 0; w < 4; ++w) simd::store(s + j + w * lanes, p[w]);
+      }
+      sums[i] = sum_by_fours(s, keys);
+    }
+  }
+
+  /// O ← previous · O + added · P V, where P is a panel of one vector, or has a row for each query,
+  /// and O is a panel of one vector.
+  template <class Weights, class Task>
+  void add_values(const Weights& P, const KeysAndValues<Task>& tile, T* O,
                   const simd::Array<Vector, 2>& factors) const {
     clear_other_rows();
+    const LeftFactor<T> weights = left_factor(P);
     const Index columns = tile.task.V.columns(), whole = columns / lanes * lanes;
     for (Index e = 0; e < columns;) {
       const Panel<T> panel = Panel<T>::of(e < whole ? whole - e : lanes);
-      if (e < whole) multiply_values(panel.width, P, tile, e);
-      else multiply_rows(panel.width, P, last_columns(tile, e));
+      if (e < whole) multiply_values(panel.width, weights, tile, e);
+      else multiply_rows(panel.width, weights, last_columns(tile, e), keep_rows());
       for_each_column(panel.width, [&](Index i, const Vector& PV) {
         T* const o = O + (e + i) * lanes;
         simd::store(o, fma(simd::load<Vector>(o), factors[0], PV * factors[1]));
@@ -115,36 +161,64 @@ class FewQueries {
   /// Lanes without a query hold 0: what the memory held before may be denormal numbers, with which
   /// processors compute many times slower.
   void clear_other_rows() const { std::fill(rows_ + count_ * width, rows_ + rows_size, T(0)); }
-  /// Keeps the rows of a product.
+  /// Keeps the rows of a product, `stride` apart.
   struct KeepRows {
     T* to;
-    Index count;
+    Index stride, count;
     template <class Block>
     void operator()(Index row, const Block& C) const {
       C.for_each([&](int r, int w,
-                     const Vector& x) { simd::store(to + (row + r) * width + w * lanes, x); },
+                     const Vector& x) { simd::store(to + (row + r) * stride + w * lanes, x); },
                  count - row);
     }
   };
+  KeepRows keep_rows() const { return {rows_, width, count_}; }
+  static LeftFactor<T> left_factor(const PanelRows<T>& panel) {
+    return {panel.data, 1, panel.stride};
+  }
+  static LeftFactor<T> left_factor(const Rows& rows) { return {rows.data, Rows::stride, 1}; }
+
+  /// The largest of some numbers; it may pass over a NaN.
+  static T largest_of(const T* x, Index count) {
+    constexpr T none = -std::numeric_limits<T>::infinity();
+    Vector largest = none;
+    Index j = 0;
+    for (; j + lanes <= count; j += lanes) largest = max(largest, simd::load<Vector>(x + j));
+    largest = max(largest, simd::load<Vector>(x + j, count - j, none));
+    simd::Array<T, lanes> lane;
+    simd::store(lane.data, largest);
+    return *std::max_element(lane.data, lane.data + lanes);
+  }
+  /// Σ x, taken over every fourth element first.
+  static T sum_by_fours(const T* x, Index count) {
+    T sums[4] = {0, 0, 0, 0};
+    Index j = 0;
+    for (; j + 4 <= count; j += 4)
+      for (Index i = 0; i < 4; ++i) sums[i] += x[j + i];
+    for (; j < count; ++j) sums[j % 4] += x[j];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
   /// A panel of keys of a tile.
   struct KeyPanel {
     Index first;  ///< the key in its first lane, which may lie before the tile
     int vectors;
   };
-  /// rows ← Q Kᵀ for the panel that has key j of the tile.
-  template <class Task>
-  KeyPanel multiply_keys(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, Index j) const {
+  /// Q Kᵀ for the panel that has key j of the tile; keep(its first key) takes the rows.
+  template <class Task, class Keep>
+  KeyPanel multiply_keys(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, Index j,
+                         Keep&& keep) const {
     const auto& K = tile.task.K;
     if constexpr (MatrixRows<typename Task::KeyRows, T>) {
       const int vectors = Panel<T>::of(tile.size() - j).width;
-      multiply_rows(vectors, Q, pack_panel(tile, j));
+      multiply_rows(vectors, left_factor(Q), pack_panel(tile, j), keep(j));
       return {j, vectors};
     } else {
       const Index first = K.first_of_part(tile.keys.begin + j, width);
       K.with_key(first, [&](const auto* keys, const T* scales) {
         const auto factor = right_factor<false>(keys, {key_block, K.columns()}, scales);
         const auto values = address_of_value(tile, std::max<Index>(first, 0));
-        multiply_rows(Panel<T>::widest, Q, streamed(factor, values));
+        multiply_rows(Panel<T>::widest, left_factor(Q), streamed(factor, values),
+                      keep(first - tile.keys.begin));
       });
       return {first - tile.keys.begin, Panel<T>::widest};
     }
@@ -166,16 +240,18 @@ class FewQueries {
   }
   /// rows ← Pᵀ V for some columns of V.
   template <class Task>
-  void multiply_values(int vectors, const PanelRows<T>& P, const KeysAndValues<Task>& tile,
+  void multiply_values(int vectors, const LeftFactor<T>& P, const KeysAndValues<Task>& tile,
                        Index column) const {
     const auto& V = tile.task.V;
     if constexpr (MatrixRows<typename Task::ValueRows, T>) {
       const MatrixPart<const T> part = V.part(tile.keys);
-      multiply_rows(vectors, P, PanelRows<T>{part.data + column, part.stride, part.rows});
+      multiply_rows(vectors, P, PanelRows<T>{part.data + column, part.stride, part.rows},
+                    keep_rows());
     } else {
       V.stored().with_row(tile.keys.begin, [&](const auto* row, const T* scales) {
         multiply_rows(vectors, P,
-                      right_factor<true>(row + column, {V.stored().stride(), tile.size()}, scales));
+                      right_factor<true>(row + column, {V.stored().stride(), tile.size()}, scales),
+                      keep_rows());
       });
     }
   }
@@ -233,13 +309,12 @@ class FewQueries {
       for (Index i = 0; i < n; ++i) packed_[j * lanes + i] = V(tile.keys.begin + j, e + i);
     return {packed_, lanes, tile.size()};
   }
-  /// rows ← Aᵀ B, with a row for each query. A is a panel of one vector.
+  /// A B, with a row for each query.
   template <class Right>
-  void multiply_rows(int vectors, const PanelRows<T>& A, const Right& B) const {
-    const LeftFactor<T> queries{A.data, 1, A.stride};
-    const KeepRows finish{rows_, count_};
-    if (count_ == 1) multiply<1>(vectors, queries, count_, B, finish);
-    else multiply(vectors, queries, count_, B, finish);
+  void multiply_rows(int vectors, const LeftFactor<T>& A, const Right& B,
+                     const KeepRows& keep) const {
+    if (count_ == 1) multiply<1>(vectors, A, count_, B, keep);
+    else multiply(vectors, A, count_, B, keep);
   }
   /// f(j, column j of the rows), for columns of so many vectors.
   template <class F>

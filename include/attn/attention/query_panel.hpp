@@ -71,6 +71,14 @@ class QueryPanel {
     return tile;
   }
 
+  /// Adds a tile of keys under the rule.
+  void attend(const ScoreRule<T>& rule, Range keys, Coverage coverage,
+              RowTile<T, Values>& values) const {
+    if constexpr (has_few_queries<Task>)
+      if (panel_.width == 1 && coverage == Coverage::full && !rule.changes_scores && !task_.dropout)
+        return add_rows(keys);
+    add(scores(rule, keys, coverage), values);
+  }
   /// Adds a tile of keys, which has a maximum m' = max S and a sum ℓ' of its own   [FA2 Alg.1,
   /// lines 9–10]
   ///   P = e^(S − m')   ℓ' = Σ P   (m, ℓ) ← (m, ℓ) merged with (m', ℓ')
@@ -166,6 +174,21 @@ class QueryPanel {
   }
 
  private:
+  /// `add` for few queries that attend to all keys of a tile: lanes run along keys all the way.
+  void add_rows(Range keys) const {
+    using Few = FewQueries<T>;
+    static_assert(Few::Rows::size <= tile_scores_size<T>());
+    const Few few = few_queries<T>(queries_, S_);
+    const KeysAndValues<Task> tile{task_, keys};
+    const typename Few::Rows P = Few::Rows::in(S_);
+    simd::Array<T, lanes> largest, sums{};
+    std::fill_n(largest.data, lanes, none);
+    few.scores({Q_, lanes, task_.Q.cols()}, tile, P, largest.data);
+    const Vector maximum = log2e<T> * simd::load<Vector>(largest.data);
+    few.exponentials(P, keys.size(), Softmax::finite_or_0(maximum), sums.data);
+    const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
+    few.add_values(P, tile, O_, {factors.previous, factors.added});
+  }
   void pack_queries() const { panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_); }
   /// Merges a tile's softmax into that of vector w of the queries.
   typename Softmax::Factors merge(int w, const Softmax& tile) const {

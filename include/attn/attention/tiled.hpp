@@ -169,7 +169,7 @@ struct TiledKernel {
       load(task, keys, coverage);
       Values values(task.task().V, keys);
       visit_panels(task, workspace, [&](const Queries& panel) {
-        panel.add(panel.scores(rule, keys, coverage), values);
+        panel.attend(rule, keys, coverage, values);
       });
     });
   }

@@ -18,11 +18,11 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(Index size) : Buffer(size, ForOverwrite{}) { std::fill_n(data(), size, T{}); }
   static Buffer for_overwrite(Index size) { return {size, ForOverwrite{}}; }
-  /// The same in huge pages, beside others in a block of 16 MB, if it has 64 KB or more: for large
-  /// buffers that are read again and again, and live about as long as each other, because the block
-  /// is freed with the last of them. So are its copies.
+  /// The same in huge pages, beside others in a block of 16 MB, if it has 4 KB or more: for buffers
+  /// that are read again and again, are more together than the caches hold, and live about as long
+  /// as each other, because the block is freed with the last of them. So are its copies.
   static Buffer in_shared_pages(Index size) {
-    constexpr Index smallest = Index{65536} / Index{sizeof(T)};
+    constexpr Index smallest = Index{4096} / Index{sizeof(T)};
     return size < smallest ? for_overwrite(size) : Buffer(size, InSharedPages{});
   }
   Buffer(const Buffer& other)
