@@ -10,6 +10,7 @@ inline namespace ATTN_ABI {
 
 /// As what weights, keys and values are stored that are computed with as float or double.
 enum class Storage {
+  float32,  ///< for weights: floats, in the order in which products read them
   bfloat16,
   float16,
   int8,  ///< integers of 8 bits and a scale: for weights of 32 in a row, for keys of a row
@@ -24,6 +25,7 @@ using float16 = Eigen::half;
 
 inline std::string to_string(Storage storage) {
   switch (storage) {
+    case Storage::float32: return "float32";
     case Storage::bfloat16: return "bfloat16";
     case Storage::float16: return "float16";
     case Storage::int8: return "int8";

@@ -16,10 +16,16 @@ struct WeightFormat {
   bool wide_scales = false;  ///< scales and minima are floats; otherwise float16
   Index group = 32;          ///< 16 or 32
 
+  /// Bytes of an element that is a number, not an integer with a scale.
+  Index number_size() const { return storage == Storage::float32 ? 4 : 2; }
   bool has_scales() const { return storage == Storage::int8 || storage == Storage::int4; }
   /// The integer that stands for 0, where there is no minimum.
   int zero() const { return storage == Storage::int4 && !has_minimum ? 8 : 0; }
 };
+
+/// A number that an element of a weight is stored as.
+template <class X>
+concept WeightNumber = StoredNumber<X> || std::same_as<X, float>;
 
 /// The integers of a group, its scale, and its minimum if there is one.
 /// Numerics: scale · q must be a float for every q of the storage, so that products round it once,

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <array>
 #include <attn/gemm/stored_matrix.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cmath>
-#include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -18,6 +18,9 @@ inline float of_16_bits(float x) {
   const int lowest = std::max(exponent - 16, -125);
   return std::ldexp(std::nearbyint(std::ldexp(x, -lowest)), lowest);
 }
+
+/// Elements of a group, at most.
+inline constexpr std::size_t most_of_a_group = 32;
 
 /// Rounds groups of a row to integers.
 struct GroupRounding {
@@ -52,6 +55,28 @@ struct GroupRounding {
   }
 };
 
+/// Sets some elements, from (row, column) on, a group at most.
+template <class T>
+void set_rounded(StoredMatrix& stored, const GroupRounding& rounding, const Shape<2>& at,
+                 std::span<const T> x) {
+  const auto [row, column] = at;
+  const auto set_numbers = [&]<class Number>(std::array<Number, most_of_a_group> numbers) {
+    std::transform(x.begin(), x.end(), numbers.begin(),
+                   [](T value) { return Number(static_cast<float>(value)); });
+    stored.set(row, column, std::span<const Number>(numbers.data(), x.size()));
+  };
+  std::array<std::int8_t, most_of_a_group> integers;
+  switch (rounding.format.storage) {
+    case Storage::float32: return set_numbers(std::array<float, most_of_a_group>());
+    case Storage::bfloat16: return set_numbers(std::array<bfloat16, most_of_a_group>());
+    case Storage::float16: return set_numbers(std::array<float16, most_of_a_group>());
+    case Storage::int8:
+    case Storage::int4:
+      return stored.set(row, column / rounding.format.group,
+                        rounding.round(x.data(), std::ssize(x), integers.data()));
+  }
+}
+
 /// Whether float16 holds a scale or minimum with all its bits: it is 0, or neither too small nor
 /// too large.
 inline bool fits_float16(float x) {
@@ -60,39 +85,32 @@ inline bool fits_float16(float x) {
 
 }  // namespace detail
 
-/// A weight W (out, in) rounded to a storage. int8: for 32 neighbors of a row a scale, max |w| /
+/// A weight W (out, in) rounded to a storage; float32 keeps floats as they are. int8: for 32 neighbors of a row a scale, max |w| /
 /// 127, and integers from −127 to 127. int4: a scale, (max w − min w) / 15, the minimum, and
 /// integers from 0 to 15. W must be finite.
 template <class T>
 StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
   const Index rows = W.shape()[0], columns = W.shape()[1];
   detail::GroupRounding rounding{{.storage = storage, .has_minimum = storage == Storage::int4}};
-  const Index size = rounding.format.group;
-  const auto for_each_group = [&](Index row, auto&& f) {
+  const Index size = rounding.format.group, panel = detail::WeightLayout::panel_rows;
+  const auto for_each_group = [&](Range some, auto&& f) {
     for (Index first = 0; first < columns; first += size)
-      f(W.data() + row * W.strides()[0] + first, first / size, std::min(size, columns - first));
+      for (Index row = some.begin; row < some.end; ++row)
+        f(row, first, W.data() + row * W.strides()[0] + first, std::min(size, columns - first));
   };
-  for (Index row = 0; row < rows; ++row)
-    for_each_group(row, [&](const T* x, Index, Index count) {
+  if (rounding.format.has_scales())
+    for_each_group({0, rows}, [&](Index, Index, const T* x, Index count) {
       const auto extent = rounding.extent(x, count);
       if (!detail::fits_float16(extent.scale) || !detail::fits_float16(extent.minimum))
-        rounding.format.wide_scales = rounding.format.has_scales();
+        rounding.format.wide_scales = true;
     });
 
   StoredMatrix stored(rounding.format, rows, columns);
-  const Index panel = detail::WeightLayout::panel_rows;
   parallel_for(stored.layout().panels(), [&](Index p) {
-    std::vector<std::int8_t> integers(static_cast<std::size_t>(size));
-    for (Index row = p * panel; row < std::min(stored.rows(), (p + 1) * panel); ++row)
-      for_each_group(row, [&](const T* x, Index g, Index count) {
-        if (rounding.format.has_scales())
-          return stored.set(row, g, rounding.round(x, count, integers.data()));
-        for (Index i = 0; i < count; ++i) {
-          const float value = static_cast<float>(x[i]);
-          if (storage == Storage::bfloat16) stored.set(row, g * size + i, bfloat16(value));
-          else stored.set(row, g * size + i, float16(value));
-        }
-      });
+    const Range some{p * panel, std::min(rows, (p + 1) * panel)};
+    for_each_group(some, [&](Index row, Index first, const T* x, Index count) {
+      detail::set_rounded(stored, rounding, {row, first}, std::span(x, std::size_t(count)));
+    });
   });
   return stored;
 }

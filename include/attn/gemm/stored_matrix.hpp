@@ -4,23 +4,24 @@
 #include <attn/gemm/weight_layout.hpp>
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// A weight W (out, in) that is stored in 16, 8 or 4 bits. Products with its transpose are bitwise
-/// those with the numbers that it stands for. Copies share the memory: it is set before they are
-/// made.
+/// A weight W (out, in) that is stored as products read it, in 32, 16, 8 or 4 bits. Products with
+/// its transpose are bitwise those with the numbers that it stands for. Copies share the memory: it
+/// is set before they are made.
 class StoredMatrix {
   using Layout = detail::WeightLayout;
 
  public:
   StoredMatrix() = default;
-  /// Zeros, to be set.
+  /// Every element is to be set.
   StoredMatrix(const WeightFormat& format, Index rows, Index columns)
       : layout_{format, rows, columns},
         memory_(detail::shared_pages(static_cast<std::size_t>(size()))) {
-    std::fill_n(memory_.get(), size(), std::byte{0});
+    clear_what_is_beyond();
   }
 
   Index rows() const { return layout_.rows; }
@@ -31,11 +32,14 @@ class StoredMatrix {
   /// Bytes of memory.
   Index size() const { return layout_.panels() * layout_.panel_size(); }
 
-  /// Sets an element of 16 bits.
-  template <StoredNumber Stored>
-  void set(Index row, Index column, Stored value) {
-    const Index g = column / format().group;
-    store(group(row, g) + 2 * element(row, column - g * format().group), value);
+  /// Sets some elements of a row, from a column on, where they are stored as such numbers.
+  template <WeightNumber Number>
+  void set(Index row, Index column, std::span<const Number> values) {
+    std::byte* to = group(row, 0) + layout_.number_at(row, column);
+    for (const Number& value : values) {
+      store(to, value);
+      to += Layout::panel_rows * Index{sizeof(Number)};
+    }
   }
   /// Sets group g of a row of integers, of which the last group needs only what the row has.
   void set(Index row, Index g, const WeightGroup& given) {
@@ -55,12 +59,16 @@ class StoredMatrix {
 
   /// One element of W.
   float operator()(Index row, Index column) const {
+    const std::byte* const number = group(row, 0) + layout_.number_at(row, column);
+    switch (format().storage) {
+      case Storage::float32: return load<float>(number);
+      case Storage::bfloat16: return static_cast<float>(load<bfloat16>(number));
+      case Storage::float16: return static_cast<float>(load<float16>(number));
+      case Storage::int8:
+      case Storage::int4: break;
+    }
     const Index g = column / format().group, k = column - g * format().group;
     const std::byte* const from = group(row, g);
-    if (format().storage == Storage::bfloat16)
-      return static_cast<float>(load<bfloat16>(from + 2 * element(row, k)));
-    if (format().storage == Storage::float16)
-      return static_cast<float>(load<float16>(from + 2 * element(row, k)));
     const float scale = scale_of(from, row);
     const std::byte* const integers = from + layout_.header_size();
     const float minimum = format().has_minimum ? scale_of(from + layout_.scales_size(), row) : 0;
@@ -91,9 +99,14 @@ class StoredMatrix {
     const std::byte* const from = scales + row % Layout::panel_rows * layout_.scale_size();
     return format().wide_scales ? load<float>(from) : static_cast<float>(load<float16>(from));
   }
-  /// The place of an element of 16 bits among those of its group.
-  static Index element(Index row, Index k) {
-    return k * Layout::panel_rows + row % Layout::panel_rows;
+  /// Clears the last panel if it lacks rows, and the last group of each if it lacks columns.
+  void clear_what_is_beyond() {
+    const Index size = layout_.group_size(), groups = layout_.groups();
+    for (Index row = 0; row < rows(); row += Layout::panel_rows) {
+      if (columns() % format().group != 0) std::fill_n(group(row, groups - 1), size, std::byte{0});
+      if (row + Layout::panel_rows > rows())
+        std::fill_n(group(row, 0), layout_.panel_size(), std::byte{0});
+    }
   }
   std::byte* group(Index row, Index g) {
     return memory_.get() + layout_.group_at(row / Layout::panel_rows, g);

@@ -42,8 +42,8 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// Some rows of a product and one panel of its weight. Up to four rows read W as it is stored; for
-/// more, the panel is unpacked once.
+/// Some rows of a product and one panel of its weight. Floats, and for up to four rows other
+/// elements too, are read as they are stored; otherwise the panel is unpacked once.
 template <class T>
 void multiply_panel(const StoredProductOf<T>& product, Range rows, Index p, T* unpacked) {
   ATTN_DISPATCH(multiply_stored<T>(product, rows, p, unpacked));
@@ -122,11 +122,15 @@ struct RowSums {
   }
 };
 /// Columns of W as rows of 48 elements.
+template <class T>
 struct UnpackedRows48 {
-  float* to;
+  T* to;
 
   EIGEN_ALWAYS_INLINE void add(Index k, int w, const Weights& x) {
-    simd::store_packet(to + k * WeightLayout::panel_rows + w * simd::lanes<float>, x);
+    T* const place = to + k * WeightLayout::panel_rows + w * simd::lanes<float>;
+    if constexpr (std::is_same_v<T, float>) simd::store_packet(place, x);
+    else
+      for (int i = 0; i < simd::lanes<float>; ++i) place[i] = static_cast<T>(x[i]);
   }
 };
 
@@ -150,17 +154,20 @@ struct StoredPanel {
     }
   }
 
-  void unpack(Range k, float* to) const {
-    for (Index first = 0; first < rows; first += step) {
-      UnpackedRows48 sink{to};
-      visit(k, first, sink,
-            [&](UnpackedRows48& x, Index column) { x.to = to + column * rows + first; });
-    }
+  /// Where the columns from k on lie, if they are stored as T; otherwise null.
+  template <class T>
+  const T* elements(Index k) const {
+    if (!std::is_same_v<T, float> || W.format().storage != Storage::float32) return nullptr;
+    return reinterpret_cast<const T*>(W.data() + W.layout().group_at(panel, 0)) + k * rows;
   }
-  void unpack(Range k, double* to) const {
-    for (Index column = k.begin; column < k.end; ++column)
-      for (Index c = 0; c < rows; ++c)
-        *to++ = panel * rows + c < W.rows() ? static_cast<double>(W(panel * rows + c, column)) : 0;
+  template <class T>
+  const T* unpack(Range k, T* to) const {
+    for (Index first = 0; first < rows; first += step) {
+      UnpackedRows48<T> sink{to};
+      visit(k, first, sink,
+            [&](UnpackedRows48<T>& x, Index column) { x.to = to + column * rows + first; });
+    }
+    return to;
   }
 
   /// The sums over some k of the product with row a, for the 48 rows of W.
@@ -187,8 +194,9 @@ void multiply_stored(const StoredProductOf<T>& product, Range rows, Index p, T* 
   const SumBlocks blocks{product.B.W.columns()};
   for (Index block = 0; block < blocks.count(); ++block) {
     const Range k = blocks[block];
+    const T* elements = panel.template elements<T>(k.begin);
     if constexpr (std::is_same_v<T, float>)
-      if (rows.size() <= 4) {
+      if (!elements && rows.size() <= 4) {
         for (Index i = 0; i < rows.size(); ++i) {
           const auto row = part.part({i, i + 1});
           panel.multiply_row(row.A, k, memory);
@@ -197,11 +205,11 @@ void multiply_stored(const StoredProductOf<T>& product, Range rows, Index p, T* 
         }
         continue;
       }
-    panel.unpack(k, memory);
+    if (!elements) elements = panel.unpack(k, memory);
     for (Index first = begin; first < end; first += panel_rows<T>)
       part.add({first - product.B.rows.begin,
                 std::min(first + panel_rows<T>, end) - product.B.rows.begin},
-               k, {memory + first - p * panel_size, panel_size, k.size()});
+               k, {elements + first - p * panel_size, panel_size, k.size()});
   }
 }
 

@@ -79,7 +79,8 @@ class GroupColumns {
   /// is copied, so that the compiler keeps its members in registers.
   template <class Sink>
   EIGEN_ALWAYS_INLINE void visit(Range range, Sink& sink) const {
-    if (layout_.format.storage == Storage::bfloat16) sink = numbers<bfloat16>(range, sink);
+    if (layout_.format.storage == Storage::float32) sink = numbers<float>(range, sink);
+    else if (layout_.format.storage == Storage::bfloat16) sink = numbers<bfloat16>(range, sink);
     else if (layout_.format.storage == Storage::float16) sink = numbers<float16>(range, sink);
     else if (layout_.format.storage == Storage::int8) sink = integers<4>(range, scales(), sink);
     else sink = integers<8>(range, scales(), sink);

@@ -8,10 +8,10 @@ namespace detail {
 
 /// A weight W (out, in) in memory, as products read it: panels of 48 rows, each with its groups one
 /// after the other. A group has the scales of the 48 rows, their minima, and then its elements. Of
-/// 16 bits these are the 48 elements of each column. Integers lie in words of 4 bytes, which hold
+/// numbers these are the 48 elements of each column. Integers lie in words of 4 bytes, which hold
 /// neighbors of a row: those of columns 0 to 3 of each row, then those of columns 4 to 7. Of 4
 /// bits, a word holds the columns 0 to 3 in the lower halves of its bytes, and 4 to 7 in the upper.
-/// The rows that the last panel lacks are 0.
+/// What lies beyond the last row or column is 0 or unused.
 struct WeightLayout {
   static constexpr Index panel_rows = 48;
 
@@ -27,9 +27,15 @@ struct WeightLayout {
   Index group_size() const {
     const Index elements = panel_rows * format.group;
     if (format.storage == Storage::int4) return header_size() + elements / 2;
-    return header_size() + (format.storage == Storage::int8 ? elements : 2 * elements);
+    if (format.storage == Storage::int8) return header_size() + elements;
+    return elements * format.number_size();
   }
   Index panel_size() const { return groups() * group_size(); }
+  /// The first byte of an element that is a number, in its panel: there the groups have no scales,
+  /// and columns follow each other.
+  Index number_at(Index row, Index column) const {
+    return (column * panel_rows + row % panel_rows) * format.number_size();
+  }
   /// Integers in a word of 4 bytes.
   static constexpr Index per_word(Storage storage) { return storage == Storage::int4 ? 8 : 4; }
   /// The byte of integer k of a row, among the integers of its group.

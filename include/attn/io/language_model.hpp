@@ -11,8 +11,8 @@ inline namespace ATTN_ABI {
 
 /// How a published model is loaded.
 struct LoadOptions {
-  /// Weights of products stay as the file has them, in 16 bits or fewer, for inference; otherwise
-  /// they are converted to T, as training needs them.
+  /// Weights of products are stored as the file has them, for inference; otherwise they are
+  /// converted to T, as training needs them.
   bool keep_storage = true;
   /// As what the inputs of products with weights of 8 or 4 bits are rounded, if they are: int8, as
   /// `round_activations(Storage::int8)` does.
@@ -119,8 +119,8 @@ LanguageModel<T> read_language_model(const std::filesystem::path& path,
 ///
 ///   const LanguageModel<float> model = load_language_model<float>("SmolLM2-135M-Instruct.gguf");
 ///
-/// The logits are those of the numbers that the file holds, computed in T. Weights that it has in
-/// 16 bits or fewer stay so, see LoadOptions.
+/// The logits are those of the numbers that the file holds, computed in T. Weights are
+/// stored as it has them, and cannot be trained or read unless LoadOptions says so.
 /// Errors: FileError, one sentence, for a file that cannot be read, another architecture, sizes and
 /// weights that do not fit each other, and what would change the results and is not supported;
 /// those of `round_activations`.
