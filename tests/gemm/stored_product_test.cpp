@@ -1,4 +1,4 @@
-// Products with weights of 16, 8 and 4 bits, against those with the numbers that they stand for.
+// Products with weights of 32, 16, 8 and 4 bits, against those with the numbers that they stand for.
 #include <gtest/gtest.h>
 #include <attn/gemm/round_weight.hpp>
 #include <attn/gemm/stored_product.hpp>
@@ -52,7 +52,8 @@ void is_bitwise_the_product_of_its_numbers(const StoredMatrix& W) {
   is_bitwise_the_product_of_its_numbers<float>(W, 9, {W.rows() / 3, W.rows() - W.rows() / 4});
 }
 
-const Storage storages[] = {Storage::bfloat16, Storage::float16, Storage::int8, Storage::int4};
+const Storage storages[] = {Storage::float32, Storage::bfloat16, Storage::float16, Storage::int8,
+                            Storage::int4};
 
 TEST(StoredProduct, IsBitwiseTheProductOfTheNumbers) {
   attn::Random random{1};
@@ -104,6 +105,7 @@ TEST(RoundWeight, ChangesAWeightByHalfAStepAtMost) {
   attn::Random random{3};
   Tensor<float, 2> W({50, 70});
   for (Index i = 0; i < W.size(); ++i) W.data()[i] = float(random.uniform<double>() * 2 - 1);
+  EXPECT_EQ(largest_change(W, Storage::float32), 0);
   EXPECT_LE(largest_change(W, Storage::bfloat16), 1.0 / 512);
   EXPECT_LE(largest_change(W, Storage::float16), 1.0 / 4096);
   EXPECT_LE(largest_change(W, Storage::int8), 0.5 / 127 * 1.002 + 1.0 / 2048);
@@ -132,6 +134,7 @@ TEST(RoundWeight, TakesTheMemoryOfItsBits) {
   const auto bits = [&](Storage storage) {
     return 8 * double(attn::round_weight<float>(W.view(), storage).size()) / weights;
   };
+  EXPECT_EQ(bits(Storage::float32), 32);
   EXPECT_EQ(bits(Storage::bfloat16), 16);
   EXPECT_EQ(bits(Storage::int8), 8.5);
   EXPECT_EQ(bits(Storage::int4), 5);

@@ -115,8 +115,12 @@ void expect_kept(const fs::path& folder, attn::Storage storage) {
   for (Index i = 0; i < 5; ++i) tokens(0, i) = 3 * i;
   EXPECT_TRUE(same_bits(kept(tokens), converted(tokens)));
 }
-TEST(LoadLanguageModel, KeepsTheWeightsOfAFolderIn16Bits) {
+TEST(LoadLanguageModel, KeepsTheWeightsOfAFolder) {
   const TemporaryFolder folder;
+  for (const string name : {"llama", "gpt2"}) {
+    expect_kept(models / name, attn::Storage::float32);
+    expect_kept(models / (name + ".gguf"), attn::Storage::float32);
+  }
   for (const string name : {"llama", "gpt2", "qwen3"}) {
     save_rounded<attn::bfloat16>(models / name, folder / (name + "_bfloat16"));
     expect_kept(folder / (name + "_bfloat16"), attn::Storage::bfloat16);
@@ -145,7 +149,8 @@ TEST(LoadLanguageModel, RoundsActivationsIfAsked) {
 TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
   for (const char* name : {"llama", "qwen2", "qwen3", "gpt2"}) {
     const auto folder = attn::load_language_model<double>(models / name, {.keep_storage = false});
-    const auto file = attn::load_language_model<double>(models / (string(name) + ".gguf"));
+    const auto file = attn::load_language_model<double>(models / (string(name) + ".gguf"),
+                                                        {.keep_storage = false});
     const auto one = folder.parameters(), other = file.parameters();
     ASSERT_EQ(one.size(), other.size());
     for (std::size_t i = 0; i < one.size(); ++i) {
@@ -157,7 +162,8 @@ TEST(LoadLanguageModel, AFolderAndItsGgufFileHaveTheSameParameters) {
 
 TEST(LoadLanguageModel, IsSavedUnderTheNamesOfTheFolder) {
   for (const char* name : {"llama", "gpt2"}) {
-    const auto state = attn::load_language_model<float>(models / name).state_dict();
+    const auto model = attn::load_language_model<float>(models / name, {.keep_storage = false});
+    const auto state = model.state_dict();
     const attn::SafeTensors stored = attn::load_safetensors(models / name / "model.safetensors");
     EXPECT_THAT(state.names(), testing::UnorderedElementsAreArray(stored.names()));
     for (const string& tensor : stored.names())

@@ -11,8 +11,8 @@ namespace {
 
 using attn::Index, attn::Storage, attn::Tensor;
 
-const Storage weight_storages[] = {Storage::bfloat16, Storage::float16, Storage::int8,
-                                   Storage::int4};
+const Storage weight_storages[] = {Storage::float32, Storage::bfloat16, Storage::float16,
+                                   Storage::int8, Storage::int4};
 const Storage cache_storages[] = {Storage::bfloat16, Storage::float16, Storage::int8};
 
 attn::LanguageModelOptions llama_options() {
@@ -80,6 +80,17 @@ TEST(StoreWeights, OfATransformerComputesBitwiseWithTheNumbersThatAreStored) {
     EXPECT_EQ(encoder.layers[1].feed_forward.linear2.weight.storage(), storage);
     EXPECT_FALSE(encoder.layers[0].self_attn.in_proj_bias->storage());
   }
+}
+
+/// Floats lose nothing: the layer computes what it computed before.
+TEST(StoreWeights, AsFloatsChangesNoBit) {
+  attn::Random random{12};
+  attn::LanguageModel<float> model(llama_options(), random);
+  const Tensor<Index, 2> tokens = some_tokens(2, 12);
+  const Tensor<float, 3> before = model(tokens);
+  model.store_weights(Storage::float32);
+  EXPECT_TRUE(same_bits(model(tokens), before));
+  EXPECT_EQ(model.encoder.layers[1].feed_forward.linear2.weight.storage(), Storage::float32);
 }
 
 TEST(StoreWeights, InDouble) {
@@ -278,10 +289,12 @@ TEST(StoredCache, SequencesAreJoinedAndSelected) {
             "KeyValueCache: join must have caches of equal widths, capacity, window and storage");
 }
 
-TEST(StoredCache, OfFourBitsIsASentence) {
+TEST(StoredCache, OfAStorageForWeightsAloneIsASentence) {
   const attn::LanguageModel<float> model(llama_options());
-  EXPECT_EQ(sentence_of<attn::OptionError>([&] { model.cache(1, 10, Storage::int4); }),
-            "KeyValueCache: storage = int4 must be bfloat16, float16 or int8");
+  for (const Storage storage : {Storage::float32, Storage::int4})
+    EXPECT_EQ(
+        sentence_of<attn::OptionError>([&] { model.cache(1, 10, storage); }),
+        "KeyValueCache: storage = " + to_string(storage) + " must be bfloat16, float16 or int8");
 }
 
 void expect_no_allocations(const attn::LanguageModel<float>& model) {

@@ -18,8 +18,9 @@ class NamedParameter;
 /// read it. The gradient and the packed form have no memory before they are needed. Each change
 /// gives the parameter a new version, so that a packed form of an old value is never used.
 ///
-/// A matrix may be stored in fewer bits instead, for inference: then it has neither a value nor a
-/// gradient, and asking for them is an OptionError.
+/// A matrix may be stored as products read it instead, in fewer bits or as floats, for inference:
+/// then it is in memory once, and has neither a value nor a gradient; asking for them is an
+/// OptionError.
 template <class T, int N>
 class Parameter {
  public:
@@ -58,8 +59,8 @@ class Parameter {
     if (!stored_) return std::nullopt;
     return stored_->format().storage;
   }
-  /// Stores the weight, whose values must be finite, in fewer bits, and frees its value. Errors:
-  /// OptionError for a weight that is stored already.
+  /// Stores the weight, whose values must be finite, and frees its value. Errors: OptionError for a
+  /// weight that is stored already.
   void store(Storage storage)
     requires(N == 2)
   {
@@ -88,7 +89,7 @@ class Parameter {
     rounds_activations_ = rounds;
   }
 
-  /// Errors: OptionError for a weight that is stored in fewer bits.
+  /// Errors: OptionError for a weight that is stored.
   void expect_value() const {
     if (stored_)
       throw OptionError("Parameter: a weight that is stored as " +

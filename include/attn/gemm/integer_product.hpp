@@ -32,6 +32,12 @@ struct IntegerProductOf {
     return (W.columns() + RoundedBlock::size - 1) / RoundedBlock::size;
   }
   const RoundedBlock* row(Index i) const { return A + i * blocks(B.W); }
+
+  Range panels() const { return StoredRowsOf{B.W, B.rows}.panels(); }
+  /// Elements of a panel.
+  Index panel_size() const { return B.W.columns() * WeightLayout::panel_rows; }
+  /// Some rows of C, and the columns of some panels.
+  void multiply(Range rows, Range panels, T* memory) const;
 };
 
 }  // namespace detail
@@ -48,8 +54,9 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 template <class T>
-void multiply_panel(const IntegerProductOf<T>& product, Range rows, Index p, T*) {
-  ATTN_DISPATCH(multiply_integers<T>(product, rows, p));
+void IntegerProductOf<T>::multiply(Range rows, Range panels, T*) const {
+  for (Index p = panels.begin; p < panels.end; ++p)
+    ATTN_DISPATCH(multiply_integers<T>(*this, rows, p));
 }
 
 }  // namespace detail
@@ -76,7 +83,7 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
     });
     std::apply(
         [&](const auto&... with) {
-          detail::run_together<T>(std::array{detail::PanelTasks<T, Product>(
+          detail::run_together<T>(std::array{detail::ProductTasks<T, Product>(
               {rounded, with.B, detail::rows_from(begin, with.addend),
                detail::rows_from(begin, with.C)},
               count)...});

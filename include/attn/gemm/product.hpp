@@ -53,10 +53,18 @@ ProductRows<T> rows_from(Index row, const ProductRows<T>& C) {
 /// C = addend + A B
 template <class T>
 struct ProductOf {
+  static constexpr Index memory = 0;  ///< elements that a task needs
+
   LeftFactor<T> A;
   const PackedMatrix<T>& B;
   Addend<T> addend;
   ProductRows<T> C;
+
+  Range panels() const { return {0, B.panels()}; }
+  /// Elements of a panel.
+  Index panel_size() const { return B.rows() * B.width(); }
+  /// Some rows of C, and the columns of some panels.
+  void multiply(Range rows, Range panels, T* memory) const;
 };
 
 }  // namespace detail
@@ -72,42 +80,51 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// The tasks of C = addend + A B: blocks of rows and of columns, about 64 of them, so that they
-/// even out. Some columns of B are used for all rows before the next, so that weights that are not
-/// in a cache are read once.
 template <class T>
+void ProductOf<T>::multiply(Range rows, Range panels, T*) const {
+  ATTN_DISPATCH_TO(B.instruction_set(), multiply_part<T>(*this, rows, panels));
+}
+
+/// The tasks of a product: blocks of rows and of panels. Some panels are used for all rows before
+/// the next, so that weights that are not in a cache are read once. For many rows a task has a few
+/// panels, so that it reads its rows from a cache. For few rows it has one, unless that is not
+/// worth a task: the tasks of a matrix of a few megabytes must even out.
+template <class T, class Product>
 class ProductTasks {
  public:
-  static constexpr Index memory = 0;
+  static constexpr Index memory = Product::memory;
 
-  ProductTasks(const ProductOf<T>& product, Index rows)
+  ProductTasks(const Product& product, Index rows)
       : product_(product),
         rows_(rows),
-        panels_(product.B.panels()),
+        panels_(product.panels()),
         row_blocks_((rows + most_rows_of_a_task - 1) / most_rows_of_a_task),
         column_blocks_(row_blocks_ > 0 ? column_blocks() : 0) {}
 
   Index count() const { return row_blocks_ * column_blocks_; }
-  void operator()(Index task, T*) const {
+  void operator()(Index task, T* of_task) const {
     const Index row = task % row_blocks_ * most_rows_of_a_task, block = task / row_blocks_;
-    const Range some_rows{row, std::min(row + most_rows_of_a_task, rows_)};
-    const Range some_panels{block * panels_ / column_blocks_,
-                            (block + 1) * panels_ / column_blocks_};
-    ATTN_DISPATCH_TO(product_.B.instruction_set(),
-                     multiply_part<T>(product_, some_rows, some_panels));
+    product_.multiply({row, std::min(row + most_rows_of_a_task, rows_)},
+                      {first_panel(block), first_panel(block + 1)}, of_task);
   }
 
  private:
-  static constexpr Index fewest_panels = 4;
-
+  Index first_panel(Index block) const {
+    return panels_.begin + block * panels_.size() / column_blocks_;
+  }
   Index column_blocks() const {
+    constexpr Index most = 4, few_rows = 4, worth_a_task = Index{1} << 15;
+    const Index of_few = worth_a_task / std::max(rows_ * product_.panel_size(), Index{1});
+    const Index fewest = rows_ > few_rows ? most : std::clamp(of_few, Index{1}, most);
     const Index wanted = std::max<Index>(64, 8 * num_threads());
-    return std::min((panels_ + fewest_panels - 1) / fewest_panels,
+    return std::min((panels_.size() + fewest - 1) / fewest,
                     (wanted + row_blocks_ - 1) / row_blocks_);
   }
 
-  ProductOf<T> product_;
-  Index rows_, panels_, row_blocks_, column_blocks_;
+  Product product_;
+  Index rows_;
+  Range panels_;
+  Index row_blocks_, column_blocks_;
 };
 
 /// Runs the tasks of several products in one parallel loop.
@@ -131,8 +148,9 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
                        const std::array<ProductWith<T, const PackedMatrix<T>*>, N>& products) {
   std::apply(
       [&](const auto&... with) {
-        detail::run_together<T>(
-            std::array{detail::ProductTasks<T>({A, *with.B, with.addend, with.C}, rows)...});
+        using Product = detail::ProductOf<T>;
+        detail::run_together<T>(std::array{
+            detail::ProductTasks<T, Product>({A, *with.B, with.addend, with.C}, rows)...});
       },
       products);
 }

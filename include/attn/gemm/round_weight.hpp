@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <attn/core/range.hpp>
 #include <attn/gemm/stored_matrix.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cmath>

@@ -13,6 +13,12 @@ inline namespace ATTN_ABI {
 struct StoredRowsOf {
   const StoredMatrix& W;
   Range rows;
+
+  /// Those that have some of them.
+  Range panels() const {
+    constexpr Index panel = detail::WeightLayout::panel_rows;
+    return {rows.begin / panel, (rows.end + panel - 1) / panel};
+  }
 };
 
 namespace detail {
@@ -27,6 +33,13 @@ struct StoredProductOf {
   StoredRowsOf B;
   Addend<T> addend;
   ProductRows<T> C;
+
+  Range panels() const { return B.panels(); }
+  /// Elements of a panel.
+  Index panel_size() const { return B.W.columns() * WeightLayout::panel_rows; }
+  /// Some rows of C, and the columns of some panels. Floats, and for up to four rows other elements
+  /// too, are read as they are stored; otherwise a panel is unpacked once.
+  void multiply(Range rows, Range panels, T* unpacked) const;
 };
 
 }  // namespace detail
@@ -42,40 +55,11 @@ inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// Some rows of a product and one panel of its weight. Floats, and for up to four rows other
-/// elements too, are read as they are stored; otherwise the panel is unpacked once.
 template <class T>
-void multiply_panel(const StoredProductOf<T>& product, Range rows, Index p, T* unpacked) {
-  ATTN_DISPATCH(multiply_stored<T>(product, rows, p, unpacked));
+void StoredProductOf<T>::multiply(Range rows, Range panels, T* unpacked) const {
+  for (Index p = panels.begin; p < panels.end; ++p)
+    ATTN_DISPATCH(multiply_stored<T>(*this, rows, p, unpacked));
 }
-
-/// The tasks of a product with rows of a stored weight: blocks of rows of its left factor, and
-/// panels of the weight. A panel is used for all rows before the next.
-template <class T, class Product>
-class PanelTasks {
- public:
-  static constexpr Index memory = Product::memory;
-
-  PanelTasks(const Product& product, Index rows)
-      : product_(product),
-        rows_(rows),
-        row_blocks_((rows + most_rows_of_a_task - 1) / most_rows_of_a_task),
-        first_panel_(product.B.rows.begin / panel),
-        panels_((product.B.rows.end + panel - 1) / panel - first_panel_) {}
-
-  Index count() const { return row_blocks_ * panels_; }
-  void operator()(Index task, T* of_task) const {
-    const Index row = task % row_blocks_ * most_rows_of_a_task;
-    const Range some_rows{row, std::min(row + most_rows_of_a_task, rows_)};
-    multiply_panel(product_, some_rows, first_panel_ + task / row_blocks_, of_task);
-  }
-
- private:
-  static constexpr Index panel = WeightLayout::panel_rows;
-
-  Product product_;
-  Index rows_, row_blocks_, first_panel_, panels_;
-};
 
 }  // namespace detail
 
@@ -87,8 +71,8 @@ void parallel_multiply(const LeftFactor<T>& A, Index rows,
   std::apply(
       [&](const auto&... with) {
         using Product = detail::StoredProductOf<T>;
-        detail::run_together<T>(
-            std::array{detail::PanelTasks<T, Product>({A, with.B, with.addend, with.C}, rows)...});
+        detail::run_together<T>(std::array{
+            detail::ProductTasks<T, Product>({A, with.B, with.addend, with.C}, rows)...});
       },
       products);
 }

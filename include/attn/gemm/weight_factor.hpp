@@ -6,8 +6,8 @@
 namespace attn {
 inline namespace ATTN_ABI {
 
-/// Wᵀ of some rows of a layer's weight, as the right factor of a product: packed, or stored in
-/// fewer bits. It refers to the weight.
+/// Wᵀ of some rows of a layer's weight, as the right factor of a product: packed, or stored
+/// as a StoredMatrix. It refers to the weight.
 template <class T>
 class WeightFactor {
  public:

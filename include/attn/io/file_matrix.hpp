@@ -36,9 +36,10 @@ class FileMatrix {
   template <class F>
   void for_each_part(F&& f) const {
     constexpr Index chunk = 96, most = Index{1} << 22;
-    const Index part = order_ == Order::columns
-                           ? shape_[0]
-                           : std::max(most / std::max(row_size(), Index{1}) / chunk, Index{1}) * chunk;
+    const Index part =
+        order_ == Order::columns
+            ? shape_[0]
+            : std::max(most / std::max(row_size(), Index{1}) / chunk, Index{1}) * chunk;
     for (Index begin = 0; begin < shape_[0]; begin += part) {
       const Index end = std::min(begin + part, shape_[0]);
       parallel_for((end - begin + chunk - 1) / chunk, [&](Index c) {
@@ -80,7 +81,8 @@ class FileMatrix {
   template <class Number>
   void read(Index r, Index k, std::span<Number> to) const {
     const bool of_rows = order_ == Order::rows;
-    const Index stride = of_rows ? 1 : shape_[0], first = of_rows ? r * shape_[1] + k : k * stride + r;
+    const Index stride = of_rows ? 1 : shape_[0],
+                first = of_rows ? r * shape_[1] + k : k * stride + r;
     const std::byte* from = bytes_.data() + first * Index{sizeof(Number)};
     for (Number& number : to) {
       number = number_at<Number>(from);

@@ -97,7 +97,7 @@ class LanguageModelSource {
     source_->read(full(name), to);
     if (is_transposed(kind_, name)) transpose_in_place(to, source_->shape(full(name)).front());
   }
-  /// A weight (out, in) in fewer bits, if the source stores it so.
+  /// A weight (out, in) as the source stores it, if products can keep it so.
   auto stored(const std::string& name) const
     requires requires(const Source& s) { s.stored(name); }
   {

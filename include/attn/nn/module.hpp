@@ -90,9 +90,9 @@ class Module {
     });
   }
 
-  /// Stores the weights of products and the tables of embeddings in fewer bits, which takes less
-  /// memory and less time: from then on the layer is for inference, and their values cannot be
-  /// asked for. Biases, norms and learned positions stay as they are. Errors: OptionError for
+  /// Stores the weights of products and the tables of embeddings as products read them, in fewer
+  /// bits or as floats, which takes less memory and less time: from then on the layer is for
+  /// inference, and their values cannot be asked for. Biases, norms and learned positions stay as they are. Errors: OptionError for
   /// weights that are not finite, or are stored already; the layer is then unchanged.
   void store_weights(Storage storage) {
     layer().for_each_weight([](auto& weight) { detail::expect_finite(weight.value()); });
@@ -167,7 +167,7 @@ class Module {
   const Layer& layer() const { return static_cast<const Layer&>(*this); }
   Layer& layer() { return static_cast<Layer&>(*this); }
 
-  /// Takes a weight as the source stores it, if it stores it in fewer bits, or else its values.
+  /// Takes a weight as the source stores it, if products can keep it so, or else its values.
   template <class Source, int N>
   static void load_parameter(const Source& source, const std::string& name, Parameter<T, N>& p,
                              [[maybe_unused]] bool is_weight) {
