@@ -1,4 +1,4 @@
-// Products with weights of 32, 16, 8 and 4 bits, against those with the numbers that they stand for.
+// Products with weights of 4 to 32 bits, against those with the numbers that they stand for.
 #include <gtest/gtest.h>
 #include <attn/gemm/round_weight.hpp>
 #include <attn/gemm/stored_product.hpp>
