@@ -87,8 +87,8 @@ inline bool fits_float16(float x) {
 }  // namespace detail
 
 /// A weight W (out, in) rounded to a storage; float32 keeps floats as they are. int8: for 32
-/// neighbors of a row a scale, max |w| / 127, and integers from −127 to 127. int4: a scale, (max w −
-/// min w) / 15, the minimum, and integers from 0 to 15. W must be finite.
+/// neighbors of a row a scale, max |w| / 127, and integers from −127 to 127. int4: a scale, (max w
+/// − min w) / 15, the minimum, and integers from 0 to 15. W must be finite.
 template <class T>
 StoredMatrix round_weight(const TensorView<const T, 2>& W, Storage storage) {
   const Index rows = W.shape()[0], columns = W.shape()[1];

@@ -93,8 +93,8 @@ class Module {
   /// Stores the weights of products and the tables of embeddings as products read them, in fewer
   /// bits or as floats, which takes less memory and less time: from then on the layer is for
   /// inference, and their values cannot be asked for. Biases, norms and learned positions stay as
-  /// they are. Errors: OptionError for weights that are not finite, or are stored already; the layer
-  /// is then unchanged.
+  /// they are. Errors: OptionError for weights that are not finite, or are stored already; the
+  /// layer is then unchanged.
   void store_weights(Storage storage) {
     layer().for_each_weight([](auto& weight) { detail::expect_finite(weight.value()); });
     layer().for_each_weight([&](auto& weight) { weight.store(storage); });
