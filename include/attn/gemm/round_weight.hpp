@@ -60,7 +60,7 @@ struct GroupRounding {
 template <class T>
 void set_rounded(StoredMatrix& stored, const GroupRounding& rounding, const Shape<2>& at,
                  std::span<const T> x) {
-  const auto [row, column] = at;
+  const Index row = at[0], column = at[1];
   const auto set_numbers = [&]<class Number>(std::array<Number, most_of_a_group> numbers) {
     std::transform(x.begin(), x.end(), numbers.begin(),
                    [](T value) { return Number(static_cast<float>(value)); });
