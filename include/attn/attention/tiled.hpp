@@ -168,9 +168,8 @@ struct TiledKernel {
       if (coverage == Coverage::empty) return;
       load(task, keys, coverage);
       Values values(task.task().V, keys);
-      visit_panels(task, workspace, [&](const Queries& panel) {
-        panel.attend(rule, keys, coverage, values);
-      });
+      visit_panels(task, workspace,
+                   [&](const Queries& panel) { panel.attend(rule, keys, coverage, values); });
     });
   }
   template <class Task>
