@@ -4,14 +4,12 @@
 
 #include <attn/attention/kernel.hpp>
 #include <attn/attention/loaded_rows.hpp>
+#include <attn/attention/score_rows.hpp>
 #include <attn/gemm/prefetch.hpp>
-#include <attn/simd/exp.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
-
-inline constexpr Index tiled_keys = 192;  ///< Bc of Tiled
 
 /// Keys and values that few queries read as they lie in memory.
 template <class X, class T>
@@ -92,49 +90,18 @@ class FewQueries {
     simd::store(largest, m);
   }
 
-  /// The scores of a tile, or its weights, with a row for each query.
-  struct Rows {
-    T* data;  ///< that of key 0
-
-    static constexpr Index stride = width + tiled_keys + width;
-    static constexpr Index size = lanes * stride;
-    /// In memory of `size` elements. There is place before the first key and after the last, which
-    /// whole panels of keys are written to.
-    static Rows in(T* memory) { return {memory + width}; }
-    T* of(Index query) const { return data + query * stride; }
-  };
   /// S = K Qᵀ with a row for each query, and the largest score of each. Q is a panel of one vector.
   template <class Task>
-  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, const Rows& S,
+  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, const ScoreRows<T>& S,
               T* largest) const {
     for (Index j = 0; j < tile.size();) {
       const KeyPanel panel = multiply_keys(Q, tile, j, [&](Index first) {
-        return KeepRows{S.data + first, Rows::stride, count_};
+        return KeepRows{S.first + first, ScoreRows<T>::stride, count_};
       });
       j = panel.first + panel.vectors * lanes;
     }
-    for (Index i = 0; i < count_; ++i) largest[i] = largest_of(S.of(i), tile.size());
+    S.find_largest(count_, tile.size(), largest);
   }
-  /// P = 2^(log₂e · S − m), in place of S; Σ P of each query, in the order of `exponentials`.
-  void exponentials(const Rows& S, Index keys, const Vector& m, T* sums) const {
-    simd::Array<T, lanes> maximum;
-    simd::store(maximum.data, m);
-    for (Index i = 0; i < count_; ++i) {
-      T* const s = S.of(i);
-      const Vector m_i = maximum[i];
-      for (Index j = 0; j < keys; j += 4 * lanes) {
-        simd::Array<Vector, 4> p;
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w)
-          p[w] = fma(simd::load<Vector>(s + j + w * lanes), log2e<T>, -m_i);
-        exp2(p);
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w) simd::store(s + j + w * lanes, p[w]);
-      }
-      sums[i] = sum_by_fours(s, keys);
-    }
-  }
-
   /// O ← previous · O + added · P V, where P is a panel of one vector, or has a row for each query,
   /// and O is a panel of one vector.
   template <class Weights, class Task>
@@ -176,28 +143,10 @@ class FewQueries {
   static LeftFactor<T> left_factor(const PanelRows<T>& panel) {
     return {panel.data, 1, panel.stride};
   }
-  static LeftFactor<T> left_factor(const Rows& rows) { return {rows.data, Rows::stride, 1}; }
+  static LeftFactor<T> left_factor(const ScoreRows<T>& rows) {
+    return {rows.first, ScoreRows<T>::stride, 1};
+  }
 
-  /// The largest of some numbers; it may pass over a NaN.
-  static T largest_of(const T* x, Index count) {
-    constexpr T none = -std::numeric_limits<T>::infinity();
-    Vector largest = none;
-    Index j = 0;
-    for (; j + lanes <= count; j += lanes) largest = max(largest, simd::load<Vector>(x + j));
-    largest = max(largest, simd::load<Vector>(x + j, count - j, none));
-    simd::Array<T, lanes> lane;
-    simd::store(lane.data, largest);
-    return *std::max_element(lane.data, lane.data + lanes);
-  }
-  /// Σ x, taken over every fourth element first.
-  static T sum_by_fours(const T* x, Index count) {
-    T sums[4] = {0, 0, 0, 0};
-    Index j = 0;
-    for (; j + 4 <= count; j += 4)
-      for (Index i = 0; i < 4; ++i) sums[i] += x[j + i];
-    for (; j < count; ++j) sums[j % 4] += x[j];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  }
   /// A panel of keys of a tile.
   struct KeyPanel {
     Index first;  ///< the key in its first lane, which may lie before the tile

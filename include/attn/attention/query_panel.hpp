@@ -176,16 +176,17 @@ class QueryPanel {
  private:
   /// `add` for few queries that attend to all keys of a tile: lanes run along keys all the way.
   void add_rows(Range keys) const {
-    using Few = FewQueries<T>;
-    static_assert(Few::Rows::size <= tile_scores_size<T>());
-    const Few few = few_queries<T>(queries_, S_);
+    static_assert(ScoreRows<T>::size <= tile_scores_size<T>());
+    const FewQueries<T> few = few_queries<T>(queries_, S_);
     const KeysAndValues<Task> tile{task_, keys};
-    const typename Few::Rows P = Few::Rows::in(S_);
-    simd::Array<T, lanes> largest, sums{};
+    const ScoreRows<T> P = ScoreRows<T>::in(S_);
+    simd::Array<T, lanes> largest, m, sums{};
     std::fill_n(largest.data, lanes, none);
     few.scores({Q_, lanes, task_.Q.cols()}, tile, P, largest.data);
     const Vector maximum = log2e<T> * simd::load<Vector>(largest.data);
-    few.exponentials(P, keys.size(), Softmax::finite_or_0(maximum), sums.data);
+    simd::store(m.data, Softmax::finite_or_0(maximum));
+    P.exponentials(queries_.size(), keys.size(), m.data);
+    P.sum(queries_.size(), keys.size(), sums.data);
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
     few.add_values(P, tile, O_, {factors.previous, factors.added});
   }
