@@ -165,6 +165,21 @@ struct StoredPanel {
         simd::store_packet(sums + first + w * simd::lanes<float>, sink.sum[w]);
     }
   }
+  /// The same, where the columns from k.begin on lie at `elements`. As many rows of W as registers
+  /// hold are read at once, so that memory is read in order.
+  void multiply_row(const LeftFactor<float>& a, const float* elements, Range k, float* sums) const {
+    constexpr Index lanes = simd::lanes<float>, vectors = std::min(rows / lanes, Index{6});
+    const LeftFactor<float> a_block{a.at(0, k.begin), a.row_stride, a.stride};
+    for (Index first = 0; first < rows; first += vectors * lanes) {
+      const PanelRows<float> some{elements + first, rows, k.size()};
+      const auto finish = [to = sums + first](Index, const auto& sum) {
+        sum.for_each([&](int, int w, const simd::Vector<float>& x) {
+          simd::store(to + w * simd::lanes<float>, x);
+        });
+      };
+      multiply<int{vectors}, 1>(a_block, 1, ReadAhead<PanelRows<float>, 4096>{some}, finish);
+    }
+  }
 };
 
 /// Some rows of C, and its columns that a panel of W has.
@@ -180,10 +195,11 @@ void multiply_stored(const StoredProductOf<T>& product, Range rows, Index p, T* 
     const Range k = blocks[block];
     const T* elements = panel.template elements<T>(k.begin);
     if constexpr (std::is_same_v<T, float>)
-      if (!elements && rows.size() <= 4) {
+      if (rows.size() <= (elements ? 1 : 4)) {
         for (Index i = 0; i < rows.size(); ++i) {
           const auto row = part.part({i, i + 1});
-          panel.multiply_row(row.A, k, memory);
+          if (elements) panel.multiply_row(row.A, elements, k, memory);
+          else panel.multiply_row(row.A, k, memory);
           row.add_sums({begin - product.B.rows.begin, end - product.B.rows.begin}, k,
                        memory + begin - p * panel_size);
         }
