@@ -185,7 +185,9 @@ class QueryPanel {
     few.scores({Q_, lanes, task_.Q.cols()}, tile, P, largest.data);
     const Vector maximum = log2e<T> * simd::load<Vector>(largest.data);
     simd::store(m.data, Softmax::finite_or_0(maximum));
-    P.exponentials(queries_.size(), keys.size(), m.data);
+    const Index vectors = (keys.size() + lanes - 1) / lanes;
+    for (Index i = 0; i < queries_.size(); ++i)
+      exponentials<T>({P.row(i), lanes, 0, vectors}, m[i], false);
     P.sum(queries_.size(), keys.size(), sums.data);
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
     few.add_values(P, tile, O_, {factors.previous, factors.added});

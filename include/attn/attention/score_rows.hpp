@@ -2,10 +2,9 @@
 #ifndef ATTN_ATTENTION_SCORE_ROWS_HPP
 #define ATTN_ATTENTION_SCORE_ROWS_HPP
 
-#include <algorithm>
 #include <attn/gemm/register_block.hpp>
-#include <attn/simd/exp.hpp>
-#include <limits>
+#include <attn/math/softmax.hpp>
+#include <span>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -32,8 +31,7 @@ namespace detail::ATTN_TARGET {
 /// along queries.
 template <class T>
 struct ScoreRows {
-  using Vector = simd::Vector<T>;
-  static constexpr Index lanes = Vector::size;
+  static constexpr Index lanes = simd::lanes<T>;
   static constexpr Index stride = tiled_keys + 2 * panel_rows<T>;
   static constexpr Index size = lanes * stride;
 
@@ -47,33 +45,8 @@ struct ScoreRows {
 
   /// The largest score of each query; it may pass over a NaN.
   void find_largest(Index queries, Index keys, T* largest) const {
-    constexpr T none = -std::numeric_limits<T>::infinity();
-    for (Index i = 0; i < queries; ++i) {
-      const T* const s = row(i);
-      Vector m = none;
-      Index j = 0;
-      for (; j + lanes <= keys; j += lanes) m = max(m, simd::load<Vector>(s + j));
-      m = max(m, simd::load<Vector>(s + j, keys - j, none));
-      simd::Array<T, lanes> lane;
-      simd::store(lane.data, m);
-      largest[i] = *std::max_element(lane.data, lane.data + lanes);
-    }
-  }
-  /// P = 2^(log₂e · S − m), in place of S, with an m for each query.
-  void exponentials(Index queries, Index keys, const T* m) const {
-    for (Index i = 0; i < queries; ++i) {
-      T* const s = row(i);
-      const Vector m_i = m[i];
-      for (Index j = 0; j < keys; j += 4 * lanes) {
-        simd::Array<Vector, 4> p;
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w)
-          p[w] = fma(simd::load<Vector>(s + j + w * lanes), log2e<T>, -m_i);
-        exp2(p);
-#pragma GCC unroll 4
-        for (int w = 0; w < 4; ++w) simd::store(s + j + w * lanes, p[w]);
-      }
-    }
+    for (Index i = 0; i < queries; ++i)
+      largest[i] = row_maximum(std::span<const T>(row(i), static_cast<std::size_t>(keys)));
   }
   /// Σ P of each query, taken over every fourth key first, as in a panel.
   void sum(Index queries, Index keys, T* sums) const {

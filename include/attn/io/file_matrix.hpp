@@ -46,9 +46,8 @@ class FileMatrix {
         const Index first = begin + c * chunk;
         f(first, std::min(end, first + chunk));
       });
-      if (order_ == Order::rows) file_.release(rows(begin, end));
+      file_.release(rows(begin, end));
     }
-    if (order_ == Order::columns) file_.release(bytes_);
   }
   /// The bytes of some rows.
   std::span<const std::byte> rows(Index begin, Index end) const {
