@@ -1,10 +1,11 @@
 // Attention of two ranks with one thread each against one process with two threads, alternating:
 // medians and quartiles of the ratio, above 1 where the ranks are faster.
 //
-//   mpirun -n 2 compare_ranks [positions] [heads] [key heads] [rounds] [causal | slopes | bias]
+//   mpirun --bind-to none -n 2 compare_ranks [positions] [heads] [key heads] [rounds] [rule]
 //
-// The rule is Causal, alone or with parameters: a slope of each head, or a bias of each score,
-// whose gradients belong to the backward pass. While one process computes, the other rank sleeps.
+// The rule is `causal`, or Causal and one with parameters: `slopes`, one of each head, or `bias`,
+// one of each score. Their gradients belong to the backward pass. While one process computes, the
+// other rank sleeps. --bind-to none: the process of two threads needs two cores.
 
 #include <attn/mpi.hpp>
 #include <chrono>
@@ -57,6 +58,10 @@ Seconds seconds(const Attend& attend, const std::vector<Tensor<float, 4>>& x, Pa
   return under(causal);
 }
 
+void refuse(bool refused, const std::string& why) {
+  if (refused) throw attn::Error("compare_ranks: " + why);
+}
+
 void print(const char* name, std::vector<double> ratios) {
   std::sort(ratios.begin(), ratios.end());
   const std::size_t n = ratios.size();
@@ -73,7 +78,13 @@ int main(int argc, char** argv) {
               rounds = argument(4, 9);
   const std::string rule = argc > 5 ? argv[5] : "causal";
   return attn::mpi::run(argc, argv, [&](attn::mpi::World& world) {
-    if (world.size() != 2) throw attn::Error("compare_ranks: needs 2 ranks");
+    refuse(std::min({S, H, G, rounds}) < 1,
+           "positions, heads, key heads and rounds are numbers above 0");
+    refuse(rule != "causal" && rule != "slopes" && rule != "bias",
+           "the rule is causal, slopes or bias; it is " + rule);
+    refuse(world.size() != 2, "needs 2 ranks; there are " + std::to_string(world.size()));
+    refuse(attn::detail::available_cores() < 2,
+           "each rank is bound to one core; with mpirun --bind-to none it may use two");
     attn::Random random{1};
     std::vector<Tensor<float, 4>> whole, part;
     for (const Index heads : {H, G, G, H}) {
