@@ -74,7 +74,7 @@ void linear(benchmark::State& state, const Weights& weights) {
 
 const Heads shapes[] = {
     {32, 8, 4096, 128, 1}, {9, 3, 4096, 64, 1},   {8, 8, 16384, 64, 1},
-    {32, 1, 8192, 64, 1},  {32, 8, 4096, 128, 4},
+    {32, 1, 8192, 64, 1},  {32, 8, 4096, 128, 4}, {8, 8, 16384, 64, 4},
 };
 const std::optional<Storage> of_keys[] = {std::nullopt, Storage::bfloat16, Storage::int8};
 const Weights of_weights[] = {{},

@@ -53,6 +53,64 @@ TYPED_TEST(FewQueries, AreEquationOne) {
   }
 }
 
+/// A rule of a user's, asked for one score at a time.
+struct Odd {
+  static constexpr bool same_for_heads = true;
+  bool allows(attn::Position at) const { return (3 * at.query + at.key) % 5 != 1; }
+};
+
+/// The layouts in which layers and users pass heads: (B, H, L, E), or (B, L, H, E) in memory.
+template <class U>
+attn::TensorView<U, 4> heads_in(U* data, const Shape<4>& shape, bool rows_first) {
+  const auto [B, H, L, E] = shape;
+  if (rows_first) return {data, shape, {L * H * E, E, H * E, 1}};
+  return {data, shape, {H * L * E, L * E, E, 1}};
+}
+
+/// The heads of a group are computed together: each gets what it gets by itself.
+TYPED_TEST(FewQueries, GetBitwiseWhatTheirHeadGetsAlone) {
+  using T = TypeParam;
+  attn::Random random{9};
+  const Index B = 2, S = 450, E = 20, Ev = 18;
+  for (const Shape<2>& heads : {Shape<2>{6, 2}, Shape<2>{5, 1}, Shape<2>{4, 4}})
+    for (const Index L : {1, 2, 4, 7, 16, 19, 33}) {
+      const auto [H, G] = heads;
+      const auto k = normal<T, 4>(random, {B, G, S, E}), v = normal<T, 4>(random, {B, G, S, Ev});
+      const Tensor<T, 4> numbers = normal<T, 4>(random, {B, H, L, E});
+      const auto expect_same_bits = [&, H = H, G = G](const auto& rule, const auto& rule_of_head) {
+        const attn::ScaledDotProductAttention attend{{.align = attn::Align::lower_right}};
+        for (const bool rows_first : {false, true}) {
+          const auto q = heads_in(numbers.data(), numbers.shape(), rows_first);
+          Tensor<T, 4> memory({B, H, L, Ev});
+          const auto output = heads_in(memory.data(), memory.shape(), rows_first);
+          attend.forward(attn::AttentionInputs<T>{q, k, v}, {output}, rule);
+          for (Index h = 0; h < H; ++h) {
+            const Index g = h * G / H;
+            const Tensor<T, 4> alone =
+                attend(q.slice(1, h, h + 1).copy(), k.slice(1, g, g + 1).copy(),
+                       v.slice(1, g, g + 1).copy(), rule_of_head(h));
+            ASSERT_TRUE(same_bits(output.slice(1, h, h + 1).copy(), alone))
+                << "head " << h << " of " << H << ", L " << L;
+          }
+        }
+      };
+      const auto same = [&](const auto& rule) {
+        expect_same_bits(rule, [&](Index) { return rule; });
+      };
+      same(attn::NoMask{});
+      same(attn::Causal{});
+      same(attn::SlidingWindow{.left = 200, .right = 3});
+      same(attn::Padding{{S - 100, S - 1}} & attn::Causal{});
+      same(attn::Causal{} & attn::Softcap{2});
+      same(Odd{});
+      std::vector<double> logits;
+      for (Index h = 0; h < H; ++h) logits.push_back(0.5 * double(h));
+      expect_same_bits(attn::Causal{} & attn::Sink{logits}, [&](Index h) {
+        return attn::Causal{} & attn::Sink{logits[std::size_t(h)]};
+      });
+    }
+}
+
 /// The keys are divided between threads where there are few heads.
 TYPED_TEST(FewQueries, AreBitwiseIdenticalForAnyNumberOfThreads) {
   using T = TypeParam;

@@ -52,22 +52,6 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     });
   }
 
-  /// Whether the query heads that share keys can be computed as the queries of one head: if each
-  /// has one query, and nothing else depends on the head.
-  bool has_groups(const AttentionOutputs<T>& outputs) const {
-    return queries() == 1 && key_heads() < heads() && !inputs.dropout && !outputs.weights &&
-           !outputs.log_sum_exp;
-  }
-  /// The same call with query (B, G, H/G, E): keys are then read once for all heads of a group.
-  AttentionCall by_groups() const {
-    AttentionCall call = *this;
-    call.inputs.query = by_groups(inputs.query);
-    return call;
-  }
-  AttentionOutputs<T> by_groups(const AttentionOutputs<T>& outputs) const {
-    return {by_groups(outputs.output)};
-  }
-
   /// The backward pass. A task has the heads of a group and some of their keys, to whose gradients
   /// it alone adds; what it gives dQ is kept apart, and the parts are added in order, so that the
   /// result does not depend, bitwise, on the division.
@@ -132,15 +116,6 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     const Range rows{row, std::min(row + part.queries, queries())};
     kernel.forward(task(head, rows, {0, sizes().keys}), rule, outputs_of(outputs, head, rows),
                    part.workspace);
-  }
-
-  /// (B, H, 1, E) as (B, G, H/G, E), in place.
-  template <class U>
-  TensorView<U, 4> by_groups(const TensorView<U, 4>& x) const {
-    const Index group = heads() / key_heads(), stride = x.strides()[1];
-    return {x.data(),
-            {batch(), key_heads(), group, x.shape()[3]},
-            {x.strides()[0], group * stride, stride, 1}};
   }
 
   /// Whether the keys are divided as well: where there are few tasks for the threads, and the

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <attn/attention/attention_call.hpp>
+#include <attn/attention/grouped_call.hpp>
 #include <attn/attention/rule_gradients.hpp>
 #include <attn/rules/packed.hpp>
 #include <numeric>
@@ -41,26 +41,28 @@ class PackedCall {
     std::vector<ForwardPart> parts;
     Index tasks = 0, workspace_size = 0;
     for (const Index n : longest_first()) {
-      ForwardPart part = forward_part(outputs, n);
-      part.plan = kernel.template plan<T>(part.call.sizes());
+      ForwardPart part{{kernel, sequence(n), rule_.sequence(n), outputs_of(outputs, n)}};
+      part.plan = kernel.template plan<T>(part.of.call.sizes());
       part.first_task = tasks;
-      tasks += part.call.forward_tasks(part.plan.queries);
+      tasks += part.of.call.forward_tasks(part.plan.queries);
       workspace_size = std::max(workspace_size, part.plan.workspace_size);
       parts.push_back(std::move(part));
     }
     if (tasks < 4 * num_threads()) {
-      for (const ForwardPart& part : parts) part.call.forward(kernel, part.rule, part.outputs);
-      return;
+      for (const ForwardPart& part : parts)
+        part.of.call.forward(kernel, part.of.rule, part.of.outputs);
+    } else {
+      parallel_for<T>(tasks, workspace_size, [&](Index task, T* workspace) {
+        const auto begins_later = [](Index number, const ForwardPart& part) {
+          return number < part.first_task;
+        };
+        const ForwardPart& part =
+            *std::prev(std::upper_bound(parts.begin(), parts.end(), task, begins_later));
+        part.of.call.forward_task(kernel, part.of.rule, part.of.outputs,
+                                  {task - part.first_task, part.plan.queries, workspace});
+      });
     }
-    parallel_for<T>(tasks, workspace_size, [&](Index task, T* workspace) {
-      const auto begins_later = [](Index number, const ForwardPart& part) {
-        return number < part.first_task;
-      };
-      const ForwardPart& part =
-          *std::prev(std::upper_bound(parts.begin(), parts.end(), task, begins_later));
-      part.call.forward_task(kernel, part.rule, part.outputs,
-                             {task - part.first_task, part.plan.queries, workspace});
-    });
+    for (const ForwardPart& part : parts) part.of.finish();
   }
 
   /// A sequence whose keys are divided is run by itself.
@@ -93,9 +95,7 @@ class PackedCall {
  private:
   /// A sequence, and the first of all tasks that is one of its own.
   struct ForwardPart {
-    Call call;
-    BoundRule<R> rule;
-    AttentionOutputs<T> outputs;
+    GroupedCall<Call, R> of;
     KernelPlan plan = {};
     Index first_task = 0;
   };
@@ -105,14 +105,6 @@ class PackedCall {
     BackwardInputs<T> given;
     InputGradients<T> gradients;
   };
-
-  ForwardPart forward_part(const AttentionOutputs<T>& outputs, Index n) const {
-    const Call call = sequence(n);
-    const AttentionOutputs<T> some = outputs_of(outputs, n);
-    if (SameForHeads<R> && call.has_groups(some))
-      return {call.by_groups(), rule_.sequence(n), call.by_groups(some)};
-    return {call, rule_.sequence(n), some};
-  }
 
   std::vector<Index> longest_first() const {
     std::vector<Index> order(static_cast<std::size_t>(packed().count()));

@@ -217,9 +217,9 @@ class ScaledDotProductAttention {
     if constexpr (detail::is_packed<R>) {
       detail::PackedCall(call, bound).forward(kernel, outputs);
     } else {
-      const bool by_groups = SameForHeads<R> && call.has_groups(outputs);
-      const Call<T, Keys, Values> computed = by_groups ? call.by_groups() : call;
-      computed.forward(kernel, bound, by_groups ? call.by_groups(outputs) : outputs);
+      const detail::GroupedCall grouped(kernel, call, bound, outputs);
+      grouped.call.forward(kernel, grouped.rule, grouped.outputs);
+      grouped.finish();
     }
   }
 };

@@ -32,8 +32,7 @@ class BoundRule {
     }
     at_the_end_ = align == Align::lower_right;
     query_ = part.query + (at_the_end_ ? all.keys - all.queries : 0);
-    // One query, whatever it is counted as: see AttentionCall::by_groups.
-    query_stride_ = call.queries == 1 ? 0 : static_cast<int>(part.query_stride);
+    query_stride_ = static_cast<int>(part.query_stride);
     key_ = part.key;
   }
   BoundRule(const R&&, const ScoreShape&, std::optional<Align>,
@@ -45,8 +44,14 @@ class BoundRule {
     if (needs_square_) expect_square({1, 1, queries, keys});
     BoundRule one = *this;
     one.query_ = at_the_end_ ? keys - queries : 0;
-    one.query_stride_ = queries == 1 ? 0 : 1;
+    one.query_stride_ = 1;
     return one;
+  }
+  /// Rows are from now on those of several heads, `queries` of each, one head after the other. The
+  /// rule must be the same for all heads, and change no scores unless each has one query.
+  void count_rows_by_heads(Index queries) {
+    if (queries == 1) query_stride_ = 0;
+    else of_a_head_ = queries;
   }
 
   static constexpr bool masks = Masks<R>, changes_scores = ChangesScores<R>;
@@ -78,7 +83,8 @@ class BoundRule {
                                 [[maybe_unused]] Index count) const {
     using Vector = typename Queries::Vector;
     using T = typename Vector::Scalar;
-    if constexpr (MasksVectors<R, Queries>) return rule_.allows(placed(at));
+    if constexpr (MasksVectors<R, Queries>)
+      return of_a_head_ == 0 ? rule_.allows(placed(at)) : allows_heads(at, count);
     else return lanes<Vector>(count, [&](Index i) { return T(allows(lane(at, i))); }) != T(0);
   }
   /// The new scores, of a vector or of a Dual of it.
@@ -110,9 +116,9 @@ class BoundRule {
     if constexpr (requires {
                     { rule_.cover(tile) } -> std::same_as<Coverage>;
                   }) {
-      const Index last = tile.query_end - 1;
-      tile.query_begin = query_ + tile.query_begin * query_stride_;
-      tile.query_end = query_ + last * query_stride_ + 1;
+      const Range rows = rows_of_a_head({tile.query_begin, tile.query_end});
+      tile.query_begin = query_ + rows.begin * query_stride_;
+      tile.query_end = query_ + (rows.end - 1) * query_stride_ + 1;
       tile.key_begin += key_;
       tile.key_end += key_;
       return rule_.cover(tile);
@@ -131,8 +137,31 @@ class BoundRule {
         ": Align::lower_right (the last query stands at the last key) or Align::upper_left");
   }
 
+  /// The rows of one head that some rows are; all of them if they are those of several.
+  Range rows_of_a_head(Range rows) const {
+    if (of_a_head_ == 0) return rows;
+    const Index first = rows.begin - rows.begin % of_a_head_;
+    if (rows.end > first + of_a_head_) return {0, of_a_head_};
+    return {rows.begin - first, rows.end - first};
+  }
+  /// What a rule for vectors allows, asked once for each head that has lanes.
+  template <class Queries>
+  typename Queries::Mask allows_heads(const PositionsOf<Queries>& at, Index count) const {
+    const Index end = at.query.first + count;
+    typename Queries::Mask allowed = at.query < at.query.first;
+    for (Index row = at.query.first; row < end;) {
+      const Index first = row - row % of_a_head_, next = first + of_a_head_;
+      const auto lanes_of_head = (at.query >= row) & (at.query < next);
+      const PositionsOf<Queries> of_head{at.batch, at.head, at.query - first, at.key};
+      allowed = allowed | (lanes_of_head & rule_.allows(placed(of_head)));
+      row = next;
+    }
+    return allowed;
+  }
+
   Position placed(const Position& at) const {
-    return {at.batch, at.head, query_ + at.query * query_stride_, key_ + at.key};
+    const Index row = of_a_head_ == 0 ? at.query : at.query % of_a_head_;
+    return {at.batch, at.head, query_ + row * query_stride_, key_ + at.key};
   }
   template <class Queries>
   PositionsOf<Queries> placed(const PositionsOf<Queries>& at) const {
@@ -185,6 +214,7 @@ class BoundRule {
   const R& rule_;
   Index query_ = 0, key_ = 0;
   int query_stride_ = 1;
+  Index of_a_head_ = 0;  // rows of each head, where they are those of several
   bool at_the_end_ = false, needs_square_ = false;
 };
 

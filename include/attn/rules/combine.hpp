@@ -70,6 +70,9 @@ class BoundRule<Combined<R...>> {
         [&](const BoundRule<R>&... rule) { return std::tuple(rule.on(queries, keys)...); },
         rules_));
   }
+  void count_rows_by_heads(Index queries) {
+    std::apply([&](BoundRule<R>&... rule) { (rule.count_rows_by_heads(queries), ...); }, rules_);
+  }
 
   static constexpr bool masks = (Masks<R> || ...), changes_scores = (ChangesScores<R> || ...);
   static constexpr bool has_parameters = (BoundRule<R>::has_parameters || ...);
