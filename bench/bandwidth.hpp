@@ -31,16 +31,20 @@ inline double read_bandwidth() {
   return 4e-9 * double(memory.size()) / time;
 }
 
-/// Times `call`, which reads so many bytes, on state.range(0) threads. Reports, besides the time,
-/// the median GB/s and the median percentage of the read bandwidth, which is measured again beside
-/// each call.
+/// Times `call`, which reads so many bytes, on state.range(0) threads; short calls follow each
+/// other until 16 MB are read, as in decoding. Reports, besides the time of a call, the median GB/s and
+/// the median percentage of the read bandwidth, which is measured again beside them.
 template <class F>
 void against_bandwidth(benchmark::State& state, double bytes, F&& call) {
   attn::set_num_threads(state.range(0));
   call();
+  const int calls = std::max(1, int(16e6 / bytes));
+  const auto several_calls = [&] {
+    for (int n = 0; n < calls; ++n) call();
+  };
   std::vector<double> speeds, percentages;
   for (auto _ : state) {
-    const double bandwidth = read_bandwidth(), time = seconds(call);
+    const double bandwidth = read_bandwidth(), time = seconds(several_calls) / calls;
     state.SetIterationTime(time);
     speeds.push_back(bytes / time * 1e-9);
     percentages.push_back(100 * speeds.back() / bandwidth);

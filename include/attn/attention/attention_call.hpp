@@ -130,7 +130,8 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
   Index tiles_of(const KernelPlan& plan) const {
     return (sizes().keys + plan.tile_keys - 1) / plan.tile_keys;
   }
-  /// A task for each tile of keys of each head, whose states are then merged in order.
+  /// A task has some tiles of keys of a head, one after the other in memory, each with a state of
+  /// its own. The states are then merged in order.
   template <class Kernel, Rule R>
   void forward_by_keys(const Kernel& kernel, const BoundRule<R>& rule,
                        const AttentionOutputs<T>& outputs, const KernelPlan& plan) const {
@@ -138,12 +139,17 @@ struct AttentionCall : AttentionShapes<T, Keys, Values> {
     const Range rows{0, queries()};
     const Index size = kernel.state_size(task(0, rows, {0, S}));
     auto states = Tensor<T, 2>::for_overwrite({all_heads, tiles * size});
-    parallel_for<T>(all_heads * tiles, plan.workspace_size, [&](Index n, T* workspace) {
-      const Index head = n / tiles, first = n % tiles * plan.tile_keys;
-      const Range keys{first, std::min(first + plan.tile_keys, S)};
-      T* const state = states.data() + n * size;
-      kernel.begin_state(task(head, rows, keys), state);
-      kernel.forward_state(task(head, rows, keys), rule, state, workspace);
+    const Index of_a_task = std::clamp<Index>(all_heads * tiles / (8 * num_threads()), 1, tiles);
+    const Index tasks = (tiles + of_a_task - 1) / of_a_task;
+    parallel_for<T>(all_heads * tasks, plan.workspace_size, [&](Index n, T* workspace) {
+      const Index head = n / tasks, first = n % tasks * of_a_task;
+      for (Index tile = first; tile < std::min(first + of_a_task, tiles); ++tile) {
+        const Index key = tile * plan.tile_keys;
+        const Task some = task(head, rows, {key, std::min(key + plan.tile_keys, S)});
+        T* const state = states.data() + (head * tiles + tile) * size;
+        kernel.begin_state(some, state);
+        kernel.forward_state(some, rule, state, workspace);
+      }
     });
     parallel_for<T>(all_heads, plan.workspace_size, [&](Index head, T* workspace) {
       const std::span<const T> of_head(states.data() + head * tiles * size,

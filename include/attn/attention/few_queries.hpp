@@ -5,7 +5,7 @@
 #include <attn/attention/kernel.hpp>
 #include <attn/attention/loaded_rows.hpp>
 #include <attn/attention/score_rows.hpp>
-#include <attn/gemm/prefetch.hpp>
+#include <attn/attention/stored_factor.hpp>
 
 namespace attn {
 inline namespace ATTN_ABI {
@@ -38,21 +38,6 @@ struct KeysAndValues {
   Range keys;
 
   Index size() const { return keys.size(); }
-};
-
-/// Integers as a right factor, with a scale for each column or for each row.
-template <class T, bool each_row>
-struct ScaledPanel {
-  using Scalar = T;
-  const std::int8_t* data;
-  Index stride, count;
-  const T* scales;
-
-  simd::Vector<T> load(const std::int8_t* row, Index k, Index i) const {
-    using Vector = simd::Vector<T>;
-    const Vector factors = each_row ? Vector(scales[k]) : simd::load<Vector>(scales + i);
-    return factors * simd::load_as<T>(row + i);
-  }
 };
 
 /// The products of attention for at most as many queries as a vector has lanes, as in decoding.
@@ -164,8 +149,9 @@ class FewQueries {
     } else {
       const Index first = K.first_of_part(tile.keys.begin + j, width);
       K.with_key(first, [&](const auto* keys, const T* scales) {
-        const auto factor = right_factor<false>(keys, {key_block, K.columns()}, scales);
-        const auto values = address_of_value(tile, std::max<Index>(first, 0));
+        const auto factor = stored_factor<false>(keys, {key_block, K.columns()}, scales);
+        const Pieces values{address_of_value(tile, std::max<Index>(first, 0), keys),
+                            key_block * Index{sizeof *keys}};
         multiply_rows(Panel<T>::widest, left_factor(Q), streamed(factor, values),
                       keep(first - tile.keys.begin));
       });
@@ -173,21 +159,34 @@ class FewQueries {
     }
   }
   template <class Right>
-  static ReadAhead<WithOther<Right>, 3072> streamed(const Right& factor, std::uintptr_t other) {
+  static ReadAhead<WithOther<Right>, 3072> streamed(const Right& factor, const Pieces& other) {
     return {{factor, other}};
   }
   static std::uintptr_t address(const void* memory) {
     return reinterpret_cast<std::uintptr_t>(memory);
   }
-  /// Where the value of key j of a task lies; 0 if that is not worth asking for.
+  /// Where the value of key j of a task lies, or the first key after a tile; `otherwise`, which is
+  /// being read, if that is not worth asking for.
   template <class Task>
-  static std::uintptr_t address_of_value(const KeysAndValues<Task>& tile, Index j) {
-    std::uintptr_t place = 0;
+  static std::uintptr_t address_of_value(const KeysAndValues<Task>& tile, Index j,
+                                         const void* otherwise) {
+    std::uintptr_t place = address(otherwise);
     if constexpr (!MatrixRows<typename Task::ValueRows, T>)
       tile.task.V.stored().with_row(j, [&](const auto* row, const T*) { place = address(row); });
     return place;
   }
-  /// rows ← Pᵀ V for some columns of V.
+  template <class Task>
+  static std::uintptr_t address_of_next_key(const KeysAndValues<Task>& tile,
+                                            const void* otherwise) {
+    std::uintptr_t place = address(otherwise);
+    const auto& K = tile.task.K;
+    if constexpr (!MatrixRows<typename Task::KeyRows, T>)
+      if (tile.keys.end < K.rows())
+        K.with_key(tile.keys.end, [&](const auto* key, const T*) { place = address(key); });
+    return place;
+  }
+  /// rows ← Pᵀ V for some columns of V. While they are read, the caches are asked for the next
+  /// keys, so that memory is never idle.
   template <class Task>
   void multiply_values(int vectors, const LeftFactor<T>& P, const KeysAndValues<Task>& tile,
                        Index column) const {
@@ -197,25 +196,16 @@ class FewQueries {
       multiply_rows(vectors, P, PanelRows<T>{part.data + column, part.stride, part.rows},
                     keep_rows());
     } else {
-      V.stored().with_row(tile.keys.begin, [&](const auto* row, const T* scales) {
-        multiply_rows(vectors, P,
-                      right_factor<true>(row + column, {V.stored().stride(), tile.size()}, scales),
-                      keep_rows());
+      V.stored().with_row(tile.keys.begin, [&]<class X>(const X* row, const T* scales) {
+        const auto factor =
+            stored_factor<true>(row + column, {V.stored().stride(), tile.size()}, scales);
+        const auto before = static_cast<std::size_t>(tile.size() * column) * sizeof(X);
+        const Pieces keys{address_of_next_key(tile, row) + before,
+                          vectors * lanes * Index{sizeof(X)}};
+        multiply_rows(vectors, P, WithOther<decltype(factor)>{factor, keys}, keep_rows());
       });
     }
   }
-  struct RowsInMemory {
-    Index stride, count;
-  };
-  /// Stored rows as a right factor.
-  template <bool each_row, class Stored>
-  static auto right_factor(const Stored* data, const RowsInMemory& rows,
-                           [[maybe_unused]] const T* scales) {
-    if constexpr (std::same_as<Stored, std::int8_t>)
-      return ScaledPanel<T, each_row>{data, rows.stride, rows.count, scales};
-    else return PanelRows<T, Stored>{data, rows.stride, rows.count};
-  }
-
   /// Packs the keys from j on. While it does, the caches are asked for the keys of the next panel,
   /// and for the values of these.
   template <class Task>
@@ -258,11 +248,12 @@ class FewQueries {
       for (Index i = 0; i < n; ++i) packed_[j * lanes + i] = V(tile.keys.begin + j, e + i);
     return {packed_, lanes, tile.size()};
   }
-  /// A B, with a row for each query.
+  /// A B, with a row for each query: one, a group of three, or others.
   template <class Right>
   void multiply_rows(int vectors, const LeftFactor<T>& A, const Right& B,
                      const KeepRows& keep) const {
     if (count_ == 1) multiply<1>(vectors, A, count_, B, keep);
+    else if (count_ == 3) multiply<3>(vectors, A, count_, B, keep);
     else multiply(vectors, A, count_, B, keep);
   }
   /// f(j, column j of the rows), for columns of so many vectors.

@@ -29,16 +29,28 @@ EIGEN_ALWAYS_INLINE void prefetch_rows(const MatrixPart<const T>& X, Range rows)
     }
 }
 
-/// A right factor that is contiguous in memory. While it is read, the caches are asked for other
-/// memory, from `other` on, at the same pace.
+/// Whether element i of a row is the first of 64 bytes, which are asked for together: a row of a
+/// contiguous factor is as long as what is loaded of it.
+template <class X>
+EIGEN_ALWAYS_INLINE constexpr bool begins_line(Index i) {
+  return i * Index{sizeof(X)} % 64 == 0;
+}
+
+/// Memory in pieces of so many bytes, one for each row of a right factor.
+struct Pieces {
+  std::uintptr_t first;
+  Index size;
+};
+/// A right factor. While it is read, the caches are asked for other memory at the same pace.
 template <class Right>
 struct WithOther : Right {
-  std::uintptr_t other;
+  Pieces other;
 
-  EIGEN_ALWAYS_INLINE auto load(const auto* row, Index k, Index i) const {
-    const auto read =
-        reinterpret_cast<std::uintptr_t>(row + i) - reinterpret_cast<std::uintptr_t>(this->data);
-    __builtin_prefetch(reinterpret_cast<const void*>(other + read), 0, 2);
+  template <class X>
+  EIGEN_ALWAYS_INLINE auto load(const X* row, Index k, Index i) const {
+    const Index offset = k * other.size + i * Index{sizeof(X)};
+    const auto place = other.first + static_cast<std::uintptr_t>(offset);
+    if (begins_line<X>(i)) __builtin_prefetch(reinterpret_cast<const void*>(place), 0, 2);
     return Right::load(row, k, i);
   }
 };
@@ -47,9 +59,10 @@ struct WithOther : Right {
 /// pages.
 template <class Right, std::uintptr_t bytes>
 struct ReadAhead : Right {
-  EIGEN_ALWAYS_INLINE auto load(const auto* row, Index k, Index i) const {
+  template <class X>
+  EIGEN_ALWAYS_INLINE auto load(const X* row, Index k, Index i) const {
     const auto later = reinterpret_cast<std::uintptr_t>(row + i) + bytes;
-    __builtin_prefetch(reinterpret_cast<const void*>(later));
+    if (begins_line<X>(i)) __builtin_prefetch(reinterpret_cast<const void*>(later));
     return Right::load(row, k, i);
   }
 };
