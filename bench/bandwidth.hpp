@@ -32,8 +32,8 @@ inline double read_bandwidth() {
 }
 
 /// Times `call`, which reads so many bytes, on state.range(0) threads; short calls follow each
-/// other until 16 MB are read, as in decoding. Reports, besides the time of a call, the median GB/s and
-/// the median percentage of the read bandwidth, which is measured again beside them.
+/// other until 16 MB are read, as in decoding. Reports, besides the time of a call, the median
+/// GB/s and the median percentage of the read bandwidth, which is measured again beside them.
 template <class F>
 void against_bandwidth(benchmark::State& state, double bytes, F&& call) {
   attn::set_num_threads(state.range(0));
