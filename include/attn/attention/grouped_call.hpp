@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/attention/attention_call.hpp>
 #include <optional>
 #include <vector>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/core/range.hpp>
 #include <attn/rules/rule.hpp>
 #include <limits>
 
