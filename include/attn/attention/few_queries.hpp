@@ -181,7 +181,7 @@ class FewQueries {
     std::uintptr_t place = address(otherwise);
     const auto& K = tile.task.K;
     if constexpr (!MatrixRows<typename Task::KeyRows, T>)
-      if (tile.keys.end < K.rows())
+      if (K.in_blocks() && tile.keys.end < K.rows())
         K.with_key(tile.keys.end, [&](const auto* key, const T*) { place = address(key); });
     return place;
   }

@@ -29,7 +29,8 @@ struct KernelPlan {
 
 /// One task of a kernel: some queries of one head against some of its keys. Q (Br×E) holds the
 /// head's rows from `row` on, K is S×E and V S×Ev; `keys` are those that count, and rules and
-/// dropout are asked in rows and keys of the head.
+/// dropout are asked in rows and keys of the head. Where query heads share keys, and the rule is
+/// the same for all of them, a task may have the rows of all heads of a group, one after the other.
 template <class T, class Keys = StridedRows<T>, class Values = StridedRows<T>>
 struct HeadTask {
   using Scalar = T;

@@ -33,6 +33,8 @@ class LoadedKeys {
   auto transposed(Range range) const { return stored_.transposed(range); }
   bool finite(Range range) const { return stored_.finite(range); }
 
+  /// Whether few queries read keys as they are stored.
+  bool in_blocks() const { return stored_.in_blocks(); }
   /// Blocks are divided into parts of so many keys; the first key of that which has key j.
   Index first_of_part(Index j, Index keys) const {
     return stored_.in_blocks() ? stored_.first_of_part(j, keys) : tile_.first_of_part(j, keys);
