@@ -51,6 +51,51 @@ TEST_F(OffsetsOf, AChunkOfThePromptGiveItsRowsOfTheWhole) {
   EXPECT_TRUE(same_bits(with_a_cache, all.slice(2, 20, 30).copy()));
 }
 
+/// Rows that lie apart, in every lane of a vector.
+template <class T>
+void compare_every_nth_query() {
+  attn::Random random{18};
+  const Index H = 6, L = 300;
+  const auto q = normal<T, 4>(random, {1, H, L, 8}), k = normal<T, 4>(random, {1, 2, L, 8}),
+             v = normal<T, 4>(random, {1, 2, L, 8}), d_output = normal<T, 4>(random, {1, H, L, 8});
+  const auto compare = [&](const auto& rule) {
+    const Tensor<T, 4> all = attend(q, k, v, rule);
+    for (const Index stride : {2, 5, 6, 7, 17, 100}) {
+      const Index rows = 1 + (L - 1 - 3) / stride;
+      Tensor<T, 4> some({1, H, rows, 8}), wanted(some.shape()), d_some(some.shape());
+      Tensor<T, 4> d_all(q.shape());
+      for (Index h = 0; h < H; ++h)
+        for (Index i = 0; i < rows; ++i)
+          for (Index e = 0; e < 8; ++e) {
+            some(0, h, i, e) = q(0, h, 3 + i * stride, e);
+            wanted(0, h, i, e) = all(0, h, 3 + i * stride, e);
+            d_some(0, h, i, e) = d_output(0, h, i, e);
+            d_all(0, h, 3 + i * stride, e) = d_output(0, h, i, e);
+          }
+      const Offsets offsets{.query = 3, .query_stride = stride, .queries = L};
+      ASSERT_TRUE(same_bits(attend(some, k, v, rule, offsets), wanted)) << "stride " << stride;
+      const auto d_value = [&](const Tensor<T, 4>& x, const Tensor<T, 4>& dy, const Offsets& at) {
+        const auto [o, log_sum_exp] = attend.with_log_sum_exp(x, k, v, rule, at);
+        Tensor<T, 4> dq(x.shape()), dk(k.shape()), dv(v.shape());
+        attend.backward(attn::AttentionInputs<T>{x, k, v}, {o, log_sum_exp, dy}, rule, {dq, dk, dv},
+                        at);
+        return dv;
+      };
+      EXPECT_LT(largest_gap(d_value(some, d_some, offsets), d_value(q, d_all, {})),
+                sizeof(T) == 4 ? 1e-4 : 1e-12)
+          << "stride " << stride;
+    }
+  };
+  compare(attn::Causal{});
+  compare(attn::SlidingWindow{.left = 20, .right = 3});
+  compare(attn::Causal{} & attn::Alibi{attn::Alibi::slopes(H)});
+  compare(Diagonals{});
+}
+TEST_F(OffsetsOf, EveryNthQueryGiveItsRowsOfTheWhole) {
+  compare_every_nth_query<float>();
+  compare_every_nth_query<double>();
+}
+
 TEST_F(OffsetsOf, ABeamGiveEachOfItsQueriesTheSameRow) {
   const auto compare = [&](const auto& rule) {
     const Index row = 17, beam = 19;
@@ -127,13 +172,20 @@ TEST_F(OffsetsOf, APartThatDoesNotLieWithinTheWholeIsASentence) {
   };
   EXPECT_EQ(sentence({.query = 10, .queries = 55}),
             "ScaledDotProductAttention: offsets place the queries at 10 to 60, which must lie "
-            "within all L = 55 of them, with a query_stride of at least 0");
+            "within all L = 55 of them");
   EXPECT_EQ(sentence({.key = -1}),
-            "ScaledDotProductAttention: offsets place the keys at -1 to 49, which must lie within "
-            "all S = 49 of them, with a query_stride of at least 0");
+            "ScaledDotProductAttention: offsets place the keys at -1 to 49, which must begin at 0 "
+            "or later");
+  EXPECT_EQ(sentence({.key = 1, .keys = 50}),
+            "ScaledDotProductAttention: offsets place the keys at 1 to 51, which must lie within "
+            "all S = 50 of them");
   constexpr Index largest = std::numeric_limits<Index>::max();
-  for (const Offsets& offsets :
-       {Offsets{.query = largest - 1}, Offsets{.key = largest}, Offsets{.query_stride = largest}})
+  for (const Index stride : {Index{-1}, (Index{1} << 20) + 1, largest})
+    EXPECT_EQ(sentence_of<attn::OptionError>(
+                  [&] { attend(q, k, v, attn::NoMask{}, Offsets{.query_stride = stride}); }),
+              "ScaledDotProductAttention: query_stride = " + std::to_string(stride) +
+                  " must be at least 0 and at most 1048576");
+  for (const Offsets& offsets : {Offsets{.query = largest - 1}, Offsets{.key = largest}})
     EXPECT_THAT(sentence(offsets),
                 testing::HasSubstr("to " + std::to_string(largest) + ", which must lie"));
   EXPECT_EQ(sentence_of<attn::ShapeError>(

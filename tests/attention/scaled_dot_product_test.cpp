@@ -195,6 +195,9 @@ TEST(ScaledDotProductErrors, NameTheArgumentThatDoesNotFit) {
                 [&] { attn::ScaledDotProductAttention{{.scale = std::nan("")}}(q, k, v); }),
             "ScaledDotProductAttention: scale = nan must be finite");
   EXPECT_EQ(sentence_of<attn::OptionError>(
+                [&] { attn::ScaledDotProductAttention{{.scale = 1e39}}(q, k, v); }),
+            "ScaledDotProductAttention: scale = 1e+39 must be finite as a float");
+  EXPECT_EQ(sentence_of<attn::OptionError>(
                 [&] { attn::ScaledDotProductAttention{{.dropout = 1.5}}(q, k, v); }),
             "ScaledDotProductAttention: dropout = 1.5 must be at least 0 and at most 1");
 }
@@ -227,6 +230,25 @@ TEST(ScaledDotProductErrors, RefuseAnOutputThatOverlapsAnOperand) {
             }),
             "ScaledDotProductAttention: log_sum_exp (1, 2, 5) must not overlap key (1, 2, 5, 8) in "
             "memory");
+  Tensor<float, 4> output(q.shape()), weights({1, 2, 5, 5});
+  const attn::AttentionInputs<float> inputs{q, k, v};
+  EXPECT_EQ(sentence([&] {
+              attend.forward(inputs, {output, TensorView<float, 4>(output.data(), {1, 2, 5, 5})});
+            }),
+            "ScaledDotProductAttention: weights (1, 2, 5, 5) must not overlap output (1, 2, 5, 8) "
+            "in memory");
+  EXPECT_EQ(sentence([&] {
+              attend.forward(inputs, {output, weights.view(),
+                                      TensorView<float, 3>(weights.data() + 49, {1, 2, 5})});
+            }),
+            "ScaledDotProductAttention: log_sum_exp (1, 2, 5) must not overlap weights "
+            "(1, 2, 5, 5) in memory");
+  EXPECT_EQ(
+      sentence([&] {
+        attend.forward(inputs, {TensorView<float, 4>(output.data(), output.shape(), {0, 0, 0, 1})});
+      }),
+      "ScaledDotProductAttention: output (1, 2, 5, 8) must not overlap itself: its stride "
+      "along axis 1 is 0");
   Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> X(4, 6);
   X.setZero();
   EXPECT_EQ(sentence([&] { attend.into(X, X, X, X); }),

@@ -193,6 +193,8 @@ TEST(Sink, MustBeOneForEachHeadOrOneForAll) {
               attn::ScaledDotProductAttention{}(x, x, x, Sink{{1, 2, 3}});
             }),
             "Sink: 3 logits must be one for each of the H = 4 heads, or one for all");
+  for (const double bad : {std::numeric_limits<double>::infinity(), std::nan(""), 1e39})
+    EXPECT_THROW(attn::ScaledDotProductAttention{}(x, x, x, Sink{bad}), attn::OptionError) << bad;
 }
 
 }  // namespace

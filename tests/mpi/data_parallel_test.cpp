@@ -187,7 +187,7 @@ TEST(Replicas, RefusePartsThatTheRanksDoNotDivide) {
   EXPECT_EQ(sentence_of<attn::OptionError>(
                 [&] { Replicas(ranks(), model.parameters(), {.parts = parts}); }),
             of_rank(0, "Replicas: parts = " + std::to_string(parts) +
-                           " must be a multiple of the number of ranks, " +
+                           " must be at least 1 and a multiple of the number of ranks, " +
                            std::to_string(ranks().size())));
 }
 TEST(Replicas, RefuseAParameterThatIsGivenTwice) {
@@ -203,7 +203,7 @@ TEST(Replicas, RefuseOtherShapesOnARank) {
   EXPECT_EQ(
       sentence_of<attn::ShapeError>([&] { Replicas(ranks(), model.parameters(), {.parts = 12}); }),
       "Replicas: rank 1 of " + std::to_string(ranks().size()) +
-          " says weight (8, 5), rank 0 says weight (7, 5)");
+          " says weight float (8, 5), rank 0 says weight float (7, 5)");
 }
 
 /// What a rank throws in the loss of a part is thrown on all ranks, and the next pass is as if

@@ -217,9 +217,9 @@ TEST(SumGradients, LeavesThoseEmptyThatNoRankHasAndSaysWhatDiffers) {
     attn::mpi::sum_gradients(ranks(), other.parameters());
     FAIL() << "nothing was thrown";
   } catch (const attn::ShapeError& error) {
-    EXPECT_EQ(std::string(error.what()), "sum_gradients: rank 1 of " +
-                                             std::to_string(ranks().size()) +
-                                             " says weight (3, 3), rank 0 says weight (2, 3)");
+    EXPECT_EQ(std::string(error.what()),
+              "sum_gradients: rank 1 of " + std::to_string(ranks().size()) +
+                  " says weight double (3, 3), rank 0 says weight double (2, 3)");
   }
 }
 

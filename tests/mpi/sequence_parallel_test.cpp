@@ -1,5 +1,6 @@
 // Attention of a divided sequence against one process, to the bits: drawn shapes, rules, dropout.
 #include "mpi/divided_cases.hpp"
+#include "support/expect_error.hpp"
 
 namespace {
 
@@ -63,6 +64,35 @@ TEST(SequenceParallel, HasTheBitsOfOneProcess) {
   for_each_case([](auto zero, std::uint64_t n) {
     compare_under<decltype(zero)>(n / 3, drawn(n, ranks().size()));
   });
+}
+
+TEST(SequenceParallel, RefusesAnotherNumberTypeOrRuleOnARank) {
+  if (ranks().size() == 1) return;
+  const bool differs = ranks().rank() == 1;
+  const std::string who = "rank 1 of " + std::to_string(ranks().size());
+  const attn::mpi::Sequence sequence(ranks(), 40);
+  const attn::mpi::SequenceParallel attend(sequence);
+  const attn::Tensor<float, 4> x({1, 2, sequence.size(), 4});
+  const attn::Tensor<double, 4> y(x.shape());
+  const auto sentence = [](auto&& call) { return sentence_of<attn::ShapeError>(call); };
+  const std::string shape = " (1, 2, 40, 4)";
+  EXPECT_EQ(sentence([&] {
+              if (differs) attend(y, y, y, attn::Causal{});
+              else attend(x, x, x, attn::Causal{});
+            }),
+            "SequenceParallel: " + who + " says query double" + shape +
+                ", rank 0 says query float" + shape);
+  EXPECT_EQ(sentence([&] {
+              if (differs) attend(x, x, x, attn::NoMask{});
+              else attend(x, x, x, attn::Causal{});
+            }),
+            "SequenceParallel: " + who + " says rule attn::NoMask, rank 0 says rule attn::Causal");
+  EXPECT_EQ(
+      sentence([&] {
+        if (differs) sequence.gather(y);
+        else sequence.gather(x);
+      }),
+      "Sequence: " + who + " says gather double" + shape + ", rank 0 says gather float" + shape);
 }
 
 }  // namespace

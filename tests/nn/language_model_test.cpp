@@ -195,6 +195,31 @@ TEST_P(LanguageModels, LastLogitsAreThoseOfTheLastToken) {
   EXPECT_EQ(cache.length(), 700);
 }
 
+/// A long prompt is computed in parts; none is, if one of them cannot be.
+TEST_P(LanguageModels, LeaveACacheAsItWasWhereAPromptDoesNotFit) {
+  Tensor<Index, 2> tokens = drawn(random, 1, 600);
+  Cache cache = model.cache(1, 550);
+  EXPECT_EQ(sentence_of<attn::ShapeError>([&] { model.last_logits(tokens, cache); }),
+            "KeyValueCache: 600 positions must be at most the capacity, 550");
+  EXPECT_EQ(cache.length(), 0);
+  cache = model.cache(1, 600);
+  tokens(0, 590) = 30;
+  EXPECT_THROW(model.last_logits(tokens, cache), attn::OptionError);
+  EXPECT_EQ(cache.length(), 0);
+}
+
+TEST_P(LanguageModels, EndATextWhereTheCacheIsFull) {
+  const vector<Index> prompt{3, 1, 4, 1, 5};
+  const vector<Index> text = model.generate(prompt, {.max_new_tokens = 20});
+  Cache cache = model.cache(1, 8), small = model.cache(1, 4);
+  EXPECT_EQ(model.generate(prompt, {.max_new_tokens = 20}, cache),
+            vector<Index>(text.begin(), text.begin() + 4));
+  EXPECT_EQ(cache.length(), 8);
+  EXPECT_EQ(sentence_of<attn::OptionError>(
+                [&] { model.generate(prompt, {.max_new_tokens = 20}, small); }),
+            "generate: the length of the prompt = 5 must be at most the capacity of the cache, 4");
+}
+
 TEST_P(LanguageModels, GenerateGreedilyTheTokenOfTheLargestLogit) {
   const vector<Index> prompt{3, 1, 4, 1, 5};
   vector<Index> all = prompt, heard;

@@ -202,6 +202,8 @@ TEST(Alibi, FadesWithDistanceAtEachHeadsSlope) {
             }),
             "Alibi: 2 slopes must be one for each of the H = 3 heads");
   EXPECT_THROW(drawn(rule, {1, 2, 2, 3}), attn::ShapeError);
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity(), 1e39})
+    EXPECT_THROW(drawn(attn::Alibi{{0.5, bad}}, {1, 2, 2, 2}), attn::OptionError) << bad;
 }
 
 TEST(Alibi, HasTheSlopesOfThePaper) {

@@ -45,7 +45,7 @@ const std::vector<Index> integers{std::numeric_limits<Index>::min() + 40,
 TYPED_TEST(IndexVectors, HoldEvenlySpacedIntegers) {
   using T = TypeParam;
   for (const Index first : {Index{-20}, Index{-3}, Index{0}, Index{7}, Index{100}})
-    for (const int stride : {1, -1}) {
+    for (const int stride : {1, -1, 0, 3, -6, 100, 1 << 20}) {
       const IndexVector<T> index{first, stride};
       const auto expect = [&](const auto& got, auto&& wanted) {
         const std::vector<T> lane = this->lanes(got);
@@ -69,9 +69,11 @@ TYPED_TEST(IndexVectors, HoldEvenlySpacedIntegers) {
 TYPED_TEST(IndexVectors, CompareExactlyHoweverFarAway) {
   using T = TypeParam;
   for (const Index first : integers)
-    for (const int stride : {1, -1})
+    for (const int stride : {1, -1, 0, 5, -7, 1 << 20})
       for (const Index other : integers)
-        for (const Index near : {-2, -1, 0, 1, 2, 3}) {
+        for (const Index near : {-2, -1, 0, 1, 2, 3, 3 * (1 << 20), 9 * (1 << 20) + 1}) {
+          const bool is_far = first > integers.back() - 1 || first < integers.front() + 1;
+          if ((std::abs(stride) > 1 && is_far) || (near > 3 && other == integers.back())) continue;
           const IndexVector<T> index{first, stride};
           const Index b = other + near;
           const auto expect = [&](const auto& mask, auto&& wanted) {

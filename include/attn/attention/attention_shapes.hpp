@@ -47,12 +47,18 @@ struct AttentionShapes {
     expect(v[2] == k[2], "value", v, "key's length S = ", k[2]);
   }
 
-  /// Errors: ShapeError naming the output that does not fit, or that overlaps an input.
+  /// Errors: ShapeError naming the output that does not fit, or that overlaps an input, another
+  /// output or itself.
   void check_outputs(const AttentionOutputs<T>& outputs) const {
     check_output(outputs.output, output_shape(), "output", "(B, H, L, Ev)");
     if (outputs.weights) check_output(*outputs.weights, weights_shape(), "weights", "(B, H, L, S)");
     if (outputs.log_sum_exp)
       check_output(*outputs.log_sum_exp, log_sum_exp_shape(), "log_sum_exp", "(B, H, L)");
+    if (outputs.weights) check_apart(*outputs.weights, "weights", outputs.output, "output");
+    if (!outputs.log_sum_exp) return;
+    check_apart(*outputs.log_sum_exp, "log_sum_exp", outputs.output, "output");
+    if (outputs.weights)
+      check_apart(*outputs.log_sum_exp, "log_sum_exp", *outputs.weights, "weights");
   }
 
   /// Errors: ShapeError naming what does not fit the inputs.
@@ -78,6 +84,11 @@ struct AttentionShapes {
       throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
                        to_string(output.shape()) + " must have the shape " + letters + " = " +
                        to_string(wanted));
+    for (std::size_t axis = 0; axis < N; ++axis)
+      if (output.strides()[axis] == 0 && wanted[axis] > 1)
+        throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
+                         to_string(wanted) + " must not overlap itself: its stride along axis " +
+                         std::to_string(axis) + " is 0");
     check_apart(output, name, inputs.query, "query");
     check_apart(output, name, inputs.key, "key");
     check_apart(output, name, inputs.value, "value");

@@ -206,6 +206,8 @@ class ScaledDotProductAttention {
     const Index E = call.sizes().head_dim;
     options.check("ScaledDotProductAttention", E);
     call.scale = static_cast<T>(options.scale_for(E));
+    expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale",
+                  options.scale_for(E), "finite as a float");
     return call;
   }
   template <class T, class Keys, class Values, Rule R>

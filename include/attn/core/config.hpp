@@ -1,5 +1,9 @@
 #pragma once
 
+#if __cplusplus < 202002L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 202002L)
+#error "attn: needs C++20: compile with -std=c++20"
+#endif
+
 #include <Eigen/Core>
 #include <cassert>
 

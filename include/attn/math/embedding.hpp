@@ -25,6 +25,16 @@ struct EmbeddingLookup {
     return look_up<T>(ids, table.shape(), [&](Index id, T* to) { table.read_row(id, to); });
   }
 
+  /// Errors: OptionError for an id outside the vocabulary.
+  template <int N>
+  static void check(const Tensor<Index, N>& ids, Index vocabulary) {
+    for (Index i = 0; i < ids.size(); ++i)
+      if (const Index id = ids.data()[i]; id < 0 || id >= vocabulary)
+        throw OptionError("Embedding: token id " + std::to_string(id) +
+                          " must be at least 0 and below the vocabulary's size, " +
+                          std::to_string(vocabulary));
+  }
+
   /// In parallel by columns, so that every sum has one order.
   template <class T, int M, int N>
   void backward(const Tensor<T, M>& dy, const Input<Index, N>& ids,
@@ -52,11 +62,7 @@ struct EmbeddingLookup {
     Shape<N + 1> shape;
     std::copy(ids.shape().begin(), ids.shape().end(), shape.begin());
     shape.back() = width;
-    for (Index i = 0; i < ids.size(); ++i)
-      if (const Index id = ids.data()[i]; id < 0 || id >= vocabulary)
-        throw OptionError("Embedding: token id " + std::to_string(id) +
-                          " must be at least 0 and below the vocabulary's size, " +
-                          std::to_string(vocabulary));
+    check(ids, vocabulary);
     auto y = Tensor<T, N + 1>::for_overwrite(shape);
     for (Index i = 0; i < ids.size(); ++i) read_row(ids.data()[i], y.data() + i * width);
     y.flat() *= static_cast<T>(factor);

@@ -145,8 +145,9 @@ class Replicas {
   };
 
   void check() const {
-    expect_option(parts_ >= 1 && parts_ % world_.size() == 0, "Replicas", "parts", parts_,
-                  "a multiple of the number of ranks, " + std::to_string(world_.size()));
+    expect_option(
+        parts_ >= 1 && parts_ % world_.size() == 0, "Replicas", "parts", parts_,
+        "at least 1 and a multiple of the number of ranks, " + std::to_string(world_.size()));
     std::set<const T*> places;
     for (const auto& p : parameters_)
       if (!p.value.empty() && !places.insert(p.value.data()).second)

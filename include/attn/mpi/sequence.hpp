@@ -126,7 +126,7 @@ std::optional<Tensor<T, N>> Sequence::gather(const Tensor<T, N>& part) const {
   static_assert(N >= 2 && N <= 4, "a tensor of a sequence is (…, S, E)");
   Shape<N> shape = part.shape();
   shape[N - 2] = length_;
-  Together together(*world_, "Sequence: gather " + to_string(shape));
+  Together together(*world_, "Sequence: gather " + detail::type_name<T>() + " " + to_string(shape));
   const auto ranks = static_cast<std::size_t>(world_->size());
   std::vector<Index> sent(ranks), received(ranks);
   std::optional<Tensor<T, N>> whole;

@@ -99,13 +99,13 @@ std::string SequenceOperation<Kernel, R, Heads>::describe(const AttentionInputs<
   const auto shape = [&](const TensorView<const T, 4>& x) {
     Shape<4> all = x.shape();
     all[2] = sequence.length();
-    return to_string(all);
+    return detail::type_name<T>() + " " + to_string(all);
   };
   const AttentionOptions& attention = options.attention;
   std::ostringstream text;
   text.precision(17);
   text << "SequenceParallel: query " << shape(inputs.query) << "; key " << shape(inputs.key)
-       << "; value " << shape(inputs.value) << "; scale "
+       << "; value " << shape(inputs.value) << "; rule " << detail::type_name<R>() << "; scale "
        << attention.scale_for(inputs.query.shape()[3]) << "; ranks_of_heads ";
   if (options.ranks_of_heads) text << *options.ranks_of_heads;
   else text << "by default";

@@ -78,7 +78,8 @@ class ShardGradient final : public AnyGradient<T> {
 template <class T>
 std::string described(const std::vector<NamedParameter<T>>& parameters) {
   std::string text;
-  for (const auto& p : parameters) text += "; " + p.name + " " + to_string(p.shape);
+  for (const auto& p : parameters)
+    text += "; " + p.name + " " + type_name<T>() + " " + to_string(p.shape);
   return text;
 }
 template <class T>

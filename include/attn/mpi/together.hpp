@@ -7,6 +7,30 @@ inline namespace ATTN_ABI {
 namespace mpi {
 namespace detail {
 
+template <class X>
+constexpr const char* signature() {
+  return __PRETTY_FUNCTION__;
+}
+/// The name of a type as the compiler writes it: "… signature() [with X = float]".
+template <class X>
+std::string full_name() {
+  const std::string text = signature<X>();
+  const std::size_t begin = text.find("X = ") + 4;
+  return text.substr(begin, text.size() - 1 - begin);
+}
+/// The name of a type, which ranks compare; without the inline namespace of the library, which says
+/// how a rank's program was compiled.
+template <class X>
+std::string type_name() {
+  const std::string world = full_name<World>();  // "attn::…::mpi::World"
+  const std::size_t begin = world.find("::") + 2, end = world.find("mpi::World");
+  const std::string own = world.substr(begin, end - begin);
+  std::string name = full_name<X>();
+  for (std::size_t at; !own.empty() && (at = name.find(own)) != std::string::npos;)
+    name.erase(at, own.size());
+  return name;
+}
+
 /// The parts of a text that stand between separators.
 inline std::vector<std::string> split_text(std::string_view text, std::string_view separator) {
   std::vector<std::string> parts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <attn/nn/key_value_cache.hpp>
+#include <limits>
 #include <vector>
 
 namespace attn {
@@ -13,6 +14,14 @@ struct EncoderCache {
 
   /// The positions of the longest sequence.
   Index length() const { return layers.empty() ? 0 : layers.front().length(); }
+  /// The most positions of a sequence.
+  Index capacity() const {
+    return layers.empty() ? std::numeric_limits<Index>::max() : layers.front().capacity();
+  }
+  /// Errors: ShapeError if so many more positions exceed the capacity.
+  void expect_capacity(Index added) const {
+    if (!layers.empty()) layers.front().expect_capacity(added);
+  }
   /// Whether `truncate` can remove the positions from `length` on.
   bool can_truncate(Index length) const {
     return std::all_of(layers.begin(), layers.end(),

@@ -80,15 +80,19 @@ class KeyValueCache {
     return longest;
   }
 
+  /// Errors: ShapeError if so many more positions exceed the capacity.
+  void expect_capacity(Index added) const {
+    if (length() + added > capacity())
+      throw ShapeError("KeyValueCache: " + std::to_string(length() + added) +
+                       " positions must be at most the capacity, " + std::to_string(capacity()));
+  }
   /// Appends positions to every sequence. Errors: ShapeError if they exceed the capacity, or do not
   /// fit the cache or each other; the cache is then unchanged.
   void append(const TensorView<const T, 3>& keys, const TensorView<const T, 3>& values) {
     const Index added = keys.shape()[1];
     expect("keys", keys.shape(), {batch(), added, width(keys_)});
     expect("values", values.shape(), {batch(), added, width(values_)});
-    if (length() + added > capacity())
-      throw ShapeError("KeyValueCache: " + std::to_string(length() + added) +
-                       " positions must be at most the capacity, " + std::to_string(capacity()));
+    expect_capacity(added);
     if (window_ && added > most_at_once)
       throw ShapeError("KeyValueCache: " + std::to_string(added) +
                        " positions at once must be at most " + std::to_string(most_at_once) +

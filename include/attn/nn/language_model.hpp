@@ -106,6 +106,7 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   Tensor<T, 2> last_logits(const Tensor<Index, 2>& tokens, LanguageModelCache<T>& cache) const {
     const auto [B, L] = tokens.shape();
     expect_option(L >= 1, kind, "the number of tokens", L, "at least 1");
+    expect_next(tokens, cache);
     auto last = Tensor<T, 3>::for_overwrite({B, 1, options.layer.d_model});
     for (Index begin = 0; begin < L; begin += part_of_a_prompt()) {
       const Index end = std::min(L, begin + part_of_a_prompt());
@@ -127,7 +128,8 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return generate(prompt, sampling, fresh, on_token);
   }
   /// The same, with a cache of one sequence: what the cache has of the beginning of the prompt is
-  /// not computed again, and the cache then has prompt and text. A conversation continues so.
+  /// not computed again, and the cache then has prompt and text. A conversation continues so. A
+  /// text also ends when the cache is full.
   std::vector<Index> generate(const std::vector<Index>& prompt, const SamplingOptions& sampling,
                               LanguageModelCache<T>& cache,
                               const std::function<bool(Index)>& on_token = {}) const {
@@ -220,13 +222,20 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
     return options.sliding_window ? KeyValueCache<T>::most_at_once : 512;
   }
 
-  /// What the layers make of the next tokens, (B, n, D).
-  Tensor<T, 3> hidden(const Tensor<Index, 2>& tokens, LanguageModelCache<T>& cache) const {
+  /// Errors: for tokens that cannot be the next ones of a cache; before anything is computed.
+  void expect_next(const Tensor<Index, 2>& tokens, const LanguageModelCache<T>& cache) const {
     const auto [B, n] = tokens.shape();
     if (B != cache.batch())
       throw OptionError("LanguageModel: the number of sequences = " + std::to_string(B) +
                         " must be that of the cache, " + std::to_string(cache.batch()));
     expect_length(cache.length() + n);
+    cache.layers.expect_capacity(n);
+    EmbeddingLookup::check(tokens, options.vocabulary);
+  }
+  /// What the layers make of the next tokens, (B, n, D).
+  Tensor<T, 3> hidden(const Tensor<Index, 2>& tokens, LanguageModelCache<T>& cache) const {
+    const auto [B, n] = tokens.shape();
+    expect_next(tokens, cache);
     Tensor<T, 3> x = embedding(tokens);
     if (position)
       x = std::move(x) + apply(EmbeddingLookup{1}, positions(n, cache), position->weight);

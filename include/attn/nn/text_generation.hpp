@@ -94,7 +94,11 @@ std::vector<Index> generate_text(const Model& model, const std::vector<Index>& p
   const Index longest = longest_text(model, prompt, sampling);
   expect_option(cache.batch() == 1, "generate", "the number of sequences of the cache",
                 cache.batch(), "1");
-  GrowingText text(prompt, sampling, longest);
+  const Index capacity = cache.layers.capacity();
+  expect_option(std::ssize(prompt) <= capacity, "generate", "the length of the prompt",
+                std::ssize(prompt),
+                "at most the capacity of the cache, " + std::to_string(capacity));
+  GrowingText text(prompt, sampling, capacity < longest ? capacity + 1 : longest);
   if (!text.can_grow()) return {};
   const Workspace workspace;
   const Index common = keep_common_prefix(cache, prompt);

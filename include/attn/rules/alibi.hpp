@@ -1,5 +1,6 @@
 #pragma once
 
+#include <attn/core/option.hpp>
 #include <attn/rules/rule.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -11,7 +12,8 @@ inline namespace ATTN_ABI {
 
 /// Scores fall with distance, in each head at a rate of its own: s − slope_h · |i − j|
 /// [Press22 §3]. Copies share the slopes. Where L ≠ S the alignment must be named.
-/// Errors: ShapeError if there is not one slope for each query head.
+/// Errors: ShapeError if there is not one slope for each query head; OptionError for a slope that
+/// is not finite, as a float too.
 class Alibi {
  public:
   std::optional<Align> align;
@@ -40,6 +42,9 @@ class Alibi {
       throw ShapeError("Alibi: " + std::to_string(slopes_->size()) +
                        " slopes must be one for each of the H = " + std::to_string(shape.heads) +
                        " heads");
+    for (const double slope : *slopes_)
+      expect_option(std::isfinite(static_cast<float>(slope)), "Alibi", "a slope", slope,
+                    "finite, as a float too");
   }
   template <class T>
   T score(T s, const auto& at) const {

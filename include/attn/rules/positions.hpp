@@ -49,7 +49,7 @@ struct ScoreShape {
 /// of a prompt, a shard of a sequence. Query i has row `query + i · query_stride`, key j has column
 /// `key + j` among all scores. Rules are asked about these rows and columns, and a table (Keep,
 /// Bias) has the extents of all scores. With a `query_stride` of 0 every query stands at the same
-/// row, as the beams of a search do.
+/// row, as the beams of a search do; it is at most 2²⁰.
 ///
 ///   attend(q, k, v, Causal{}, Offsets{.query = 512})    queries 512, 513, … of a sequence
 struct Offsets {
@@ -59,8 +59,13 @@ struct Offsets {
   std::optional<Index> queries = std::nullopt, keys = std::nullopt;
 
   /// The extents of all scores, of which `part` are computed.
-  /// Errors: ShapeError if the part does not lie within them.
+  /// Errors: ShapeError if the part does not lie within them; OptionError for a query_stride that
+  /// is negative or too large.
   ScoreShape whole(const ScoreShape& part) const {
+    if (query_stride < 0 || query_stride > detail::longest_stride)
+      throw OptionError(
+          "ScaledDotProductAttention: query_stride = " + std::to_string(query_stride) +
+          " must be at least 0 and at most " + std::to_string(detail::longest_stride));
     const Index query_end = end_of(query, part.queries, query_stride);
     const Index key_end = end_of(key, part.keys, 1);
     expect(query, query_end, queries.value_or(query_end), "queries", "L");
@@ -72,18 +77,19 @@ struct Offsets {
   static constexpr Index too_large = std::numeric_limits<Index>::max();
   /// The end of `count` rows or columns from `begin`, `too_large` if it does not fit an Index.
   static Index end_of(Index begin, Index count, Index stride) {
-    if (count == 0 || stride < 0) return begin;
+    if (count == 0) return begin;
     if (begin == too_large) return too_large;
     const Index rest = too_large - 1 - std::max<Index>(begin, 0);
     if (stride > 0 && count - 1 > rest / stride) return too_large;
     return begin + (count - 1) * stride + 1;
   }
   void expect(Index begin, Index end, Index extent, const char* what, const char* name) const {
-    if (begin >= 0 && end <= extent && end < too_large && query_stride >= 0) return;
-    throw ShapeError(std::string("ScaledDotProductAttention: offsets place the ") + what + " at " +
-                     std::to_string(begin) + " to " + std::to_string(end) +
-                     ", which must lie within all " + name + " = " + std::to_string(extent) +
-                     " of them, with a query_stride of at least 0");
+    if (begin >= 0 && end <= extent && end < too_large) return;
+    const std::string place = std::string("ScaledDotProductAttention: offsets place the ") + what +
+                              " at " + std::to_string(begin) + " to " + std::to_string(end);
+    if (begin < 0) throw ShapeError(place + ", which must begin at 0 or later");
+    throw ShapeError(place + ", which must lie within all " + name + " = " +
+                     std::to_string(extent) + " of them");
   }
 };
 

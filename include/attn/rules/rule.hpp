@@ -27,7 +27,10 @@ inline namespace ATTN_ABI {
 ///       a member that names the rule's alignment; with L ≠ S somebody must then name one
 ///   static constexpr bool same_for_heads = true
 ///       says that the rule never reads the head of a position: query heads that share keys may
-///       then be computed together, which makes decoding with grouped-query attention faster
+///       then be computed together, which makes decoding with grouped-query attention faster; the
+///       head that it is asked with means nothing then
+/// A rule that derives from one of the library's inherits `cover` and `same_for_heads`: it must say
+/// them anew where its `allows` is another.
 ///
 /// Speed: written with `const auto& at` (and `auto` for the result of `allows`) instead of
 /// `Position`, the same formula is evaluated for a vector of queries at once: T is then

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <attn/core/option.hpp>
 #include <attn/rules/rule.hpp>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -18,7 +20,8 @@ inline namespace ATTN_ABI {
 /// sum. The log-sum-exp includes them: it is z_h where a query attends to nothing, whose output is
 /// 0 as without a sink. Copies share the logits. A rule of your own has a sink if it has a
 /// function `double sink(Index head) const`.
-/// Errors: ShapeError if there is neither one logit nor one for each query head.
+/// Errors: ShapeError if there is neither one logit nor one for each query head; OptionError for a
+/// logit that is not finite, as a float too.
 class Sink {
  public:
   static constexpr bool same_for_heads = true;  // what differs is no score
@@ -33,6 +36,9 @@ class Sink {
       throw ShapeError("Sink: " + std::to_string(count) +
                        " logits must be one for each of the H = " + std::to_string(shape.heads) +
                        " heads, or one for all");
+    for (const double logit : *logits_)
+      expect_option(std::isfinite(static_cast<float>(logit)), "Sink", "a logit", logit,
+                    "finite, as a float too");
   }
   double sink(Index head) const {
     return logits_->size() == 1 ? logits_->front() : (*logits_)[static_cast<std::size_t>(head)];

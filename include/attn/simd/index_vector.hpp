@@ -4,6 +4,18 @@
 
 #include <algorithm>
 #include <attn/simd/simd.hpp>
+#include <cstdlib>
+
+namespace attn {
+inline namespace ATTN_ABI {
+namespace detail {
+
+/// The longest stride of an IndexVector: a float holds every distance between its lanes.
+inline constexpr Index longest_stride = Index{1} << 20;
+
+}  // namespace detail
+}  // namespace ATTN_ABI
+}  // namespace attn
 
 #define ATTN_KERNELS <attn/simd/index_vector.hpp>
 #include <attn/simd/for_each_target.hpp>
@@ -25,8 +37,8 @@ inline namespace ATTN_ABI {
 namespace detail::ATTN_TARGET {
 
 /// Evenly spaced integers, one in each lane: first, first + stride, … Their differences, distances
-/// and comparisons with an integer are exact, however large they are; as a `simd::Vector<T>` they
-/// are rounded as any integer is.
+/// and comparisons with an integer are exact, however large they are, for strides of at most
+/// `longest_stride`; as a `simd::Vector<T>` they are rounded as any integer is.
 template <class T>
 struct IndexVector {
   using Vector = simd::Vector<T>;
@@ -55,7 +67,8 @@ struct IndexVector {
   }
   /// The remainder as C++ defines it, with the sign of a: one division for all lanes.
   friend Vector operator%(const IndexVector& a, Index b) {
-    if (b < 1 || b > (Index{1} << 20)) return a.each([b](Index x) { return x % b; });
+    if (b < 1 || b > (Index{1} << 20) || a.stride > 4 || a.stride < -4)
+      return a.each([b](Index x) { return x % b; });
     if (a.stride < 0) return -((0 - a) % b);
     const T divisor = static_cast<T>(b);
     const Vector x = static_cast<T>(a.first % b) + a.distances();
@@ -84,7 +97,7 @@ struct IndexVector {
   /// b's distance from the first, to compare `distances()` with. It is clamped to a distance that
   /// no lane has, which gives the same answer and is exact in T.
   Vector bound(Index b) const {
-    constexpr Index beyond = 4 * Vector::size;
+    const Index beyond = Vector::size * (std::abs(stride) + Index{1});
     Index distance;
     if (__builtin_sub_overflow(b, first, &distance)) distance = b < 0 ? -beyond : beyond;
     return static_cast<T>(std::clamp(distance, -beyond, beyond));

@@ -60,6 +60,8 @@ inline Tokenizer load_tokenizer(const std::filesystem::path& path) {
   const bool is_gguf =
       detail::text_of(MappedFile(file, "load_tokenizer").bytes()).starts_with("GGUF");
   const std::string where = "load_tokenizer: \"" + file.string() + "\"";
+  if (!is_gguf && file.extension() == ".gguf")
+    throw FileError(where + " must begin with \"GGUF\", as a GGUF file does");
   return Tokenizer(is_gguf ? detail::load_tokenizer_gguf(file) : detail::load_tokenizer_json(file),
                    where);
 }
