@@ -94,7 +94,8 @@ class Parameter {
     if (stored_)
       throw OptionError("Parameter: a weight that is stored as " +
                         to_string(stored_->format().storage) +
-                        " is for inference, and cannot be read, changed or trained");
+                        " is for inference, and cannot be read, changed or trained; a model "
+                        "that is loaded with keep_storage = false can");
   }
 
   /// The transpose of some rows of a weight (out, in), as products read it. Valid until the weight
