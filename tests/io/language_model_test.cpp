@@ -86,7 +86,7 @@ TEST(LoadLanguageModel, KeepsTheWeightsOfAGgufFile) {
   EXPECT_THAT(attn::summary(model), testing::HasSubstr("int8"));
   EXPECT_EQ(sentence_of<attn::OptionError>([&] { model.state_dict(); }),
             "Parameter: a weight that is stored as int8 is for inference, and cannot be read, "
-            "changed or trained");
+            "changed or trained; a model that is loaded with keep_storage = false can");
 }
 
 /// A copy of a folder of F32 with its values rounded to 16 bits.

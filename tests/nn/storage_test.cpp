@@ -119,8 +119,7 @@ TEST(StoreWeights, AreForInference) {
   model.store_weights(Storage::bfloat16);
   const std::string sentence =
       "Parameter: a weight that is stored as bfloat16 is for inference, and cannot be read, "
-      "changed "
-      "or trained";
+      "changed or trained; a model that is loaded with keep_storage = false can";
   const auto refuses = [&](auto&& f) { EXPECT_EQ(sentence_of<attn::OptionError>(f), sentence); };
   refuses([&] { model.store_weights(Storage::int8); });
   refuses([&] { model.state_dict(); });
