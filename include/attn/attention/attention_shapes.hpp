@@ -84,7 +84,7 @@ struct AttentionShapes {
       throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
                        to_string(output.shape()) + " must have the shape " + letters + " = " +
                        to_string(wanted));
-    for (std::size_t axis = 0; axis < N; ++axis)
+    for (std::size_t axis = 0; output.size() > 0 && axis < N; ++axis)
       if (output.strides()[axis] == 0 && wanted[axis] > 1)
         throw ShapeError(std::string("ScaledDotProductAttention: ") + name + " " +
                          to_string(wanted) + " must not overlap itself: its stride along axis " +
