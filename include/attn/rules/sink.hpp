@@ -2,7 +2,7 @@
 
 #include <attn/core/option.hpp>
 #include <attn/rules/rule.hpp>
-#include <cmath>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -21,7 +21,7 @@ inline namespace ATTN_ABI {
 /// 0 as without a sink. Copies share the logits. A rule of your own has a sink if it has a
 /// function `double sink(Index head) const`.
 /// Errors: ShapeError if there is neither one logit nor one for each query head; OptionError for a
-/// logit that is not finite, as a float too.
+/// logit that is NaN or +∞, as a float too. −∞ is no sink.
 class Sink {
  public:
   static constexpr bool same_for_heads = true;  // what differs is no score
@@ -37,8 +37,8 @@ class Sink {
                        " logits must be one for each of the H = " + std::to_string(shape.heads) +
                        " heads, or one for all");
     for (const double logit : *logits_)
-      expect_option(std::isfinite(static_cast<float>(logit)), "Sink", "a logit", logit,
-                    "finite, as a float too");
+      expect_option(static_cast<float>(logit) < std::numeric_limits<float>::infinity(), "Sink",
+                    "a logit", logit, "a number below infinity, as a float too");
   }
   double sink(Index head) const {
     return logits_->size() == 1 ? logits_->front() : (*logits_)[static_cast<std::size_t>(head)];
