@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <attn/autograd/named_parameter.hpp>
 #include <attn/mpi/messages.hpp>
+#include <attn/mpi/together.hpp>
 #include <attn/train/parts.hpp>
 
 namespace attn {
