@@ -73,7 +73,8 @@ void fail(World& world, const std::string& way, Index rank) {
   if (way == "all-before") throw attn::Error("each by itself");
   if (way == "two-before" && (fails || world.rank() == 0)) throw attn::Error("one of two");
   if (way == "kill" && fails) std::raise(SIGKILL);
-  if (way == "return" && fails) return;
+  if (way.starts_with("return") && fails) return;
+  if (way == "return-split" || way == "color") world.split(way == "color" && fails ? -1 : 0);
 
   const std::string shape = way == "shape" && fails ? "(1, 3)" : "(1, 2)";
   operate(world, "Operation: shape " + shape, [&](const std::string& where) {

@@ -34,6 +34,8 @@ done
 expect 4 return 0 "rank 1 of 4 calls Operation: shape (1, 2), rank 0 calls return (the function of mpi::run has ended)"
 for rank in 1 3; do
   expect 4 return $rank "rank $rank of 4 calls return (the function of mpi::run has ended), rank 0 calls Operation: shape (1, 2)"
+  expect 4 return-split $rank "rank $rank of 4 calls return (the function of mpi::run has ended), rank 0 calls World::split"
+  expect 4 color $rank "rank $rank of 4 calls World::split of color -1, rank 0 calls World::split"
   expect 4 shape $rank "Operation: rank $rank of 4 says shape (1, 3), rank 0 says shape (1, 2)"
   expect 4 attention-heads $rank "SequenceParallel: rank $rank of 4 says query float (1, 4, 900, 8), rank 0 says query float (1, 2, 900, 8)"
   expect 4 two-before $rank "rank 0 of 4: one of two"

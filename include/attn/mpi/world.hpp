@@ -57,10 +57,11 @@ class World {
   /// This rank alone.
   World self() const { return {environment_, detail::Communicator::duplicate(MPI_COMM_SELF)}; }
   /// The ranks that say the same color, in the order of their ranks. Errors: OptionError if the
-  /// color is negative or does not fit an int.
+  /// color is negative or does not fit an int; Error if a rank calls something else.
   World split(Index color) const {
-    expect_option(color >= 0 && color <= std::numeric_limits<int>::max(), "World::split", "color",
-                  color, "an integer from 0 to 2^31 - 1");
+    const bool fits = color >= 0 && color <= std::numeric_limits<int>::max();
+    expect_call("World::split" + (fits ? std::string() : " of color " + std::to_string(color)));
+    expect_option(fits, "World::split", "color", color, "an integer from 0 to 2^31 - 1");
     MPI_Comm comm = MPI_COMM_NULL;
     detail::expect_success(
         MPI_Comm_split(comm_.get(), static_cast<int>(color), static_cast<int>(rank_), &comm),
@@ -98,6 +99,20 @@ class World {
     failure.sentence = "World: all ranks must run the same kernels, but " +
                        detail::rank_of(other, builds.size()) + " runs " + builds[other] +
                        ", rank 0 runs " + builds[0];
+    failure.throw_by_all(size_);
+  }
+
+  /// Whether all ranks call the same, before a message of which some would wait for ever.
+  void expect_call(const std::string& what) const {
+    const auto calls = detail::texts_that_differ(comm_.get(), what);
+    if (calls.empty()) return;
+    const std::size_t other = detail::first_that_differs(calls);
+    const auto call = [&](std::size_t rank) {
+      return calls[rank].substr(0, calls[rank].find("; "));
+    };
+    detail::Failure failure;
+    failure.sentence = detail::rank_of(other, calls.size()) + " calls " + call(other) +
+                       ", rank 0 calls " + call(0);
     failure.throw_by_all(size_);
   }
 
