@@ -174,8 +174,8 @@ TEST_F(OffsetsOf, APartThatDoesNotLieWithinTheWholeIsASentence) {
             "ScaledDotProductAttention: offsets place the queries at 10 to 60, which must lie "
             "within all L = 55 of them");
   EXPECT_EQ(sentence({.key = -1}),
-            "ScaledDotProductAttention: offsets place the keys at -1 to 49, which must begin at 0 "
-            "or later");
+            "ScaledDotProductAttention: offsets place the keys at -1 to 49, which must lie within "
+            "all S = 49 of them");
   EXPECT_EQ(sentence({.key = 1, .keys = 50}),
             "ScaledDotProductAttention: offsets place the keys at 1 to 51, which must lie within "
             "all S = 50 of them");

@@ -248,13 +248,14 @@ class FewQueries {
       for (Index i = 0; i < n; ++i) packed_[j * lanes + i] = V(tile.keys.begin + j, e + i);
     return {packed_, lanes, tile.size()};
   }
-  /// A B, with a row for each query: one, a group of three, or others.
+  /// A B, with a row for each query: one, a group of three that reads what is stored, or others.
   template <class Right>
   void multiply_rows(int vectors, const LeftFactor<T>& A, const Right& B,
                      const KeepRows& keep) const {
-    if (count_ == 1) multiply<1>(vectors, A, count_, B, keep);
-    else if (count_ == 3) multiply<3>(vectors, A, count_, B, keep);
-    else multiply(vectors, A, count_, B, keep);
+    if (count_ == 1) return multiply<1>(vectors, A, count_, B, keep);
+    if constexpr (!std::same_as<Right, PanelRows<T>>)
+      if (count_ == 3) return multiply<3>(vectors, A, count_, B, keep);
+    multiply(vectors, A, count_, B, keep);
   }
   /// f(j, column j of the rows), for columns of so many vectors.
   template <class F>

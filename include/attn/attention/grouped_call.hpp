@@ -1,26 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <attn/attention/attention_call.hpp>
-#include <optional>
 #include <vector>
 
 namespace attn {
 inline namespace ATTN_ABI {
 namespace detail {
-
-/// Rows of heads (B, H, L, E) to others of the same shape.
-template <class T>
-void copy_heads(const TensorView<const T, 4>& from, const TensorView<T, 4>& to) {
-  const auto [B, H, L, E] = to.shape();
-  for (Index row = 0; row < B * H * L; ++row) {
-    const Index b = row / (H * L), h = row / L % H, l = row % L;
-    const auto of_row = [&](const auto& x) {
-      return x.data() + b * x.strides()[0] + h * x.strides()[1] + l * x.strides()[2];
-    };
-    std::copy_n(of_row(from), E, of_row(to));
-  }
-}
 
 /// A call in which the query heads that share keys are computed as the queries of one head, one
 /// head after the other, so that keys and values are read once for all of them; or the call as it
@@ -41,23 +26,20 @@ class GroupedCall {
     if constexpr (SameForHeads<R>)
       if (may_group() && pays(kernel.template plan<T>(call.sizes()))) group();
   }
-  /// Writes the output where it belongs, after the call.
-  void finish() const {
-    if (output_) copy_heads<T>(outputs_of_groups_->view(), *output_);
-  }
 
  private:
-  /// Whether nothing but the keys depends on the head.
+  /// Whether nothing but the keys depends on the head, and rows of heads are evenly spaced.
   bool may_group() const {
     return call.key_heads() < call.heads() && call.queries() > 0 &&
            (call.queries() == 1 || !BoundRule<R>::changes_scores) && !call.inputs.dropout &&
-           !outputs.weights && !outputs.log_sum_exp;
+           !outputs.weights && !outputs.log_sum_exp && evenly_spaced(call.inputs.query) &&
+           evenly_spaced(outputs.output);
   }
   /// Keys would otherwise be read by several tasks.
   bool pays(const KernelPlan& plan) const {
     return call.queries() == 1 || call.heads() / call.key_heads() * call.queries() <= plan.queries;
   }
-  void group() {
+  [[gnu::cold]] void group() {
     const Index G = call.key_heads();
     rule.count_rows_by_heads(call.queries());
     if constexpr (BoundRule<R>::has_sink) {
@@ -65,19 +47,10 @@ class GroupedCall {
         for (Index i = 0; i < call.queries(); ++i) sinks_.push_back(sink);
       call.sinks = sinks_;
     }
-    if (!evenly_spaced(call.inputs.query)) {
-      query_ = Tensor<T, 4>::for_overwrite(call.inputs.query.shape());
-      copy_heads<T>(call.inputs.query, *query_);
-      call.inputs.query = *query_;
-    }
     call.inputs.query = by_groups(call.inputs.query, G);
-    if (!evenly_spaced(outputs.output)) {
-      output_ = outputs.output;
-      outputs_of_groups_ = Tensor<T, 4>::for_overwrite(outputs.output.shape());
-      outputs.output = *outputs_of_groups_;
-    }
     outputs.output = by_groups(outputs.output, G);
   }
+  /// Whether the rows of a group are so in memory.
   template <class U>
   static bool evenly_spaced(const TensorView<U, 4>& x) {
     return x.shape()[2] == 1 || x.strides()[1] == x.shape()[2] * x.strides()[2];
@@ -91,8 +64,6 @@ class GroupedCall {
     return {x.data(), {B, groups, heads * L, E}, strides};
   }
 
-  std::optional<Tensor<T, 4>> query_, outputs_of_groups_;
-  std::optional<TensorView<T, 4>> output_;  // where the output belongs, if not where it is computed
   std::vector<T> sinks_;
 };
 

@@ -62,7 +62,6 @@ class PackedCall {
                                   {task - part.first_task, part.plan.queries, workspace});
       });
     }
-    for (const ForwardPart& part : parts) part.of.finish();
   }
 
   /// A sequence whose keys are divided is run by itself.

@@ -221,7 +221,6 @@ class ScaledDotProductAttention {
     } else {
       const detail::GroupedCall grouped(kernel, call, bound, outputs);
       grouped.call.forward(kernel, grouped.rule, grouped.outputs);
-      grouped.finish();
     }
   }
 };

@@ -85,11 +85,10 @@ struct Offsets {
   }
   void expect(Index begin, Index end, Index extent, const char* what, const char* name) const {
     if (begin >= 0 && end <= extent && end < too_large) return;
-    const std::string place = std::string("ScaledDotProductAttention: offsets place the ") + what +
-                              " at " + std::to_string(begin) + " to " + std::to_string(end);
-    if (begin < 0) throw ShapeError(place + ", which must begin at 0 or later");
-    throw ShapeError(place + ", which must lie within all " + name + " = " +
-                     std::to_string(extent) + " of them");
+    throw ShapeError(std::string("ScaledDotProductAttention: offsets place the ") + what + " at " +
+                     std::to_string(begin) + " to " + std::to_string(end) +
+                     ", which must lie within all " + name + " = " + std::to_string(extent) +
+                     " of them");
   }
 };
 
