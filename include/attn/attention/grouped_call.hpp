@@ -26,6 +26,8 @@ class GroupedCall {
     if constexpr (SameForHeads<R>)
       if (may_group() && pays(kernel.template plan<T>(call.sizes()))) group();
   }
+  GroupedCall(const GroupedCall&) = delete;  // the call refers to the sinks here
+  GroupedCall(GroupedCall&&) = default;
 
  private:
   /// Whether nothing but the keys depends on the head, and rows of heads are evenly spaced.
