@@ -87,18 +87,23 @@ class FewQueries {
     }
     S.find_largest(count_, tile.size(), largest);
   }
-  /// O ← previous · O + added · P V, where P is a panel of one vector, or has a row for each query,
-  /// and O is a panel of one vector.
-  template <class Weights, class Task>
-  void add_values(const Weights& P, const KeysAndValues<Task>& tile, T* O,
+  /// Weights of a panel of one vector, or with a row for each query, as P.
+  static LeftFactor<T> left_factor(const PanelRows<T>& panel) {
+    return {panel.data, 1, panel.stride};
+  }
+  static LeftFactor<T> left_factor(const ScoreRows<T>& rows) {
+    return {rows.first, ScoreRows<T>::stride, 1};
+  }
+  /// O ← previous · O + added · P V, where O is a panel of one vector.
+  template <class Task>
+  void add_values(const LeftFactor<T>& P, const KeysAndValues<Task>& tile, T* O,
                   const simd::Array<Vector, 2>& factors) const {
     clear_other_rows();
-    const LeftFactor<T> weights = left_factor(P);
     const Index columns = tile.task.V.columns(), whole = columns / lanes * lanes;
     for (Index e = 0; e < columns;) {
       const Panel<T> panel = Panel<T>::of(e < whole ? whole - e : lanes);
-      if (e < whole) multiply_values(panel.width, weights, tile, e);
-      else multiply_rows(panel.width, weights, last_columns(tile, e), keep_rows());
+      if (e < whole) multiply_values(panel.width, P, tile, e);
+      else multiply_rows(panel.width, P, last_columns(tile, e), keep_rows());
       for_each_column(panel.width, [&](Index i, const Vector& PV) {
         T* const o = O + (e + i) * lanes;
         simd::store(o, fma(simd::load<Vector>(o), factors[0], PV * factors[1]));
@@ -125,12 +130,6 @@ class FewQueries {
     }
   };
   KeepRows keep_rows() const { return {rows_, width, count_}; }
-  static LeftFactor<T> left_factor(const PanelRows<T>& panel) {
-    return {panel.data, 1, panel.stride};
-  }
-  static LeftFactor<T> left_factor(const ScoreRows<T>& rows) {
-    return {rows.first, ScoreRows<T>::stride, 1};
-  }
 
   /// A panel of keys of a tile.
   struct KeyPanel {

@@ -31,9 +31,13 @@ class Operand<TensorView<T, N>> {
   /// From the result's 4 axes, or 3 where it has no last axis, to N or N − 1.
   template <int M>
   static auto finish(Tensor<Scalar, M>&& result) {
-    Index shape[static_cast<std::size_t>(M + N - 4)];
-    std::copy(result.shape().end() - (M + N - 4), result.shape().end(), shape);
-    return std::move(result).reshape(shape);
+    if constexpr (N == 4) {
+      return std::move(result);
+    } else {
+      Index shape[static_cast<std::size_t>(M + N - 4)];
+      std::copy(result.shape().end() - (M + N - 4), result.shape().end(), shape);
+      return std::move(result).reshape(shape);
+    }
   }
 
  private:

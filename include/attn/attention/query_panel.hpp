@@ -103,8 +103,8 @@ class QueryPanel {
       if (panel_.width == 1 && !unmasked_only) {
         const Index first = values.range().begin;
         const KeysAndValues<Task> tile{task_, {first + keys.begin, first + keys.end}};
-        return few_queries<T>(queries_, S_)
-            .add_values(weights(keys), tile, O_, {previous[0], added[0]});
+        const LeftFactor<T> P = FewQueries<T>::left_factor(weights(keys));
+        return few_queries<T>(queries_, S_).add_values(P, tile, O_, {previous[0], added[0]});
       }
     const auto V_tile = values.transposed(keys.begin);
     if (unmasked_only) add_unmasked_values(keys, V_tile, previous, added);
@@ -190,7 +190,7 @@ class QueryPanel {
       exponentials<T>({P.row(i), lanes, 0, vectors}, m[i], false);
     P.sum(queries_.size(), keys.size(), sums.data);
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
-    few.add_values(P, tile, O_, {factors.previous, factors.added});
+    few.add_values(FewQueries<T>::left_factor(P), tile, O_, {factors.previous, factors.added});
   }
   void pack_queries() const { panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_); }
   /// Merges a tile's softmax into that of vector w of the queries.

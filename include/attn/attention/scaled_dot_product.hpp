@@ -30,7 +30,8 @@ struct AttentionOptions {
   }
   /// Errors: OptionError for a scale that is not finite or a dropout that is no probability.
   void check(const char* who, Index E) const {
-    expect_option(std::isfinite(scale_for(E)), who, "scale", scale_for(E), "finite");
+    const double factor = scale_for(E);
+    expect_option(std::isfinite(factor), who, "scale", factor, "finite");
     expect_option(dropout >= 0 && dropout <= 1, who, "dropout", dropout,
                   "at least 0 and at most 1");
   }
@@ -205,9 +206,10 @@ class ScaledDotProductAttention {
     call.check_inputs();
     const Index E = call.sizes().head_dim;
     options.check("ScaledDotProductAttention", E);
-    call.scale = static_cast<T>(options.scale_for(E));
-    expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale",
-                  options.scale_for(E), "finite as a float");
+    const double scale = options.scale_for(E);
+    call.scale = static_cast<T>(scale);
+    expect_option(std::isfinite(call.scale), "ScaledDotProductAttention", "scale", scale,
+                  "finite as a float");
     return call;
   }
   template <class T, class Keys, class Values, Rule R>

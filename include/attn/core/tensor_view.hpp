@@ -216,8 +216,12 @@ TensorView<T, N> view(const TensorView<T, N>& tensor) {
 namespace detail {
 
 /// A view with M axes of the same elements: the axes that N lacks come first and have extent 1.
+template <int M, class T>
+TensorView<T, M> with_leading_axes(const TensorView<T, M>& view) {
+  return view;
+}
 template <int M, class T, int N>
-  requires(N <= M)
+  requires(N < M)
 TensorView<T, M> with_leading_axes(const TensorView<T, N>& view) {
   Shape<M> shape, strides{};
   shape.fill(1);

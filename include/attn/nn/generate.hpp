@@ -12,18 +12,17 @@ namespace detail {
 /// One step of the search: extends each beam by the logits (B·num_beams, V) of its hypotheses, and
 /// updates the last tokens and the parents.
 template <class Logits>
-void extend_beams(std::vector<Beam>& beams, const Logits& logits, std::vector<Index>& tokens,
-                  std::vector<Index>& parents) {
+void extend_beams(std::vector<Beam<typename Logits::Scalar>>& beams, const Logits& logits,
+                  std::vector<Index>& tokens, std::vector<Index>& parents) {
   const Index K = static_cast<Index>(tokens.size() / beams.size());
   for (std::size_t b = 0; b < beams.size(); ++b) {
-    Beam& beam = beams[b];
+    auto& beam = beams[b];
     if (beam.is_done()) continue;
     const Index first = static_cast<Index>(b) * K;
-    std::vector<std::vector<double>> next;
+    std::vector<std::span<const typename Logits::Scalar>> next;
     for (std::size_t h = 0; h < beam.alive().size(); ++h) {
       const auto row = logits[first + static_cast<Index>(h)];
-      next.push_back(
-          log_probabilities(std::span(row.data(), static_cast<std::size_t>(row.size()))));
+      next.emplace_back(row.data(), static_cast<std::size_t>(row.size()));
     }
     beam.extend(next);
     for (std::size_t h = 0; h < beam.alive().size(); ++h) {
@@ -44,17 +43,18 @@ void extend_beams(std::vector<Beam>& beams, const Logits& logits, std::vector<In
 template <class Next>
 Tensor<Index, 2> generate(Index batch, const GenerateOptions& options, Next&& next) {
   options.check();
-  std::vector<detail::Beam> beams(static_cast<std::size_t>(batch), detail::Beam(options));
   std::vector<Index> tokens(static_cast<std::size_t>(batch * options.num_beams), options.start);
   std::vector<Index> parents(tokens.size());
   std::iota(parents.begin(), parents.end(), Index{0});
-  const auto is_done = [](const detail::Beam& beam) { return beam.is_done(); };
+  using Beam = detail::Beam<typename std::remove_cvref_t<decltype(next(tokens, parents))>::Scalar>;
+  std::vector<Beam> beams(static_cast<std::size_t>(batch), Beam(options));
+  const auto is_done = [](const Beam& beam) { return beam.is_done(); };
   for (Index step = 0; step < options.max_length; ++step) {
     if (std::all_of(beams.begin(), beams.end(), is_done)) break;
     detail::extend_beams(beams, next(tokens, parents), tokens, parents);
   }
   Tensor<Index, 2> sequences({batch, options.max_length});
-  sequences.flat().setConstant(options.pad);
+  std::fill_n(sequences.data(), sequences.size(), options.pad);
   for (Index b = 0; b < batch; ++b) {
     const std::vector<Index>& best = beams[static_cast<std::size_t>(b)].best().tokens;
     std::copy(best.begin(), best.end(), sequences[b].data());

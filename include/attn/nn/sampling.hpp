@@ -56,14 +56,14 @@ struct SamplingOptions {
 
 namespace detail {
 
-/// Chooses the next tokens of one text.
+/// Chooses the next tokens of one text by logits in T.
+template <class T>
 class TokenSampler {
  public:
   explicit TokenSampler(const SamplingOptions& options)
       : options_(&options), random_{options.seed} {}
 
   /// The token after `tokens`, by the logits of each. Errors: OptionError if no token is possible.
-  template <class T>
   Index next(std::span<const Index> tokens, std::span<const T> logits) {
     logits_.assign(logits.begin(), logits.end());
     penalize(tokens);

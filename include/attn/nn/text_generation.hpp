@@ -38,7 +38,8 @@ std::span<const T> row_of(const Tensor<T, 2>& logits, Index r) {
   return {logits.data() + r * V, static_cast<std::size_t>(V)};
 }
 
-/// One text that grows token by token.
+/// One text that grows token by token, by logits in T.
+template <class T>
 class GrowingText {
  public:
   GrowingText(const std::vector<Index>& prompt, const SamplingOptions& sampling, Index longest)
@@ -52,7 +53,6 @@ class GrowingText {
 
   bool can_grow() const { return tokens_.size() < longest_; }
   /// Adds the token that the logits after the last one choose.
-  template <class T>
   Index add(std::span<const T> logits) {
     tokens_.push_back(sampler_.next(tokens_, logits));
     return tokens_.back();
@@ -68,7 +68,7 @@ class GrowingText {
 
  private:
   const SamplingOptions* sampling_;
-  TokenSampler sampler_;
+  TokenSampler<T> sampler_;
   std::size_t prompt_length_, longest_;
   std::vector<Index> tokens_;
 };
@@ -98,7 +98,7 @@ std::vector<Index> generate_text(const Model& model, const std::vector<Index>& p
   expect_option(std::ssize(prompt) <= capacity, "generate", "the length of the prompt",
                 std::ssize(prompt),
                 "at most the capacity of the cache, " + std::to_string(capacity));
-  GrowingText text(prompt, sampling, capacity < longest ? capacity + 1 : longest);
+  GrowingText<T> text(prompt, sampling, capacity < longest ? capacity + 1 : longest);
   if (!text.can_grow()) return {};
   const Workspace workspace;
   const Index common = keep_common_prefix(cache, prompt);
@@ -122,7 +122,7 @@ struct GrowingTexts {
 /// Computes each prompt by itself, for they differ in length.
 template <class Model>
 auto begin_texts(const Model& model, const std::vector<std::vector<Index>>& prompts,
-                 const std::vector<GrowingText>& texts, Index longest) {
+                 const std::vector<GrowingText<typename Model::Scalar>>& texts, Index longest) {
   using Cache = decltype(model.cache(1, 1));
   using Logits = decltype(model.last_logits({}, std::declval<Cache&>()));
   std::vector<Cache> caches;
@@ -146,7 +146,8 @@ std::vector<std::vector<Index>> generate_texts(const Model& model,
                                                const std::vector<std::vector<Index>>& prompts,
                                                const SamplingOptions& sampling,
                                                const std::function<bool(Index, Index)>& on_token) {
-  std::vector<GrowingText> texts;
+  using Text = GrowingText<typename Model::Scalar>;
+  std::vector<Text> texts;
   Index longest = 0;
   for (const auto& prompt : prompts) {
     const Index own = longest_text(model, prompt, sampling);
@@ -158,7 +159,7 @@ std::vector<std::vector<Index>> generate_texts(const Model& model,
   while (!growing.empty()) {
     std::vector<Index> rows, still_growing;
     for (std::size_t r = 0; r < growing.size(); ++r) {
-      GrowingText& text = texts[static_cast<std::size_t>(growing[r])];
+      Text& text = texts[static_cast<std::size_t>(growing[r])];
       const Index token = text.add(row_of(logits, static_cast<Index>(r)));
       if ((on_token && !on_token(growing[r], token)) || text.has_ended()) continue;
       rows.push_back(static_cast<Index>(r));
@@ -173,7 +174,7 @@ std::vector<std::vector<Index>> generate_texts(const Model& model,
     logits = model.last_logits(next, cache);
   }
   std::vector<std::vector<Index>> result;
-  for (const GrowingText& text : texts) result.push_back(text.text());
+  for (const Text& text : texts) result.push_back(text.text());
   return result;
 }
 

@@ -138,7 +138,7 @@ inline void set_num_threads(Index n) {
 
 /// The number of threads that work on a loop, the caller among them: the pool's; under a host's
 /// executor, the number of cores that the process may use.
-inline Index num_threads() {
+[[gnu::noinline]] inline Index num_threads() {
   const auto executor = detail::current_executor();
   return executor ? executor->threads() : 1;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <attn/core/buffer.hpp>
+#include <attn/core/memory.hpp>
 #include <attn/core/thread_object.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cstddef>
@@ -18,12 +18,14 @@ namespace detail {
 class TaskMemory {
  public:
   explicit TaskMemory(Index bytes) : outermost_(!std::exchange(in_use, true)) {
-    Buffer<std::byte>& memory = outermost_ ? thread_object<Kept>().buffer : own_;
-    if (memory.size() < bytes) {
-      memory = Buffer<std::byte>();  // frees before it allocates
-      memory = Buffer<std::byte>(bytes);
+    Kept& memory = outermost_ ? thread_object<Kept>() : own_;
+    if (memory.size < bytes) {
+      memory.size = 0;
+      memory.bytes.release();  // before it allocates
+      memory.bytes = Memory::allocate(static_cast<std::size_t>(bytes));
+      memory.size = bytes;
     }
-    data_ = memory.data();
+    data_ = memory.bytes.data();
   }
   TaskMemory(const TaskMemory&) = delete;
   TaskMemory& operator=(const TaskMemory&) = delete;
@@ -35,14 +37,29 @@ class TaskMemory {
  private:
   /// What a thread keeps from one loop to the next.
   struct Kept {
-    Buffer<std::byte> buffer;
+    Memory bytes;
+    Index size = 0;
   };
   static inline thread_local bool in_use = false;
 
   bool outermost_;
-  Buffer<std::byte> own_;
+  Kept own_;
   std::byte* data_;
 };
+
+/// As the loop below; each task has so many bytes.
+[[gnu::noinline]] inline void parallel_for_with_memory(Index count, Index bytes,
+                                                       CallableRef<Index, std::byte*> task) {
+  const Index workers =
+      process::in_task ? std::min<Index>(count, 1) : std::min(count, num_threads());
+  const Index stride = (bytes + 63) / 64 * 64;
+  const TaskMemory task_memory(workers * stride);
+  std::atomic<Index> next = 0;
+  parallel_for(workers, [&](Index worker) {
+    std::byte* const memory = task_memory.data() + worker * stride;
+    for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) task(i, memory);
+  });
+}
 
 }  // namespace detail
 
@@ -51,15 +68,9 @@ class TaskMemory {
 /// first is unspecified.
 template <class T, class F>
 void parallel_for(Index count, Index size, F&& task) {
-  const Index workers =
-      process::in_task ? std::min<Index>(count, 1) : std::min(count, num_threads());
-  const Index bytes = (size * static_cast<Index>(sizeof(T)) + 63) / 64 * 64;
-  const detail::TaskMemory task_memory(workers * bytes);
-  std::atomic<Index> next = 0;
-  parallel_for(workers, [&](Index worker) {
-    T* const memory = reinterpret_cast<T*>(task_memory.data() + worker * bytes);
-    for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) task(i, memory);
-  });
+  detail::parallel_for_with_memory(
+      count, size * static_cast<Index>(sizeof(T)),
+      [&](Index i, std::byte* memory) { task(i, reinterpret_cast<T*>(memory)); });
 }
 
 }  // namespace ATTN_ABI

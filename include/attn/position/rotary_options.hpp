@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <attn/core/option.hpp>
 #include <cmath>
 #include <numbers>
@@ -54,32 +55,19 @@ struct RotaryOptions {
 
 namespace detail {
 
-/// θ_i of the base, changed by a scaling.
-struct ScaledFrequency {
-  double theta;
-  std::size_t pair;
-
-  double operator()(const std::monostate&) const { return theta; }
-  double operator()(const LinearScaling& o) const { return theta / o.factor; }
-  double operator()(const FrequencyDivisors& o) const { return theta / o.divisors[pair]; }
-  double operator()(const Llama3Scaling& o) const {
-    const double periods = o.original_max_length * theta / (2 * std::numbers::pi);
-    if (periods > o.high_freq_factor) return theta;
-    if (periods < o.low_freq_factor) return theta / o.factor;
-    const double s = (periods - o.low_freq_factor) / (o.high_freq_factor - o.low_freq_factor);
-    return (1 - s) * theta / o.factor + s * theta;
-  }
-};
-
+/// Scales the frequencies θ_i of the base.
 /// Errors: OptionError naming what does not fit.
-struct CheckedScaling {
-  std::size_t pairs;
+struct ScaleFrequencies {
+  std::vector<double>& theta;
 
   static void expect_positive(const char* name, double value) {
     expect_option(value > 0 && std::isfinite(value), "Rotary", name, value, "positive and finite");
   }
   void operator()(const std::monostate&) const {}
-  void operator()(const LinearScaling& o) const { expect_positive("factor", o.factor); }
+  void operator()(const LinearScaling& o) const {
+    expect_positive("factor", o.factor);
+    for (double& frequency : theta) frequency /= o.factor;
+  }
   void operator()(const Llama3Scaling& o) const {
     expect_positive("factor", o.factor);
     expect_positive("low_freq_factor", o.low_freq_factor);
@@ -87,11 +75,20 @@ struct CheckedScaling {
     expect_option(o.high_freq_factor > o.low_freq_factor && std::isfinite(o.high_freq_factor),
                   "Rotary", "high_freq_factor", o.high_freq_factor,
                   "finite and more than low_freq_factor");
+    const double width = o.high_freq_factor - o.low_freq_factor;
+    for (double& frequency : theta) {
+      const double periods = o.original_max_length * frequency / (2 * std::numbers::pi);
+      const double s = std::clamp((periods - o.low_freq_factor) / width, 0.0, 1.0);
+      frequency = (1 - s) * frequency / o.factor + s * frequency;
+    }
   }
   void operator()(const FrequencyDivisors& o) const {
-    expect_option(o.divisors.size() == pairs, "Rotary", "the number of divisors", o.divisors.size(),
-                  "that of the pairs, " + std::to_string(pairs));
-    for (const double divisor : o.divisors) expect_positive("a divisor", divisor);
+    expect_option(o.divisors.size() == theta.size(), "Rotary", "the number of divisors",
+                  o.divisors.size(), "that of the pairs, " + std::to_string(theta.size()));
+    for (std::size_t i = 0; i < theta.size(); ++i) {
+      expect_positive("a divisor", o.divisors[i]);
+      theta[i] /= o.divisors[i];
+    }
   }
 };
 
@@ -105,13 +102,12 @@ inline std::vector<double> rotary_frequencies(const RotaryOptions& o) {
                 "even, at least 2 and at most head_dim = " + std::to_string(o.head_dim));
   expect_option(o.base > 0 && std::isfinite(o.base), "Rotary", "base", o.base,
                 "positive and finite");
-  std::vector<double> frequencies(static_cast<std::size_t>(o.rotated() / 2));
-  std::visit(CheckedScaling{frequencies.size()}, o.scaling);
-  for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    const double exponent = -static_cast<double>(i) / static_cast<double>(frequencies.size());
-    frequencies[i] = std::visit(ScaledFrequency{std::pow(o.base, exponent), i}, o.scaling);
-  }
-  return frequencies;
+  std::vector<double> theta(static_cast<std::size_t>(o.rotated() / 2));
+  const auto pairs = static_cast<double>(theta.size());
+  for (std::size_t i = 0; i < theta.size(); ++i)
+    theta[i] = std::pow(o.base, -static_cast<double>(i) / pairs);
+  std::visit(ScaleFrequencies{theta}, o.scaling);
+  return theta;
 }
 
 }  // namespace detail
