@@ -32,6 +32,7 @@ class LanguageModel : public Module<LanguageModel<T, Kernel>, T> {
   using Base = Module<LanguageModel<T, Kernel>, T>;
 
  public:
+  using Scalar = T;
   static constexpr const char* kind = "LanguageModel";
   LanguageModelOptions options;
   Embedding<T> embedding;
