@@ -144,15 +144,14 @@ TYPED_TEST(FewQueries, LeaveLanesWithoutAQueryAtZero) {
   attn::Random random{8};
   const auto q = normal<T, 2>(random, {1, E}), k = normal<T, 2>(random, {S, E});
   std::vector<T> memory(std::size_t(Kernel::size(E)), std::numeric_limits<T>::denorm_min());
-  std::vector<T> Q(std::size_t(E * lanes)), scores(std::size_t((S + lanes) * lanes), T(9)),
-      largest(std::size_t{lanes}), O(std::size_t((E + lanes) * lanes));
-  for (Index e = 0; e < E; ++e) Q[std::size_t(e * lanes)] = q(0, e);
+  std::vector<T> scores(std::size_t((S + lanes) * lanes), T(9)), largest(std::size_t{lanes}),
+      O(std::size_t((E + lanes) * lanes));
   using Task = attn::HeadTask<T>;
   const attn::StridedRows<T> rows(k.view());
   const Task task{q.matrix(), rows, rows, T(1), 0, 0, 0, {0, S}, {}};
   const attn::detail::native::KeysAndValues<Task> tile{task, {0, S}};
   const Kernel few(1, memory.data());
-  few.scores({Q.data(), lanes, E}, tile, scores.data(), largest.data());
+  few.scores({q.data(), E, 1}, tile, scores.data(), largest.data());
   for (Index j = 0; j < S; ++j)
     for (Index lane = 1; lane < lanes; ++lane)
       ASSERT_EQ(scores[std::size_t(j * lanes + lane)], T(0)) << "key " << j << ", lane " << lane;

@@ -57,9 +57,23 @@ class FewQueries {
     return rows_size + std::max(padded_size(E) * width, padded_size(tiled_keys) * lanes);
   }
 
-  /// S = K Qᵀ, and the largest score of each query. Q is a panel of one vector, and so is S.
+  /// factor · Q with a row for each query, `padded_size(E)` elements apart.
+  static void pack_queries(const MatrixPart<const T>& Q, T factor, T* packed) {
+    for (Index i = 0; i < Q.rows; ++i, packed += padded_size(Q.columns)) {
+      const T* const q = Q.data + i * Q.stride;
+      Index e = 0;
+      for (; e + lanes <= Q.columns; e += lanes)
+        simd::store(packed + e, simd::load<Vector>(q + e) * Vector(factor));
+      for (; e < Q.columns; ++e) packed[e] = q[e] * factor;
+    }
+  }
+  static LeftFactor<T> packed_queries(const T* packed, Index E) {
+    return {packed, padded_size(E), 1};
+  }
+
+  /// S = K Qᵀ, a panel of one vector, and the largest score of each query.
   template <class Task>
-  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, T* S, T* largest) const {
+  void scores(const LeftFactor<T>& Q, const KeysAndValues<Task>& tile, T* S, T* largest) const {
     clear_other_rows();
     Vector m = simd::load<Vector>(largest);
     for (Index j = 0; j < tile.size();) {
@@ -75,9 +89,9 @@ class FewQueries {
     simd::store(largest, m);
   }
 
-  /// S = K Qᵀ with a row for each query, and the largest score of each. Q is a panel of one vector.
+  /// S = K Qᵀ with a row for each query, and the largest score of each.
   template <class Task>
-  void scores(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, const ScoreRows<T>& S,
+  void scores(const LeftFactor<T>& Q, const KeysAndValues<Task>& tile, const ScoreRows<T>& S,
               T* largest) const {
     for (Index j = 0; j < tile.size();) {
       const KeyPanel panel = multiply_keys(Q, tile, j, [&](Index first) {
@@ -138,12 +152,12 @@ class FewQueries {
   };
   /// Q Kᵀ for the panel that has key j of the tile; keep(its first key) takes the rows.
   template <class Task, class Keep>
-  KeyPanel multiply_keys(const PanelRows<T>& Q, const KeysAndValues<Task>& tile, Index j,
+  KeyPanel multiply_keys(const LeftFactor<T>& Q, const KeysAndValues<Task>& tile, Index j,
                          Keep&& keep) const {
     const auto& K = tile.task.K;
     if constexpr (MatrixRows<typename Task::KeyRows, T>) {
       const int vectors = Panel<T>::of(tile.size() - j).width;
-      multiply_rows(vectors, left_factor(Q), pack_panel(tile, j), keep(j));
+      multiply_rows(vectors, Q, pack_panel(tile, j), keep(j));
       return {j, vectors};
     } else {
       const Index first = K.first_of_part(tile.keys.begin + j, width);
@@ -151,8 +165,7 @@ class FewQueries {
         const auto factor = stored_factor<false>(keys, {key_block, K.columns()}, scales);
         const Pieces values{address_of_value(tile, std::max<Index>(first, 0), keys),
                             key_block * Index{sizeof *keys}};
-        multiply_rows(Panel<T>::widest, left_factor(Q), streamed(factor, values),
-                      keep(first - tile.keys.begin));
+        multiply_rows(Panel<T>::widest, Q, streamed(factor, values), keep(first - tile.keys.begin));
       });
       return {first - tile.keys.begin, Panel<T>::widest};
     }

@@ -182,7 +182,7 @@ class QueryPanel {
     const ScoreRows<T> P = ScoreRows<T>::in(S_);
     simd::Array<T, lanes> largest, m, sums{};
     std::fill_n(largest.data, lanes, none);
-    few.scores({Q_, lanes, task_.Q.cols()}, tile, P, largest.data);
+    few.scores(few.packed_queries(Q_, task_.Q.cols()), tile, P, largest.data);
     const Vector maximum = log2e<T> * simd::load<Vector>(largest.data);
     simd::store(m.data, Softmax::finite_or_0(maximum));
     const Index vectors = (keys.size() + lanes - 1) / lanes;
@@ -192,7 +192,12 @@ class QueryPanel {
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
     few.add_values(FewQueries<T>::left_factor(P), tile, O_, {factors.previous, factors.added});
   }
-  void pack_queries() const { panel_.pack(part_of(task_.Q, queries_), task_.scale, Q_); }
+  void pack_queries() const {
+    const MatrixPart<const T> Q = part_of(task_.Q, queries_);
+    if constexpr (has_few_queries<Task>)
+      if (panel_.width == 1) return FewQueries<T>::pack_queries(Q, task_.scale, Q_);
+    panel_.pack(Q, task_.scale, Q_);
+  }
   /// Merges a tile's softmax into that of vector w of the queries.
   typename Softmax::Factors merge(int w, const Softmax& tile) const {
     Softmax all{simd::load<Vector>(m_ + w * lanes), simd::load<Vector>(l_ + w * lanes)};

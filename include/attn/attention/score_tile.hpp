@@ -250,8 +250,8 @@ class ScoreTile {
     if constexpr (has_few_queries<Task>)
       if (panel_.width == 1)
         return few_queries<T>(queries_, S_)
-            .scores({Q_, size, task_.Q.cols()}, KeysAndValues<Task>{task_, places},
-                    S_ + keys.begin * size, largest.data);
+            .scores(FewQueries<T>::packed_queries(Q_, task_.Q.cols()),
+                    KeysAndValues<Task>{task_, places}, S_ + keys.begin * size, largest.data);
     const auto finish = [S = S_ + keys.begin * size, size, most = largest.data](Index j,
                                                                                 const auto& C) {
       constexpr int W = std::remove_cvref_t<decltype(C)>::width;
