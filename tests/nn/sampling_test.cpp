@@ -46,7 +46,7 @@ std::map<Index, double> frequencies(const vector<float>& logits, const vector<In
   std::map<Index, double> count;
   for (int i = 0; i < draws; ++i) {
     o.seed = std::uint64_t(i);
-    attn::detail::TokenSampler sampler(o);
+    attn::detail::TokenSampler<float> sampler(o);
     count[sampler.next(std::span<const Index>(tokens), std::span<const float>(logits))] +=
         1.0 / draws;
   }
@@ -85,7 +85,7 @@ TEST(Sampling, DrawsWithTheProbabilitiesOfItsDefinition) {
 
 TEST(Sampling, AtTemperatureZeroIsTheFirstOfTheLargest) {
   const SamplingOptions o{.max_new_tokens = 1};
-  attn::detail::TokenSampler sampler(o);
+  attn::detail::TokenSampler<double> sampler(o);
   const vector<Index> tokens{0};
   const auto next = [&](const vector<double>& logits) {
     return sampler.next(std::span<const Index>(tokens), std::span<const double>(logits));
@@ -104,7 +104,7 @@ TEST(Sampling, ExcludedTokensAreNeverDrawn) {
   const vector<Index> tokens{0};
   for (std::uint64_t seed = 0; seed < 2000; ++seed) {
     const SamplingOptions o{.max_new_tokens = 1, .temperature = 100, .seed = seed};
-    attn::detail::TokenSampler sampler(o);
+    attn::detail::TokenSampler<double> sampler(o);
     const Index token =
         sampler.next(std::span<const Index>(tokens), std::span<const double>(logits));
     EXPECT_TRUE(token == 1 || token == 4) << token;
