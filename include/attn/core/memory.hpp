@@ -30,10 +30,10 @@ class Memory {
         size_(std::exchange(other.size_, 0)),
         pages_(std::move(other.pages_)) {}
   Memory& operator=(Memory&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    pages_.swap(other.pages_);
-    other.release();
+    Memory taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(size_, taken.size_);
+    pages_.swap(taken.pages_);
     return *this;
   }
   ~Memory() {

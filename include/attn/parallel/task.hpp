@@ -9,34 +9,30 @@
 // are compiled for.
 namespace attn {
 
-/// Refers to a callable `void(Arguments…)` that somebody else owns: two pointers, copied freely,
-/// nothing allocated. It must not outlive the callable.
-template <class... Arguments>
-class CallableRef {
+/// Refers to a callable `void(Index)` that somebody else owns: two pointers, copied freely, nothing
+/// allocated. It must not outlive the callable.
+class Task {
  public:
   /// Does nothing.
-  CallableRef() : callable_(nullptr), call_([](const void*, Arguments...) {}) {}
+  Task() : callable_(nullptr), call_([](const void*, Eigen::Index) {}) {}
   template <class F>
-    requires(!std::same_as<std::remove_const_t<F>, CallableRef> && std::is_object_v<F> &&
-             std::invocable<F&, Arguments...>)
-  CallableRef(F& f)
-      : callable_(std::addressof(f)), call_([](const void* callable, Arguments... arguments) {
-          (*static_cast<F*>(const_cast<void*>(callable)))(arguments...);
+    requires(!std::same_as<std::remove_const_t<F>, Task> && std::is_object_v<F> &&
+             std::invocable<F&, Eigen::Index>)
+  Task(F& f)
+      : callable_(std::addressof(f)), call_([](const void* callable, Eigen::Index i) {
+          (*static_cast<F*>(const_cast<void*>(callable)))(i);
         }) {}
   /// A temporary lives until the end of the full expression: long enough to be an argument.
   template <class F>
-    requires(!std::same_as<std::remove_const_t<F>, CallableRef> && std::is_object_v<F> &&
-             std::invocable<F&, Arguments...>)
-  CallableRef(F&& f) : CallableRef(f) {}
+    requires(!std::same_as<std::remove_const_t<F>, Task> && std::is_object_v<F> &&
+             std::invocable<F&, Eigen::Index>)
+  Task(F&& f) : Task(f) {}
 
-  void operator()(Arguments... arguments) const { call_(callable_, arguments...); }
+  void operator()(Eigen::Index i) const { call_(callable_, i); }
 
  private:
   const void* callable_;
-  void (*call_)(const void*, Arguments...);
+  void (*call_)(const void*, Eigen::Index);
 };
-
-/// Refers to a callable `void(Index)`: what a loop does for each of its numbers.
-using Task = CallableRef<Eigen::Index>;
 
 }  // namespace attn

@@ -6,6 +6,7 @@
 #include <attn/core/thread_object.hpp>
 #include <attn/parallel/executor.hpp>
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace attn {
@@ -47,9 +48,21 @@ class TaskMemory {
   std::byte* data_;
 };
 
+/// Refers to a callable `void(Index, T*)` that somebody else owns.
+struct TaskWithMemory {
+  void* callable;
+  void (*call)(void* callable, Index i, std::byte* memory);
+};
+template <class T, class F>
+TaskWithMemory task_with_memory(const F& task) {
+  return {const_cast<F*>(std::addressof(task)), [](void* callable, Index i, std::byte* memory) {
+            (*static_cast<F*>(callable))(i, reinterpret_cast<T*>(memory));
+          }};
+}
+
 /// As the loop below; each task has so many bytes.
 [[gnu::noinline]] inline void parallel_for_with_memory(Index count, Index bytes,
-                                                       CallableRef<Index, std::byte*> task) {
+                                                       const TaskWithMemory& task) {
   const Index workers =
       process::in_task ? std::min<Index>(count, 1) : std::min(count, num_threads());
   const Index stride = (bytes + 63) / 64 * 64;
@@ -57,7 +70,8 @@ class TaskMemory {
   std::atomic<Index> next = 0;
   parallel_for(workers, [&](Index worker) {
     std::byte* const memory = task_memory.data() + worker * stride;
-    for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) task(i, memory);
+    for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+      task.call(task.callable, i, memory);
   });
 }
 
@@ -68,9 +82,8 @@ class TaskMemory {
 /// first is unspecified.
 template <class T, class F>
 void parallel_for(Index count, Index size, F&& task) {
-  detail::parallel_for_with_memory(
-      count, size * static_cast<Index>(sizeof(T)),
-      [&](Index i, std::byte* memory) { task(i, reinterpret_cast<T*>(memory)); });
+  detail::parallel_for_with_memory(count, size * static_cast<Index>(sizeof(T)),
+                                   detail::task_with_memory<T>(task));
 }
 
 }  // namespace ATTN_ABI
