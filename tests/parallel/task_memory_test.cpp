@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <attn/parallel/task_memory.hpp>
 #include <cstdint>
 #include <vector>
@@ -44,6 +45,21 @@ TEST_F(TaskMemory, OfALoopWithinATaskIsItsOwn) {
     attn::parallel_for<int>(3, 10, [](Index, int* inner) { std::fill_n(inner, 10, -1); });
     EXPECT_EQ(std::count(outer, outer + 10, static_cast<int>(i)), 10);
   });
+}
+
+void write_number(Index i, int* memory) { *memory = static_cast<int>(i); }
+
+TEST_F(TaskMemory, IsGivenToFunctionsAndToConstantObjectsAsTheyAre) {
+  attn::parallel_for<int>(8, 1, write_number);
+  struct Overloaded {
+    std::atomic<int>& constant;
+    void operator()(Index, int*) { ADD_FAILURE() << "the object is constant"; }
+    void operator()(Index, int*) const { ++constant; }
+  };
+  std::atomic<int> calls = 0;
+  const Overloaded task{calls};
+  attn::parallel_for<int>(8, 1, task);
+  EXPECT_EQ(calls, 8);
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ constexpr Index query_panel_size(Index E, Index Ev) {
   return (padded_size(E) + padded_size(Ev) + 2) * panel_rows<T>;
 }
 
-/// A panel of queries while it passes over the keys, in memory of `query_panel_size` elements: Q (E
-/// columns of a panel), O (Ev columns), and the softmax of the scores so far of each query, its
+/// A panel of queries while it passes over the keys, in memory of `query_panel_size` elements: Q as
+/// `pack_queries` leaves it, O (Ev columns of a panel), and the softmax of the scores so far of each query, its
 /// maximum m and its sum ℓ.
 template <class Task>
 class QueryPanel {
@@ -192,6 +192,8 @@ class QueryPanel {
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
     few.add_values(FewQueries<T>::left_factor(P), tile, O_, {factors.previous, factors.added});
   }
+  /// Q, multiplied by the scale: the E columns of a panel, or, where the panel is one vector and
+  /// its products are those of FewQueries, a row for each query.
   void pack_queries() const {
     const MatrixPart<const T> Q = part_of(task_.Q, queries_);
     if constexpr (has_few_queries<Task>)

@@ -206,8 +206,8 @@ class ScoreTile {
   AttendedKeys attended;
   Maxima maximum;  ///< of each query; it may pass over a NaN, whose weight is NaN too
 
-  /// `queries` are rows of task.Q, and `Q` is their panel, multiplied by the scale. `S` is memory
-  /// of `scores_size` elements.
+  /// `queries` are rows of task.Q, and `Q` is what QueryPanel packs of them. `S` is memory of
+  /// `scores_size` elements.
   ScoreTile(const Task& task, Range queries, const T* Q, Range keys, T* S)
       : task_(task),
         queries_(queries),

@@ -18,8 +18,8 @@ namespace detail {
 /// gets memory of its own.
 class TaskMemory {
  public:
-  explicit TaskMemory(Index bytes) : outermost_(!std::exchange(in_use, true)) {
-    Kept& memory = outermost_ ? thread_object<Kept>() : own_;
+  explicit TaskMemory(Index bytes) {
+    Kept& memory = use_.outermost ? thread_object<Kept>() : own_;
     if (memory.size < bytes) {
       memory.size = 0;
       memory.bytes.release();  // before it allocates
@@ -30,9 +30,6 @@ class TaskMemory {
   }
   TaskMemory(const TaskMemory&) = delete;
   TaskMemory& operator=(const TaskMemory&) = delete;
-  ~TaskMemory() {
-    if (outermost_) in_use = false;
-  }
   std::byte* data() const { return data_; }
 
  private:
@@ -42,21 +39,28 @@ class TaskMemory {
     Index size = 0;
   };
   static inline thread_local bool in_use = false;
+  /// Marks the thread's memory as used, also while a constructor throws.
+  struct Use {
+    bool outermost = !std::exchange(in_use, true);
+    ~Use() {
+      if (outermost) in_use = false;
+    }
+  };
 
-  bool outermost_;
+  Use use_;
   Kept own_;
   std::byte* data_;
 };
 
 /// Refers to a callable `void(Index, T*)` that somebody else owns.
 struct TaskWithMemory {
-  void* callable;
-  void (*call)(void* callable, Index i, std::byte* memory);
+  const void* callable;
+  void (*call)(const void* callable, Index i, std::byte* memory);
 };
 template <class T, class F>
 TaskWithMemory task_with_memory(const F& task) {
-  return {const_cast<F*>(std::addressof(task)), [](void* callable, Index i, std::byte* memory) {
-            (*static_cast<F*>(callable))(i, reinterpret_cast<T*>(memory));
+  return {std::addressof(task), [](const void* callable, Index i, std::byte* memory) {
+            (*static_cast<const F*>(callable))(i, reinterpret_cast<T*>(memory));
           }};
 }
 
@@ -82,8 +86,9 @@ TaskWithMemory task_with_memory(const F& task) {
 /// first is unspecified.
 template <class T, class F>
 void parallel_for(Index count, Index size, F&& task) {
+  const auto call = [&task](Index i, T* memory) { task(i, memory); };
   detail::parallel_for_with_memory(count, size * static_cast<Index>(sizeof(T)),
-                                   detail::task_with_memory<T>(task));
+                                   detail::task_with_memory<T>(call));
 }
 
 }  // namespace ATTN_ABI
