@@ -56,30 +56,24 @@ const std::map<std::vector<Index>, std::vector<double>> garden{{{}, {0.1, 0.5, 0
                                                                {{1, 1}, {0.4, 0.3, 0.3}},
                                                                {{2}, {0.9, 0.05, 0.05}}};
 
-/// Logits as rows that own their elements.
+/// Logits of hypotheses that are all alike, in rows that own their elements.
 struct OwningRows {
-  std::vector<std::vector<float>> rows;
-  std::vector<float> operator[](Index i) const { return rows[std::size_t(i)]; }
+  std::vector<float> row;
+  std::vector<float> operator[](Index) const { return row; }
 };
 
-TEST(GenerateSearch, TakesLogitsInAnyRows) {
-  const auto rows_of = [](std::size_t count) {
-    return std::vector<std::vector<float>>(count, {0.5f, 3, 1, 2});
-  };
+TEST(GenerateSearch, TakesLogitsInRowsOfAnyKind) {
+  const std::vector<float> row{0.5f, 3, 1, 2};
   const attn::GenerateOptions options{.start = 9, .end = 0, .max_length = 3, .num_beams = 2};
-  const auto expected = attn::generate(2, options, [](const auto& tokens, const auto&) {
-    attn::Tensor<float, 2> logits({Index(tokens.size()), 4});
-    for (Index i = 0; i < logits.shape()[0]; ++i)
-      for (Index v = 0; v < 4; ++v)
-        logits(i, v) = std::vector<float>{0.5f, 3, 1, 2}[std::size_t(v)];
+  const auto expected = attn::generate(2, options, [&](const auto& tokens, const auto&) {
+    attn::Tensor<float, 2> logits({std::ssize(tokens), 4});
+    for (Index i = 0; i < std::ssize(tokens); ++i)
+      std::copy(row.begin(), row.end(), logits[i].data());
     return logits;
   });
   EXPECT_EQ(expected(0, 0), 1);
-  EXPECT_EQ(attn::generate(2, options,
-                           [&](const auto& tokens, const auto&) {
-                             return OwningRows{rows_of(tokens.size())};
-                           }),
-            expected);
+  const auto owning = [&](const auto&, const auto&) { return OwningRows{row}; };
+  EXPECT_EQ(attn::generate(2, options, owning), expected);
 }
 
 TEST(GenerateSearch, WithOneBeamIsGreedy) {

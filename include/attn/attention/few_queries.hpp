@@ -57,7 +57,7 @@ class FewQueries {
     return rows_size + std::max(padded_size(E) * width, padded_size(tiled_keys) * lanes);
   }
 
-  /// factor · Q with a row for each query, `padded_size(E)` elements apart.
+  /// Writes factor · Q with a row for each query; rows are `padded_size(E)` elements apart.
   static void pack_queries(const MatrixPart<const T>& Q, T factor, T* packed) {
     for (Index i = 0; i < Q.rows; ++i, packed += padded_size(Q.columns)) {
       const T* const q = Q.data + i * Q.stride;
@@ -101,7 +101,7 @@ class FewQueries {
     }
     S.find_largest(count_, tile.size(), largest);
   }
-  /// Weights of a panel of one vector, or with a row for each query, as P.
+  /// The weights P as a left factor: from a panel of one vector, or from a row for each query.
   static LeftFactor<T> left_factor(const PanelRows<T>& panel) {
     return {panel.data, 1, panel.stride};
   }

@@ -22,8 +22,8 @@ constexpr Index query_panel_size(Index E, Index Ev) {
 }
 
 /// A panel of queries while it passes over the keys, in memory of `query_panel_size` elements: Q as
-/// `pack_queries` leaves it, O (Ev columns of a panel), and the softmax of the scores so far of each query, its
-/// maximum m and its sum ℓ.
+/// `pack_queries` writes it, O (Ev columns of a panel), and the softmax of the scores so far of
+/// each query, its maximum m and its sum ℓ.
 template <class Task>
 class QueryPanel {
   using T = typename Task::Scalar;
@@ -190,7 +190,7 @@ class QueryPanel {
       exponentials<T>({P.row(i), lanes, 0, vectors}, m[i], false);
     P.sum(queries_.size(), keys.size(), sums.data);
     const auto factors = merge(0, {maximum, simd::load<Vector>(sums.data)});
-    few.add_values(FewQueries<T>::left_factor(P), tile, O_, {factors.previous, factors.added});
+    few.add_values(few.left_factor(P), tile, O_, {factors.previous, factors.added});
   }
   /// Q, multiplied by the scale: the E columns of a panel, or, where the panel is one vector and
   /// its products are those of FewQueries, a row for each query.

@@ -8,7 +8,7 @@ inline namespace ATTN_ABI {
 namespace detail {
 
 /// Owns uninitialized bytes at a 64-byte boundary: a block of its own, which a Workspace recycles,
-/// or a piece of pages that it shares. What tensors of every type have in common.
+/// or a piece of pages that it shares. Buffers of every type keep their elements in one.
 class Memory {
  public:
   Memory() = default;
@@ -41,6 +41,8 @@ class Memory {
   }
 
   std::byte* data() const { return data_; }
+  /// Of a block of its own, a multiple of 64; 0 for a piece of shared pages.
+  std::size_t size() const { return size_; }
   bool is_in_shared_pages() const { return pages_ != nullptr; }
   [[gnu::noinline]] void release() noexcept {
     if (size_ > 0) free_block(data_, size_);
@@ -51,7 +53,7 @@ class Memory {
 
  private:
   std::byte* data_ = nullptr;
-  std::size_t size_ = 0;  // of a block of its own
+  std::size_t size_ = 0;
   std::shared_ptr<std::byte> pages_;
 };
 

@@ -59,9 +59,7 @@ struct Hypothesis {
 
 /// The beam of one sentence: the `num_beams` best hypotheses that are alive, and those that have
 /// ended. A hypothesis ends if its end token is among the `num_beams` best continuations; the
-/// search ends when as many hypotheses have ended   [Wu16 §7]. With one beam it is greedy. Logits
-/// are in T.
-template <class T>
+/// search ends when as many hypotheses have ended   [Wu16 §7]. With one beam it is greedy.
 class Beam {
  public:
   explicit Beam(const GenerateOptions& options) : options_(&options), alive_(1) {}
@@ -78,8 +76,9 @@ class Beam {
   }
 
   /// Extends every hypothesis that is alive by every token, and keeps the best; `next[h]` are the
-  /// logits after hypothesis h. Among equals the first is kept.
-  void extend(const std::vector<std::span<const T>>& next) {
+  /// log-probabilities after hypothesis h. Among equals the first is kept.
+  template <class Row>
+  void extend(const std::vector<Row>& next) {
     std::vector<Hypothesis> alive;
     const std::vector<Candidate> best = best_candidates(next);
     for (std::size_t i = 0; i < best.size(); ++i) {
@@ -101,13 +100,12 @@ class Beam {
     Index token;
   };
   /// The 2 · num_beams best, in order: each hypothesis has one continuation that ends.
-  std::vector<Candidate> best_candidates(const std::vector<std::span<const T>>& next) const {
+  template <class Row>
+  std::vector<Candidate> best_candidates(const std::vector<Row>& next) const {
     std::vector<Candidate> all;
-    for (std::size_t h = 0; h < alive_.size(); ++h) {
-      const std::vector<double> log_p = log_probabilities(next[h]);
-      for (std::size_t v = 0; v < log_p.size(); ++v)
-        all.push_back({alive_[h].log_probability + log_p[v], h, static_cast<Index>(v)});
-    }
+    for (std::size_t h = 0; h < alive_.size(); ++h)
+      for (std::size_t v = 0; v < next[h].size(); ++v)
+        all.push_back({alive_[h].log_probability + next[h][v], h, static_cast<Index>(v)});
     const auto better = [](const Candidate& a, const Candidate& b) {
       if (a.log_probability != b.log_probability) return a.log_probability > b.log_probability;
       return std::pair(a.parent, a.token) < std::pair(b.parent, b.token);

@@ -3,35 +3,28 @@
 #include <attn/core/tensor.hpp>
 #include <attn/nn/beam.hpp>
 #include <numeric>
-#include <utility>
 
 namespace attn {
 inline namespace ATTN_ABI {
 
 namespace detail {
 
-/// A row of logits (B·num_beams, V), and the type of its elements.
-template <class Logits>
-using LogitsRow = std::remove_cvref_t<decltype(std::declval<const Logits&>()[0])>;
-template <class Logits>
-using LogitsScalar = std::remove_cvref_t<decltype(*std::declval<LogitsRow<Logits>>().data())>;
-
 /// One step of the search: extends each beam by the logits (B·num_beams, V) of its hypotheses, and
 /// updates the last tokens and the parents.
 template <class Logits>
-void extend_beams(std::vector<Beam<LogitsScalar<Logits>>>& beams, const Logits& logits,
-                  std::vector<Index>& tokens, std::vector<Index>& parents) {
+void extend_beams(std::vector<Beam>& beams, const Logits& logits, std::vector<Index>& tokens,
+                  std::vector<Index>& parents) {
   const Index K = static_cast<Index>(tokens.size() / beams.size());
   for (std::size_t b = 0; b < beams.size(); ++b) {
-    auto& beam = beams[b];
+    Beam& beam = beams[b];
     if (beam.is_done()) continue;
     const Index first = static_cast<Index>(b) * K;
-    std::vector<LogitsRow<Logits>> rows;
-    for (std::size_t h = 0; h < beam.alive().size(); ++h)
-      rows.push_back(logits[first + static_cast<Index>(h)]);
-    std::vector<std::span<const LogitsScalar<Logits>>> next;
-    for (const auto& row : rows)
-      next.emplace_back(row.data(), static_cast<std::size_t>(row.size()));
+    std::vector<std::vector<double>> next;
+    for (std::size_t h = 0; h < beam.alive().size(); ++h) {
+      const auto row = logits[first + static_cast<Index>(h)];
+      next.push_back(
+          log_probabilities(std::span(row.data(), static_cast<std::size_t>(row.size()))));
+    }
     beam.extend(next);
     for (std::size_t h = 0; h < beam.alive().size(); ++h) {
       const std::size_t at = static_cast<std::size_t>(first) + h;
@@ -51,13 +44,11 @@ void extend_beams(std::vector<Beam<LogitsScalar<Logits>>>& beams, const Logits& 
 template <class Next>
 Tensor<Index, 2> generate(Index batch, const GenerateOptions& options, Next&& next) {
   options.check();
+  std::vector<detail::Beam> beams(static_cast<std::size_t>(batch), detail::Beam(options));
   std::vector<Index> tokens(static_cast<std::size_t>(batch * options.num_beams), options.start);
   std::vector<Index> parents(tokens.size());
   std::iota(parents.begin(), parents.end(), Index{0});
-  using Logits = std::remove_cvref_t<decltype(next(tokens, parents))>;
-  using Beam = detail::Beam<detail::LogitsScalar<Logits>>;
-  std::vector<Beam> beams(static_cast<std::size_t>(batch), Beam(options));
-  const auto is_done = [](const Beam& beam) { return beam.is_done(); };
+  const auto is_done = [](const detail::Beam& beam) { return beam.is_done(); };
   for (Index step = 0; step < options.max_length; ++step) {
     if (std::all_of(beams.begin(), beams.end(), is_done)) break;
     detail::extend_beams(beams, next(tokens, parents), tokens, parents);

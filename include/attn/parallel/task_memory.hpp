@@ -19,14 +19,12 @@ namespace detail {
 class TaskMemory {
  public:
   explicit TaskMemory(Index bytes) {
-    Kept& memory = use_.outermost ? thread_object<Kept>() : own_;
-    if (memory.size < bytes) {
-      memory.size = 0;
-      memory.bytes.release();  // before it allocates
-      memory.bytes = Memory::allocate(static_cast<std::size_t>(bytes));
-      memory.size = bytes;
+    Memory& memory = use_.outermost ? thread_object<Kept>().memory : own_;
+    if (memory.size() < static_cast<std::size_t>(bytes)) {
+      memory.release();  // before it allocates
+      memory = Memory::allocate(static_cast<std::size_t>(bytes));
     }
-    data_ = memory.bytes.data();
+    data_ = memory.data();
   }
   TaskMemory(const TaskMemory&) = delete;
   TaskMemory& operator=(const TaskMemory&) = delete;
@@ -35,8 +33,7 @@ class TaskMemory {
  private:
   /// What a thread keeps from one loop to the next.
   struct Kept {
-    Memory bytes;
-    Index size = 0;
+    Memory memory;
   };
   static inline thread_local bool in_use = false;
   /// Marks the thread's memory as used, also while a constructor throws.
@@ -48,23 +45,23 @@ class TaskMemory {
   };
 
   Use use_;
-  Kept own_;
+  Memory own_;
   std::byte* data_;
 };
 
-/// Refers to a callable `void(Index, T*)` that somebody else owns.
+/// Refers to a callable `void(Index, std::byte*)` that somebody else owns.
 struct TaskWithMemory {
   const void* callable;
   void (*call)(const void* callable, Index i, std::byte* memory);
 };
-template <class T, class F>
+template <class F>
 TaskWithMemory task_with_memory(const F& task) {
   return {std::addressof(task), [](const void* callable, Index i, std::byte* memory) {
-            (*static_cast<const F*>(callable))(i, reinterpret_cast<T*>(memory));
+            (*static_cast<const F*>(callable))(i, memory);
           }};
 }
 
-/// As the loop below; each task has so many bytes.
+/// Calls task(0, memory) … task(count − 1, memory) in parallel; each has `bytes` bytes of its own.
 [[gnu::noinline]] inline void parallel_for_with_memory(Index count, Index bytes,
                                                        const TaskWithMemory& task) {
   const Index workers =
@@ -86,9 +83,9 @@ TaskWithMemory task_with_memory(const F& task) {
 /// first is unspecified.
 template <class T, class F>
 void parallel_for(Index count, Index size, F&& task) {
-  const auto call = [&task](Index i, T* memory) { task(i, memory); };
+  const auto call = [&task](Index i, std::byte* memory) { task(i, reinterpret_cast<T*>(memory)); };
   detail::parallel_for_with_memory(count, size * static_cast<Index>(sizeof(T)),
-                                   detail::task_with_memory<T>(call));
+                                   detail::task_with_memory(call));
 }
 
 }  // namespace ATTN_ABI
